@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* compat.h -- Ganesha's headers, and all that depends on its version */
+#ifndef FSAL_RDMAXFER_COMPAT_H
+#define FSAL_RDMAXFER_COMPAT_H
+
+/*
+ * This is the only file that knows versions of Ganesha. cmake/FindGanesha.cmake lets a supported
+ * version through, the checks below stop a build whose headers or config.h are another's, and abi.c
+ * stops a module that meets another server than the one it was built for.
+ */
+
+/* Ganesha's config.h comes before everything else, by the compiler's options. */
+#ifndef NFS_GANESHA
+#error "Ganesha's config.h is missing: build with cmake."
+#endif
+
+#include "fsal.h"
+#include "fsal_api.h"
+#include "fsal_types.h"
+#include "fsal_convert.h"
+#include "FSAL/fsal_init.h"
+#include "FSAL/fsal_config.h"
+#include "FSAL/fsal_commonlib.h"
+#include "config_parsing.h"
+#include "export_mgr.h"
+#include "gsh_config.h"
+#include "nfs_core.h"
+#include "nfs_init.h"
+#include "nfs_proto_data.h"
+#include "sal_data.h"
+
+#include <stddef.h>
+
+#if FSAL_MAJOR_VERSION == 11 && FSAL_MINOR_VERSION == 0
+#define RDX_GANESHA_VERSION "4.3" /* what the module was built for */
+#else
+#error "These are not the headers of nfs-ganesha 4.3, the only version that is supported."
+#endif
+
+#ifdef __x86_64__
+/* Sizes in Debian's binary, in bytes. They change with the macros of config.h. */
+#define RDX_ASSERT_SIZE(type, size)                                                                \
+	_Static_assert(sizeof(type) == (size), #type " isn't laid out as in nfs-ganesha 4.3")
+
+RDX_ASSERT_SIZE(nfs_parameter_t, 512);
+RDX_ASSERT_SIZE(struct req_op_context, 232);
+RDX_ASSERT_SIZE(nfs_request_t, 2232);
+RDX_ASSERT_SIZE(struct fsal_module, 352);
+RDX_ASSERT_SIZE(struct fsal_export, 360);
+RDX_ASSERT_SIZE(struct export_ops, 272);
+RDX_ASSERT_SIZE(struct fsal_obj_handle, 144);
+RDX_ASSERT_SIZE(struct fsal_obj_ops, 424);
+RDX_ASSERT_SIZE(state_t, 216);
+RDX_ASSERT_SIZE(SVCXPRT, 448);
+_Static_assert(
+	offsetof(nfs_request_t, op_context) == 1856, "nfs_request_t isn't nfs-ganesha 4.3's");
+
+#undef RDX_ASSERT_SIZE
+#endif
+
+#endif

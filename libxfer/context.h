@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* context.h -- what all sessions of a process share */
+#ifndef XFER_CONTEXT_H
+#define XFER_CONTEXT_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "control/lane.h"
+#include "control/server.h"
+
+#define XFER_LANES_MAX 16
+
+struct xfer_session;
+
+struct xfer_context {
+	char node[XFER_NODE_MAX + 1];
+	char role[32];
+	uint8_t boot_id[16]; /* of this process */
+	uint8_t kernel_boot_id[16];
+	unsigned heartbeat_ms;
+	unsigned nlanes; /* connections per session, and threads for them */
+	struct xfer_lane *lanes[XFER_LANES_MAX];
+	struct xfer_server *status; /* NULL: none */
+
+	pthread_mutex_t lock;
+	LIST_HEAD(, xfer_session) sessions; /* under the lock */
+};
+
+/* For xfer_session_open and xfer_session_close. */
+void xfer_context_add(struct xfer_context *context, struct xfer_session *session);
+void xfer_context_remove(struct xfer_context *context, struct xfer_session *session);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* caller.h -- the calling half of a connection: calls out, replies matched in any order */
+#ifndef XFER_CONTROL_CALLER_H
+#define XFER_CONTROL_CALLER_H
+
+#include "control/conn.h"
+#include "control/rpc.h"
+
+struct xfer_caller;
+
+/*
+ * One call. The submitter fills the first part; the memory, args, results and payload included,
+ * stays its own and has to live until `done`, which is called exactly once, on the lane's thread or
+ * on the submitting one.
+ */
+struct xfer_call {
+	uint32_t proc;
+	struct xfer_request_header *header; /* NULL outside of a session */
+	union xfer_args *args;
+	union xfer_results *results;
+	const struct iovec *payload; /* WRITE: what goes out, READ: where what comes goes */
+	int payload_count;
+	uint32_t payload_length; /* bytes, of all of payload */
+	/*
+	 * err: 0: results are valid (their status may tell of a failure); -EAGAIN: not executed, or
+	 * nothing that changes; -EREMOTEIO: fate unknown; other -errno: the server refused it at
+	 * the RPC level.
+	 */
+	void (*done)(struct xfer_call *call, int err);
+	void *user; /* the submitter's; xfer_caller_call uses it itself */
+
+	/* the caller's own */
+	struct xfer_caller *caller;
+	struct xfer_out out;
+	_Atomic unsigned refs; /* one until it was sent, one until it was answered */
+	uint32_t xid;
+	int err;
+	bool broken; /* the connection ended before the answer */
+	uint8_t *head;
+	uint8_t small_head[4 + XFER_CALL_HEAD + 8]; /* mark, head, payload's mark, padding */
+};
+
+/* What the owner of a caller wants to know. Lane thread. */
+struct xfer_caller_ops {
+	/* All calls under way have been failed. */
+	void (*closed)(void *user, struct xfer_caller *caller, int err, const char *why);
+};
+
+/* A peer that was silent for so many heartbeats is taken for dead. */
+#define XFER_HEARTBEATS_MISSED 5
+
+/*
+ * Makes a caller of a connected socket, which it owns from then on, also on failure, and starts it.
+ * The reference belongs to the creator. heartbeat_ms: PING after so long without a send or a
+ * receive.
+ */
+int xfer_caller_create(struct xfer_lane *lane, struct xfer_conn_io *io, const char *name,
+	unsigned heartbeat_ms, const struct xfer_caller_ops *ops, void *user,
+	struct xfer_caller **caller);
+void xfer_caller_ref(struct xfer_caller *caller);
+void xfer_caller_unref(struct xfer_caller *caller);
+
+/* Any thread; never blocks. */
+void xfer_caller_submit(struct xfer_caller *caller, struct xfer_call *call);
+
+/* Submits and waits; not on a lane thread. The result is what `done` would get. */
+int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call);
+
+/* Any thread; ops->closed follows on the lane. */
+void xfer_caller_close(struct xfer_caller *caller, int err, const char *why);
+
+/* Calls under way. */
+unsigned xfer_caller_pending(struct xfer_caller *caller);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* conn_io.h -- how a connection's bytes travel: the seam for TLS and for fault injection */
+#ifndef XFER_CONTROL_CONN_IO_H
+#define XFER_CONTROL_CONN_IO_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct xfer_conn_io;
+
+/*
+ * All return what the system call would, failures as -errno (-EAGAIN: not now). None blocks. sendv
+ * is called under the connection's send lock, recvv on its lane's thread, the two at the same time.
+ */
+struct xfer_conn_io_ops {
+	ssize_t (*sendv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);
+	ssize_t (*recvv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);
+	/* Ends both directions; the peer and our own lane see it. Any thread. */
+	void (*shutdown)(struct xfer_conn_io *io);
+	/* Closes the descriptor and frees; nothing else is called afterwards. */
+	void (*free)(struct xfer_conn_io *io);
+};
+
+struct xfer_conn_io {
+	const struct xfer_conn_io_ops *ops;
+	int fd; /* for epoll */
+};
+
+/* A connected stream socket, which becomes non-blocking and belongs to the result. NULL: out of
+ * memory. */
+struct xfer_conn_io *xfer_conn_io_socket(int fd);
+
+#endif

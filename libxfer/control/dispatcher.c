@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* dispatcher.c -- the serving half of a connection: calls in, replies out in any order */
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bufpool.h"
+#include "clock.h"
+#include "control/caller.h"
+#include "control/dispatcher.h"
+#include "control/rpc.h"
+#include "counters.h"
+#include "log.h"
+
+/* A connection is not read from while it has more than this under way. */
+#define CALLS_SESSIONLESS 16u
+#define CHARGE_MAX        (32u << 20) /* bytes */
+
+#define HELLO_NS                                                                                   \
+	(30000 * XFER_NS_PER_MS) /* a connection that says nothing of use is ended after so long   \
+				  */
+#define RECV_CHUNK 65536u
+#define HEADS_KEPT                                                                                 \
+	1024u /* replies of up to so many bytes are encoded without a further allocation */
+
+/* A request with what its reply needs. */
+struct exchange {
+	struct xfer_request request;
+	struct xfer_out out;
+	uint8_t *head; /* mark, head, payload's mark, padding */
+	uint8_t small_head[4 + HEADS_KEPT + 8];
+};
+
+static struct exchange *exchange_of(struct xfer_request *request)
+{
+	return (struct exchange *)((char *)request - offsetof(struct exchange, request));
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void dispatcher_unref(struct xfer_dispatcher *dispatcher)
+{
+	if (atomic_fetch_sub(&dispatcher->refs, 1) != 1)
+		return;
+	dispatcher->ops->gone(dispatcher->server, dispatcher);
+	xfer_conn_unref(dispatcher->conn);
+	pthread_mutex_destroy(&dispatcher->lock);
+	free(dispatcher);
+}
+
+/* --- flow control ------------------------------------------------------------------------------
+ */
+
+/* With the lock held: stops reading above the limits and goes on below them. */
+static void update_flow(struct xfer_dispatcher *dispatcher)
+{
+	struct xfer_peer *peer = dispatcher->peer;
+	unsigned calls_max = peer ? peer->limits.calls_max : CALLS_SESSIONLESS;
+	bool pause = dispatcher->in_flight >= calls_max || dispatcher->charged >= CHARGE_MAX;
+
+	if (pause == dispatcher->paused)
+		return;
+	dispatcher->paused = pause;
+	xfer_conn_pause(dispatcher->conn, pause);
+}
+
+static void charge(struct xfer_dispatcher *dispatcher, struct xfer_request *request)
+{
+	request->charge = sizeof(struct exchange) + request->payload_length;
+	if (request->proc == XFER_PROC_READ)
+		request->charge += request->args.read.count;
+	pthread_mutex_lock(&dispatcher->lock);
+	dispatcher->in_flight++;
+	dispatcher->charged += request->charge;
+	update_flow(dispatcher);
+	pthread_mutex_unlock(&dispatcher->lock);
+	if (dispatcher->peer)
+		atomic_fetch_add(&dispatcher->peer->charged, request->charge);
+}
+
+static void discharge(struct xfer_dispatcher *dispatcher, struct xfer_request *request)
+{
+	if (request->peer)
+		atomic_fetch_sub(&request->peer->charged, request->charge);
+	pthread_mutex_lock(&dispatcher->lock);
+	dispatcher->in_flight--;
+	dispatcher->charged -= request->charge;
+	update_flow(dispatcher);
+	pthread_mutex_unlock(&dispatcher->lock);
+}
+
+/* --- requests ----------------------------------------------------------------------------------
+ */
+
+static struct xfer_request *request_new(
+	struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call *call)
+{
+	struct exchange *exchange = malloc(sizeof(*exchange));
+	struct xfer_request *request;
+
+	if (!exchange)
+		return NULL;
+	request = &exchange->request;
+	memset(request, 0, offsetof(struct xfer_request, groups));
+	exchange->head = exchange->small_head;
+	request->dispatcher = dispatcher;
+	request->peer = dispatcher->peer;
+	request->xid = call->xid;
+	request->proc = call->proc;
+	request->header.groups = request->groups;
+	request->arrived_ns = xfer_now_ns();
+	return request;
+}
+
+static void drop_payload(struct xfer_request *request)
+{
+	xfer_rbuf_unref(request->rbuf);
+	xfer_bufpool_put(request->payload_buffer, request->payload_buffer_size);
+	request->rbuf = NULL;
+	request->payload_buffer = NULL;
+}
+
+/* What the service left in the results for the encoder. */
+static void drop_variable_results(struct xfer_request *request)
+{
+	if (request->proc == XFER_PROC_READDIR)
+		free(request->results.readdir.entries);
+	else if (request->proc == XFER_PROC_STATUS)
+		free(request->results.text.text);
+}
+
+static void request_free(struct xfer_request *request)
+{
+	struct exchange *exchange = exchange_of(request);
+
+	drop_payload(request);
+	if (request->release)
+		request->release(request->release_arg, request->answer);
+	if (exchange->head != exchange->small_head)
+		free(exchange->head);
+	free(exchange);
+}
+
+/* --- replies -----------------------------------------------------------------------------------
+ */
+
+static void reply_sent(struct xfer_out *out, int err)
+{
+	struct exchange *exchange =
+		(struct exchange *)((char *)out - offsetof(struct exchange, out));
+	struct xfer_dispatcher *dispatcher = exchange->request.dispatcher;
+
+	if (err == 0)
+		xfer_count(XFER_CNT_REPLIES_SENT, 1);
+	discharge(dispatcher, &exchange->request);
+	request_free(&exchange->request);
+	dispatcher_unref(dispatcher);
+}
+
+static uint32_t reply_size(const struct xfer_request *request)
+{
+	switch (request->proc) {
+	case XFER_PROC_READDIR:
+		return HEADS_KEPT + request->results.readdir.entries_len;
+	case XFER_PROC_STATUS:
+		return HEADS_KEPT + request->results.text.text_len;
+	default:
+		return HEADS_KEPT;
+	}
+}
+
+/* The length of the head in bytes, or -errno. */
+static int encode(struct xfer_request *request)
+{
+	struct exchange *exchange = exchange_of(request);
+	uint32_t size = reply_size(request);
+
+	if (size > XFER_HEAD_MAX)
+		return -EMSGSIZE;
+	if (size > HEADS_KEPT) {
+		exchange->head = malloc(4 + size + 8);
+		if (!exchange->head) {
+			exchange->head = exchange->small_head;
+			return -ENOMEM;
+		}
+	}
+	return xfer_rpc_encode_reply(
+		exchange->head + 4, size, request->xid, request->proc, &request->results);
+}
+
+/* Mark and head; for inline payload also its mark, the payload where it is, and padding. */
+static void lay_out(struct xfer_request *request, uint32_t len)
+{
+	struct exchange *exchange = exchange_of(request);
+	struct xfer_payload *payload = xfer_results_payload(request->proc, &request->results);
+	uint32_t length = payload && payload->kind == XFER_PAYLOAD_INLINE ? payload->length : 0;
+	uint32_t padding = -length & 3;
+	struct xfer_out *out = &exchange->out;
+	uint8_t *tail = exchange->head + 4 + len;
+
+	xfer_mark_put(exchange->head, len, length == 0);
+	out->iov[0] = (struct iovec){exchange->head, 4 + len + (length ? 4 : 0)};
+	out->iovcnt = 1;
+	if (length) {
+		xfer_mark_put(tail, length + padding, true);
+		memset(tail + 4, 0, 4);
+		out->iov[out->iovcnt++] = (struct iovec){request->answer, length};
+		if (padding)
+			out->iov[out->iovcnt++] = (struct iovec){tail + 4, padding};
+	}
+	out->sent = reply_sent;
+}
+
+void xfer_request_reply(struct xfer_request *request)
+{
+	struct exchange *exchange = exchange_of(request);
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	int len;
+
+	drop_payload(request);
+	len = encode(request);
+	drop_variable_results(request);
+	if (len < 0) {
+		/* Silence would leave the caller waiting; the end of the connection tells it. */
+		xfer_conn_close(dispatcher->conn, len, "a reply can't be encoded");
+		reply_sent(&exchange->out, len);
+		return;
+	}
+	lay_out(request, (uint32_t)len);
+	xfer_conn_send(dispatcher->conn, &exchange->out);
+}
+
+void xfer_request_finish(struct xfer_request *request, int err)
+{
+	request->results.status = xfer_status_from_errno(err);
+	xfer_request_reply(request);
+}
+
+/* Answers a call that is not going to be a request. */
+static int refuse(struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call *call,
+	enum xfer_rpc_refusal refusal)
+{
+	struct xfer_request *request = request_new(dispatcher, call);
+	struct exchange *exchange;
+	int len;
+
+	if (!request)
+		return -ENOMEM;
+	request->proc = XFER_PROC_NULL;
+	exchange = exchange_of(request);
+	atomic_fetch_add(&dispatcher->refs, 1);
+	charge(dispatcher, request);
+	len = xfer_rpc_encode_refusal(exchange->head + 4, HEADS_KEPT, request->xid, refusal);
+	lay_out(request, (uint32_t)len);
+	xfer_conn_send(dispatcher->conn, &exchange->out);
+	return 0;
+}
+
+/* --- the session's own procedures --------------------------------------------------------------
+ */
+
+static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer)
+{
+	dispatcher->peer = peer;
+	atomic_fetch_add(&peer->connections, 1);
+	dispatcher->ops->joined(dispatcher->server, dispatcher);
+}
+
+static void hello(struct xfer_request *request)
+{
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	struct xfer_peer *peer = xfer_peers_hello(dispatcher->peers, &request->args.hello,
+		&dispatcher->identity, &request->results.hello);
+
+	if (peer)
+		join(dispatcher, peer);
+	xfer_request_reply(request);
+}
+
+static void token(struct xfer_request *request)
+{
+	xfer_request_finish(
+		request, xfer_peer_issue_token(request->peer, &request->results.token.token));
+}
+
+static void attach(struct xfer_request *request)
+{
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	struct xfer_peer *peer = xfer_peers_redeem(dispatcher->peers, &request->args.attach.token);
+
+	if (peer)
+		join(dispatcher, peer);
+	else
+		xfer_warn("refused %s: it attaches a lane with a token that was not issued, was "
+			  "used before or is too old",
+			dispatcher->identity.text);
+	request->results.attach.status = peer ? XFER_ST_OK : XFER_ST_BAD_TOKEN;
+	xfer_request_reply(request);
+}
+
+static void status(struct xfer_request *request)
+{
+	char *text = request->dispatcher->ops->status(request->dispatcher->server);
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text || len + HEADS_KEPT > XFER_HEAD_MAX) {
+		free(text);
+		xfer_request_finish(request, text ? -EMSGSIZE : -ENOMEM);
+		return;
+	}
+	request->results.text.text = text;
+	request->results.text.text_len = (uint32_t)len;
+	xfer_request_reply(request);
+}
+
+static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request)
+{
+	xfer_count(XFER_CNT_CALLS_RECEIVED, 1);
+	atomic_fetch_add_explicit(&dispatcher->calls, 1, memory_order_relaxed);
+	switch (request->proc) {
+	case XFER_PROC_NULL:
+	case XFER_PROC_PING:
+		xfer_request_reply(request);
+		break;
+	case XFER_PROC_HELLO:
+		hello(request);
+		break;
+	case XFER_PROC_TOKEN:
+		token(request);
+		break;
+	case XFER_PROC_ATTACH:
+		attach(request);
+		break;
+	case XFER_PROC_STATUS:
+		status(request);
+		break;
+	default:
+		atomic_fetch_add_explicit(&request->peer->operations, 1, memory_order_relaxed);
+		dispatcher->peers->service->dispatch(dispatcher->peers->owner, request);
+		break;
+	}
+}
+
+/* --- receiving ---------------------------------------------------------------------------------
+ */
+
+/* Whether a procedure may be called on this connection now, and how it is refused otherwise. */
+static bool permitted(
+	const struct xfer_dispatcher *dispatcher, uint32_t proc, enum xfer_rpc_refusal *refusal)
+{
+	bool in_session = dispatcher->peer != NULL;
+
+	*refusal = XFER_RPC_NO_SESSION;
+	switch (proc) {
+	case XFER_PROC_NULL:
+	case XFER_PROC_PING:
+		return true;
+	case XFER_PROC_HELLO:
+	case XFER_PROC_ATTACH:
+		*refusal = XFER_RPC_GARBAGE;
+		return !in_session;
+	case XFER_PROC_STATUS:
+		return in_session || dispatcher->identity.local;
+	default:
+		return in_session;
+	}
+}
+
+/* Arguments, all of them and nothing else; the payload fragment has to be there exactly when they
+ * say so. */
+static bool decode_args(XDR *xdrs, uint32_t len, bool more, struct xfer_request *request)
+{
+	struct xfer_payload *payload;
+
+	if (request->proc >= XFER_PROC_FIRST_OP && !xfer_xdr_request_header(xdrs, &request->header))
+		return false;
+	if (!xfer_proc_info(request->proc)->args(xdrs, &request->args) || XDR_GETPOS(xdrs) != len)
+		return false;
+	payload = xfer_args_payload(request->proc, &request->args);
+	if (!payload)
+		return !more;
+	if (payload->kind == XFER_PAYLOAD_SLOT)
+		return false; /* the session has no data path */
+	request->payload_length = payload->length;
+	return more == (payload->length > 0);
+}
+
+static int dispatcher_head(struct xfer_conn *conn, const uint8_t *head, uint32_t len, bool more,
+	struct xfer_sink *sink, const char **why)
+{
+	struct xfer_dispatcher *dispatcher = xfer_conn_user(conn);
+	struct xfer_request *request;
+	enum xfer_rpc_refusal refusal;
+	struct xfer_rpc_call call = {0};
+	XDR xdrs;
+	int err;
+
+	*why = "what arrives is not an RPC call";
+	sink->discard = true;
+	xdrmem_ncreate(&xdrs, (char *)head, len, XDR_DECODE);
+	err = xfer_rpc_decode_call(&xdrs, &call, &refusal);
+	if (err == 0 && !permitted(dispatcher, call.proc, &refusal))
+		err = -EBADMSG;
+	if (err == -EBADMSG) {
+		*why = "out of memory";
+		return refuse(dispatcher, &call, refusal);
+	}
+	if (err)
+		return err;
+	*why = "out of memory";
+	request = request_new(dispatcher, &call);
+	if (!request)
+		return -ENOMEM;
+	if (!decode_args(&xdrs, len, more, request)) {
+		request_free(request);
+		return refuse(dispatcher, &call, XFER_RPC_GARBAGE);
+	}
+	atomic_fetch_add(&dispatcher->refs, 1);
+	charge(dispatcher, request);
+	if (more) {
+		dispatcher->receiving = request;
+		*sink = (struct xfer_sink){.length = request->payload_length};
+	} else {
+		run(dispatcher, request);
+	}
+	return 0;
+}
+
+static int dispatcher_place(struct xfer_conn *conn, struct xfer_rbuf *rbuf, uint8_t *data,
+	uint32_t arrived, uint32_t remaining, struct iovec *iov)
+{
+	struct xfer_dispatcher *dispatcher = xfer_conn_user(conn);
+	struct xfer_request *request = dispatcher->receiving;
+	int n = 0;
+
+	if (remaining > 0) {
+		request->payload_buffer = xfer_bufpool_get(remaining);
+		if (!request->payload_buffer)
+			return -ENOMEM;
+		request->payload_buffer_size = remaining;
+		iov[n++] = (struct iovec){request->payload_buffer, remaining};
+	}
+	if (arrived > 0) {
+		xfer_rbuf_ref(rbuf);
+		request->rbuf = rbuf;
+		request->payload[request->payload_count++] = (struct iovec){data, arrived};
+	}
+	if (remaining > 0)
+		request->payload[request->payload_count++] = iov[0];
+	return n;
+}
+
+static int dispatcher_complete(struct xfer_conn *conn)
+{
+	struct xfer_dispatcher *dispatcher = xfer_conn_user(conn);
+	struct xfer_request *request = dispatcher->receiving;
+
+	dispatcher->receiving = NULL;
+	run(dispatcher, request);
+	return 0;
+}
+
+/* --- the end of a connection -------------------------------------------------------------------
+ */
+
+static void log_end(struct xfer_dispatcher *dispatcher, int err, const char *why)
+{
+	static struct xfer_log_limit limit;
+	unsigned suppressed;
+
+	if (err == -ECONNRESET && !dispatcher->peer) {
+		xfer_debug("connection of %s ended: %s", dispatcher->identity.text, why);
+		return;
+	}
+	if (!dispatcher->peer && !xfer_log_allowed(&limit, 1000, &suppressed))
+		return;
+	xfer_info("connection of %s%s%s ended: %s (%s)", dispatcher->identity.text,
+		dispatcher->peer ? ", node " : "", dispatcher->peer ? dispatcher->peer->node : "",
+		why, strerror(-err));
+}
+
+static void dispatcher_closed(struct xfer_conn *conn, int err, const char *why)
+{
+	struct xfer_dispatcher *dispatcher = xfer_conn_user(conn);
+	struct xfer_request *request = dispatcher->receiving;
+
+	log_end(dispatcher, err, why);
+	if (dispatcher->peer)
+		atomic_fetch_sub(&dispatcher->peer->connections, 1);
+	dispatcher->receiving = NULL;
+	if (request)
+		reply_sent(&exchange_of(request)->out, err);
+	dispatcher_unref(dispatcher);
+}
+
+/* While nothing is read, nothing can be heard; the time of silence begins when reading goes on. */
+static void check_silence(struct xfer_dispatcher *dispatcher, uint64_t now_ns)
+{
+	uint64_t since = xfer_conn_last_received_ns(dispatcher->conn);
+	uint64_t silence =
+		XFER_HEARTBEATS_MISSED * dispatcher->peer->limits.heartbeat_ms * XFER_NS_PER_MS;
+	bool paused;
+
+	pthread_mutex_lock(&dispatcher->lock);
+	paused = dispatcher->paused;
+	pthread_mutex_unlock(&dispatcher->lock);
+	if (paused)
+		dispatcher->resumed_ns = now_ns;
+	if (dispatcher->resumed_ns > since)
+		since = dispatcher->resumed_ns;
+	if (now_ns > since + silence)
+		xfer_conn_close(dispatcher->conn, -ETIMEDOUT,
+			"the peer has been silent for five heartbeats");
+}
+
+static void dispatcher_tick(struct xfer_conn *conn, uint64_t now_ns)
+{
+	struct xfer_dispatcher *dispatcher = xfer_conn_user(conn);
+
+	if (dispatcher->peer)
+		check_silence(dispatcher, now_ns);
+	else if (now_ns > dispatcher->started_ns + HELLO_NS)
+		xfer_conn_close(conn, -ETIMEDOUT, "no session was asked for in 30 s");
+}
+
+static const struct xfer_conn_ops dispatcher_conn_ops = {
+	.head = dispatcher_head,
+	.place = dispatcher_place,
+	.complete = dispatcher_complete,
+	.closed = dispatcher_closed,
+	.tick = dispatcher_tick,
+};
+
+int xfer_dispatcher_create(
+	const struct xfer_dispatcher_params *params, struct xfer_dispatcher **result)
+{
+	struct xfer_dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
+	struct xfer_conn_params conn_params = {
+		.lane = params->lane,
+		.io = params->io,
+		.ops = &dispatcher_conn_ops,
+		.user = dispatcher,
+		.recv_chunk = RECV_CHUNK,
+		.name = params->identity->text,
+	};
+	int err;
+
+	if (!dispatcher) {
+		params->io->ops->free(params->io);
+		return -ENOMEM;
+	}
+	err = xfer_conn_create(&conn_params, &dispatcher->conn);
+	if (err) {
+		free(dispatcher);
+		return err;
+	}
+	atomic_init(&dispatcher->refs, 1);
+	dispatcher->identity = *params->identity;
+	dispatcher->peers = params->peers;
+	dispatcher->ops = params->ops;
+	dispatcher->server = params->server;
+	dispatcher->started_ns = xfer_now_ns();
+	pthread_mutex_init(&dispatcher->lock, NULL);
+	*result = dispatcher;
+	return 0;
+}
+
+void xfer_dispatcher_start(struct xfer_dispatcher *dispatcher)
+{
+	xfer_conn_start(dispatcher->conn);
+}

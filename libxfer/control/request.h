@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* request.h -- one call at its server, from decoded arguments to the reply */
+#ifndef XFER_CONTROL_REQUEST_H
+#define XFER_CONTROL_REQUEST_H
+
+/*
+ * Life: the dispatcher makes a request on a lane thread when a call's record is complete, and hands
+ * it to the service's dispatch(). From then on it belongs to the service, on whichever thread,
+ * until it calls xfer_request_reply(), exactly once, which also frees it.
+ */
+
+#include "control/protocol.h"
+
+struct xfer_dispatcher;
+struct xfer_peer;
+
+struct xfer_request {
+	struct xfer_dispatcher *dispatcher; /* of the connection it came over; referenced */
+	struct xfer_peer *peer; /* the session, which the dispatcher keeps; NULL outside of one */
+	uint32_t xid, proc;
+	struct xfer_request_header header; /* operations only */
+	union xfer_args args;
+	union xfer_results results; /* zeroed; the service fills it. READDIR's entries and STATUS's
+				     * text are malloc'ed by the service and freed after encoding */
+
+	/* WRITE's payload, in one or two pieces (the first may lie in the connection's receive
+	 * buffer). */
+	struct iovec payload[2];
+	int payload_count;
+	uint32_t payload_length;
+
+	/* Inline payload of the answer (READ): set by the service; freed by release after it was
+	 * sent. */
+	void *answer;
+	void (*release)(void *arg, void *answer);
+	void *release_arg;
+
+	struct xfer_request *next; /* for the service's queues */
+	uint64_t arrived_ns;       /* CLOCK_MONOTONIC */
+
+	/* the dispatcher's own */
+	struct xfer_rbuf *rbuf; /* keeps payload[0] alive; may be NULL */
+	void *payload_buffer;   /* of the buffer pool; may be NULL */
+	uint32_t payload_buffer_size;
+	uint64_t charge;                  /* bytes counted against the connection */
+	uint32_t groups[XFER_GROUPS_MAX]; /* where header.groups points */
+};
+
+/* Encodes and sends the results, then frees the request. Any thread; never blocks on the network.
+ */
+void xfer_request_reply(struct xfer_request *request);
+
+/* Shorthand: sets the status (0 or -errno) and replies. */
+void xfer_request_finish(struct xfer_request *request, int err);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* server.c -- listening for calls: lanes, listeners, the connections that came */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "clock.h"
+#include "control/dispatcher.h"
+#include "control/listener.h"
+#include "counters.h"
+#include "log.h"
+
+#define LANES_MAX     16
+#define LISTENERS_MAX 16
+#define STRANGERS_MAX 256 /* connections without a session */
+#define TICK_MS       100
+
+struct xfer_server {
+	struct xfer_peers peers;
+	const struct xfer_service *service;
+	void *owner;
+	uint64_t started_ns;
+	struct xfer_lane *lanes[LANES_MAX];
+	unsigned nlanes;
+	struct xfer_listener *listeners[LISTENERS_MAX];
+	unsigned nlisteners;
+
+	pthread_mutex_t lock; /* the following, and dispatchers' links */
+	pthread_cond_t gone;
+	LIST_HEAD(, xfer_dispatcher) dispatchers;
+	unsigned count; /* dispatchers that still use the server */
+	unsigned strangers;
+	unsigned next_lane;
+};
+
+/* --- status ------------------------------------------------------------------------------------
+ */
+
+static json_t *status_lane(struct xfer_dispatcher *dispatcher)
+{
+	json_t *lane;
+
+	pthread_mutex_lock(&dispatcher->lock);
+	lane = json_pack("{s:s, s:b, s:i, s:I, s:I, s:b}", "address", dispatcher->identity.text,
+		"local", dispatcher->identity.local, "outstanding", (int)dispatcher->in_flight,
+		"charged_bytes", (json_int_t)dispatcher->charged, "rpcs",
+		(json_int_t)dispatcher->calls, "paused", dispatcher->paused);
+	pthread_mutex_unlock(&dispatcher->lock);
+	return lane;
+}
+
+/* The session's entry in `sessions`, made when it isn't there yet. */
+static json_t *status_session(json_t *sessions, const struct xfer_peer *peer)
+{
+	char id[17];
+	size_t i;
+	json_t *session;
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)peer->session_id);
+	json_array_foreach (sessions, i, session)
+		if (strcmp(json_string_value(json_object_get(session, "id")), id) == 0)
+			return session;
+	session = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:[]}", "peer", peer->node, "id", id,
+		"epoch", (int)peer->epoch, "state", "up", "operations",
+		(json_int_t)peer->operations, "charged_bytes", (json_int_t)peer->charged, "lanes");
+	return json_array_append_new(sessions, session) ? NULL : session;
+}
+
+static json_t *status_sessions(struct xfer_server *server)
+{
+	json_t *sessions = json_array();
+	struct xfer_dispatcher *dispatcher;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH(dispatcher, &server->dispatchers, link)
+	{
+		json_t *session =
+			dispatcher->joined ? status_session(sessions, dispatcher->peer) : NULL;
+
+		if (session)
+			json_array_append_new(
+				json_object_get(session, "lanes"), status_lane(dispatcher));
+	}
+	pthread_mutex_unlock(&server->lock);
+	return sessions;
+}
+
+static json_t *status_counters(void)
+{
+	json_t *counters = json_object();
+
+	for (int i = 0; i < XFER_CNT_COUNT; i++)
+		json_object_set_new(
+			counters, xfer_counter_name(i), json_integer((json_int_t)xfer_counters[i]));
+	return counters;
+}
+
+/* The service's part, and what is the same for all: sessions served here unless it tells its own.
+ */
+static char *server_status(void *arg)
+{
+	struct xfer_server *server = arg;
+	char *part = server->service->status(server->owner), *text = NULL;
+	json_t *status = part ? json_loads(part, 0, NULL) : NULL;
+
+	free(part);
+	if (!status)
+		return NULL;
+	json_object_set_new(status, "node", json_string(server->peers.node));
+	json_object_set_new(status, "pid", json_integer(getpid()));
+	json_object_set_new(status, "version", json_string(XFER_RELEASE));
+	json_object_set_new(status, "uptime_s",
+		json_integer((json_int_t)((xfer_now_ns() - server->started_ns) / 1000000000)));
+	if (!json_object_get(status, "sessions"))
+		json_object_set_new(status, "sessions", status_sessions(server));
+	json_object_set_new(status, "counters", status_counters());
+	text = json_dumps(status, JSON_COMPACT);
+	json_decref(status);
+	return text;
+}
+
+/* --- connections -------------------------------------------------------------------------------
+ */
+
+static void server_joined(void *arg, struct xfer_dispatcher *dispatcher)
+{
+	struct xfer_server *server = arg;
+
+	pthread_mutex_lock(&server->lock);
+	dispatcher->joined = true;
+	server->strangers--;
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void server_gone(void *arg, struct xfer_dispatcher *dispatcher)
+{
+	struct xfer_server *server = arg;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_REMOVE(dispatcher, link);
+	if (!dispatcher->joined)
+		server->strangers--;
+	pthread_mutex_unlock(&server->lock);
+	if (dispatcher->peer)
+		xfer_peer_unref(dispatcher->peer);
+	pthread_mutex_lock(&server->lock);
+	server->count--;
+	pthread_cond_broadcast(&server->gone);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static const struct xfer_dispatcher_ops dispatcher_ops = {
+	.status = server_status,
+	.joined = server_joined,
+	.gone = server_gone,
+};
+
+static void refuse_stranger(const struct xfer_conn_identity *identity, int fd)
+{
+	static struct xfer_log_limit limit;
+	unsigned suppressed;
+
+	close(fd);
+	if (xfer_log_allowed(&limit, 10000, &suppressed))
+		xfer_warn("refused %s (and %u before): %d connections without a session are open; "
+			  "look for what makes them",
+			identity->text, suppressed, STRANGERS_MAX);
+}
+
+static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *identity)
+{
+	struct xfer_server *server = arg;
+	struct xfer_dispatcher_params params = {
+		.identity = identity,
+		.peers = &server->peers,
+		.ops = &dispatcher_ops,
+		.server = server,
+	};
+	struct xfer_dispatcher *dispatcher;
+	bool full;
+
+	pthread_mutex_lock(&server->lock);
+	full = server->strangers >= STRANGERS_MAX;
+	params.lane = server->lanes[server->next_lane++ % server->nlanes];
+	pthread_mutex_unlock(&server->lock);
+	if (full) {
+		refuse_stranger(identity, fd);
+		return;
+	}
+	params.io = xfer_conn_io_socket(fd);
+	if (!params.io) {
+		close(fd);
+		return;
+	}
+	if (xfer_dispatcher_create(&params, &dispatcher))
+		return;
+	pthread_mutex_lock(&server->lock);
+	LIST_INSERT_HEAD(&server->dispatchers, dispatcher, link);
+	server->count++;
+	server->strangers++;
+	pthread_mutex_unlock(&server->lock);
+	xfer_dispatcher_start(dispatcher);
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void destroy_lanes(struct xfer_server *server)
+{
+	for (unsigned i = 0; i < server->nlanes; i++)
+		xfer_lane_destroy(server->lanes[i]);
+}
+
+static int create_lanes(struct xfer_server *server, unsigned lanes)
+{
+	char name[32];
+	int err = 0;
+
+	for (unsigned i = 0; i < lanes && err == 0; i++) {
+		snprintf(name, sizeof(name), "xfer-serve-%u", i);
+		err = xfer_lane_create(name, TICK_MS, &server->lanes[i]);
+		server->nlanes += err == 0;
+	}
+	if (err)
+		destroy_lanes(server);
+	return err;
+}
+
+int xfer_server_create(const struct xfer_server_params *params, struct xfer_server **result)
+{
+	struct xfer_server *server;
+	int err;
+
+	if (params->lanes < 1 || params->lanes > LANES_MAX)
+		return -EINVAL;
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return -ENOMEM;
+	server->service = params->service;
+	server->owner = params->owner;
+	server->started_ns = xfer_now_ns();
+	LIST_INIT(&server->dispatchers);
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->gone, NULL);
+	err = xfer_peers_init(&server->peers, params);
+	if (err == 0) {
+		err = create_lanes(server, params->lanes);
+		if (err)
+			xfer_peers_fini(&server->peers);
+	}
+	if (err) {
+		free(server);
+		return err;
+	}
+	*result = server;
+	return 0;
+}
+
+int xfer_server_listen(struct xfer_server *server, const char *address)
+{
+	int err;
+
+	if (server->nlisteners == LISTENERS_MAX)
+		return -ENOSPC;
+	err = xfer_listener_create(server->lanes[0], address, server_accepted, server,
+		&server->listeners[server->nlisteners]);
+	if (err == 0)
+		server->nlisteners++;
+	return err;
+}
+
+/* Until a dispatcher is gone it stays in the list, and its connection with it. */
+static void close_connections(struct xfer_server *server)
+{
+	struct xfer_dispatcher *dispatcher;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH(dispatcher, &server->dispatchers, link)
+	xfer_conn_close(dispatcher->conn, -ESHUTDOWN, "this process is ending");
+	while (server->count > 0)
+		pthread_cond_wait(&server->gone, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+}
+
+void xfer_server_destroy(struct xfer_server *server)
+{
+	for (unsigned i = 0; i < server->nlisteners; i++)
+		xfer_listener_destroy(server->listeners[i]);
+	close_connections(server);
+	destroy_lanes(server);
+	xfer_peers_fini(&server->peers);
+	pthread_cond_destroy(&server->gone);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+}

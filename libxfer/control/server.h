@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* server.h -- listening for calls, and the sessions that peers have with this process */
+#ifndef XFER_CONTROL_SERVER_H
+#define XFER_CONTROL_SERVER_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "control/request.h"
+
+/* Who is at the other end of a connection, as far as the kernel knows. */
+struct xfer_conn_identity {
+	bool local; /* a Unix socket: uid and pid are valid, address isn't */
+	uid_t uid;
+	pid_t pid;
+	struct sockaddr_storage address; /* TCP */
+	char text[80];                   /* for logs: "10.0.0.1:847" or "uid 0 pid 1234" */
+};
+
+/* What the process behind the server provides. All but peer_gone run on lane threads and
+ * must not block. */
+struct xfer_service {
+	/* Whether the node that says HELLO may have a session: 0, or a wire status with a reason
+	 * for both ends' logs. */
+	uint32_t (*admit)(void *owner, const struct xfer_hello_args *hello,
+		const struct xfer_conn_identity *identity, char *reason, size_t reason_len);
+	/* An operation (proc >= XFER_PROC_FIRST_OP) of a session. Takes the request over. */
+	void (*dispatch)(void *owner, struct xfer_request *request);
+	/* A session has ended, nothing of it is under way any more: drop its opens. Any thread. */
+	void (*peer_gone)(void *owner, struct xfer_peer *peer);
+	/* The process's part of STATUS: a malloc'ed JSON text. */
+	char *(*status)(void *owner);
+	uint8_t write_verifier[8];
+};
+
+struct xfer_server;
+
+struct xfer_server_params {
+	const char *node;
+	unsigned lanes; /* I/O threads, shared by all connections */
+	const struct xfer_service *service;
+	void *owner; /* first argument of the service's functions */
+};
+
+int xfer_server_create(const struct xfer_server_params *params, struct xfer_server **server);
+
+/* "HOST:PORT", "[V6]:PORT" or "unix:PATH" (mode 0660; a socket left by a dead process is replaced).
+ * -EADDRINUSE: somebody listens there. */
+int xfer_server_listen(struct xfer_server *server, const char *address);
+
+/* Closes listeners and connections; returns when no request is left. */
+void xfer_server_destroy(struct xfer_server *server);
+
+/* A peer's facts; constant for its life. */
+const char *xfer_peer_node(const struct xfer_peer *peer);
+uint64_t xfer_peer_session_id(const struct xfer_peer *peer);
+/* Room for the service's own state about this peer (its opens). */
+void xfer_peer_set_private(struct xfer_peer *peer, void *data);
+void *xfer_peer_private(const struct xfer_peer *peer);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* counters.c -- what the process did, and the one function that copies payload */
+
+#include <string.h>
+
+#include "counters.h"
+
+_Atomic uint64_t xfer_counters[XFER_CNT_COUNT];
+
+static const char *const names[XFER_CNT_COUNT] = {
+	[XFER_CNT_CALLS_SENT] = "calls_sent",
+	[XFER_CNT_REPLIES_RECEIVED] = "replies_received",
+	[XFER_CNT_CALLS_RECEIVED] = "calls_received",
+	[XFER_CNT_REPLIES_SENT] = "replies_sent",
+	[XFER_CNT_READS] = "reads",
+	[XFER_CNT_READ_BYTES] = "read_bytes",
+	[XFER_CNT_WRITES] = "writes",
+	[XFER_CNT_WRITE_BYTES] = "write_bytes",
+	[XFER_CNT_PAYLOAD_COPIES] = "payload_copies",
+	[XFER_CNT_PAYLOAD_COPIED_BYTES] = "payload_copied_bytes",
+	[XFER_CNT_SEND_CALLS] = "send_calls",
+	[XFER_CNT_RECV_CALLS] = "recv_calls",
+	[XFER_CNT_WAKEUPS] = "wakeups",
+	[XFER_CNT_PROTOCOL_ERRORS] = "protocol_errors",
+};
+
+const char *xfer_counter_name(enum xfer_counter counter)
+{
+	return names[counter];
+}
+
+void xfer_payload_copy(void *to, const void *from, size_t length)
+{
+	memcpy(to, from, length);
+	xfer_count(XFER_CNT_PAYLOAD_COPIES, 1);
+	xfer_count(XFER_CNT_PAYLOAD_COPIED_BYTES, length);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* counters.h -- what the process did, counted where it happens */
+#ifndef XFER_COUNTERS_H
+#define XFER_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum xfer_counter {
+	XFER_CNT_CALLS_SENT,
+	XFER_CNT_REPLIES_RECEIVED,
+	XFER_CNT_CALLS_RECEIVED,
+	XFER_CNT_REPLIES_SENT,
+	XFER_CNT_READS,
+	XFER_CNT_READ_BYTES,
+	XFER_CNT_WRITES,
+	XFER_CNT_WRITE_BYTES,
+	XFER_CNT_PAYLOAD_COPIES, /* calls of xfer_payload_copy */
+	XFER_CNT_PAYLOAD_COPIED_BYTES,
+	XFER_CNT_SEND_CALLS, /* system calls */
+	XFER_CNT_RECV_CALLS,
+	XFER_CNT_WAKEUPS,         /* returns of epoll_wait with events */
+	XFER_CNT_PROTOCOL_ERRORS, /* connections closed for what the peer sent */
+	XFER_CNT_COUNT,
+};
+
+extern _Atomic uint64_t xfer_counters[XFER_CNT_COUNT];
+
+static inline void xfer_count(enum xfer_counter counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(&xfer_counters[counter], n, memory_order_relaxed);
+}
+
+const char *xfer_counter_name(enum xfer_counter counter);
+
+/* The only way in which payload bytes are copied in user space: copies and counts. */
+void xfer_payload_copy(void *to, const void *from, size_t length);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* xfer.h -- libxfer's public interface: what a point of contact asks of owners */
+#ifndef XFER_XFER_H
+#define XFER_XFER_H
+
+/*
+ * Conventions
+ *
+ * - Functions that can fail return 0 or a negative errno value; out-parameters are untouched on failure.
+ * - Two values have a meaning of their own:
+ *     -EAGAIN   the operation was not executed and may be asked again later (NFS: DELAY). It is given
+ *               only for an operation that never left this node, that the owner refused to begin, or
+ *               that changes nothing.
+ *     -EREMOTEIO the connection ended while a changing operation was under way: nobody knows whether it
+ *               was executed. It must not be answered in a way that makes the client send it again.
+ * - Threads: every function may be called from any thread but a lane thread, unless it says otherwise;
+ *   xfer_on_lane_thread() tells. Completion callbacks run on lane threads and must not block.
+ * - Ownership: a pointer that is passed in stays the caller's; it has to stay valid until the function
+ *   returns, for asynchronous operations until their completion callback was called.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define XFER_RELEASE      "0.1.0"
+#define XFER_DEFAULT_PORT 20491
+
+#define XFER_HANDLE_MAX 59  /* bytes; what is left of NFSv3's 64 beside Ganesha's own header */
+#define XFER_NAME_MAX   255 /* bytes of a file name, without the NUL */
+#define XFER_NODE_MAX   63  /* bytes of a node's or a volume's name, without the NUL */
+#define XFER_GROUPS_MAX 1024
+
+/* --- the context: one per process ------------------------------------------------------------- */
+
+struct xfer_context;
+
+enum xfer_log_level { XFER_LOG_ERROR, XFER_LOG_WARN, XFER_LOG_INFO, XFER_LOG_DEBUG };
+
+/* Receives one message without newline; called from any thread, lane threads included. */
+typedef void (*xfer_log_fn)(enum xfer_log_level level, const char *message);
+
+struct xfer_context_params {
+	const char *node;      /* this node's name, at most XFER_NODE_MAX bytes */
+	const char *run_dir;   /* where the status socket goes; NULL: no status socket */
+	const char *role;      /* first part of the status socket's name: ROLE-PID.sock */
+	unsigned lanes;        /* connections per session, 1..16; 0: the default, 2 */
+	unsigned heartbeat_ms; /* 100..60000; 0: the default, 1000. A peer is dead after five silent ones */
+	xfer_log_fn log;       /* NULL: stderr */
+};
+
+/* Creates the context and its lane threads. -EINVAL: a parameter is out of range. */
+int xfer_context_create(const struct xfer_context_params *params, struct xfer_context **context);
+
+/* All sessions must have been closed. Joins the context's threads. */
+void xfer_context_destroy(struct xfer_context *context);
+
+/* Whether the calling thread is a lane thread, which must never wait for an operation. */
+bool xfer_on_lane_thread(void);
+
+/* --- sessions: this process with one owner ---------------------------------------------------- */
+
+struct xfer_session;
+
+/*
+ * Opens a session with the owner `owner` at `address` ("HOST[:PORT]", "[V6]:PORT" or "unix:PATH"). It
+ * returns at once; the connection is made, and made again when it breaks, by a thread of its own.
+ * -EINVAL: the address can't be parsed or a name is too long.
+ */
+int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
+	struct xfer_session **session);
+
+/* Fails what is outstanding, ends the connections, frees. Not from a lane thread. */
+void xfer_session_close(struct xfer_session *session);
+
+/* Whether requests can be sent now. */
+bool xfer_session_is_up(struct xfer_session *session);
+
+/* The largest payload of one READ or WRITE, in bytes; a constant of the protocol's version. */
+#define XFER_IO_MAX (1u << 20)
+
+/* --- what operations speak of ----------------------------------------------------------------- */
+
+struct xfer_handle {
+	uint32_t len;
+	uint8_t data[XFER_HANDLE_MAX];
+};
+
+/* The handle of a volume's root, {volume id, ROOT}: needs no owner. */
+void xfer_handle_root(uint32_t volume_id, struct xfer_handle *handle);
+
+bool xfer_handle_equal(const struct xfer_handle *a, const struct xfer_handle *b);
+
+/* A volume's id when none is configured: the first 4 bytes of SHA-256(name), big-endian. */
+uint32_t xfer_volume_id(const char *name);
+
+/* The caller on whose behalf an operation runs; groups: supplementary, at most XFER_GROUPS_MAX. */
+struct xfer_cred {
+	uint32_t uid, gid;
+	uint32_t ngroups;
+	const uint32_t *groups;
+};
+
+enum xfer_type {
+	XFER_REG = 1,
+	XFER_DIR,
+	XFER_LNK,
+	XFER_BLK,
+	XFER_CHR,
+	XFER_FIFO,
+	XFER_SOCK,
+};
+
+struct xfer_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+
+struct xfer_attr {
+	enum xfer_type type;
+	uint32_t mode; /* the lower 12 bits */
+	uint32_t nlink;
+	uint32_t uid, gid;
+	uint32_t rdev_major, rdev_minor;
+	uint64_t size;   /* bytes */
+	uint64_t used;   /* bytes */
+	uint64_t fileid; /* inode number */
+	uint64_t change; /* the owner's change counter: grows with each change of the object */
+	struct xfer_time atime, mtime, ctime;
+};
+
+/* Attributes that an answer may lack (the object is gone, or they could not be read). */
+struct xfer_opt_attr {
+	bool valid;
+	struct xfer_attr attr;
+};
+
+/* An object as a directory operation finds or makes it. */
+struct xfer_node {
+	struct xfer_handle handle;
+	struct xfer_attr attr;
+};
+
+enum xfer_setattr_mask {
+	XFER_SET_MODE = 1 << 0,
+	XFER_SET_UID = 1 << 1,
+	XFER_SET_GID = 1 << 2,
+	XFER_SET_SIZE = 1 << 3,
+	XFER_SET_ATIME = 1 << 4,     /* to .atime */
+	XFER_SET_MTIME = 1 << 5,     /* to .mtime */
+	XFER_SET_ATIME_NOW = 1 << 6, /* to the owner's clock */
+	XFER_SET_MTIME_NOW = 1 << 7,
+};
+
+struct xfer_setattr {
+	uint32_t mask; /* of enum xfer_setattr_mask */
+	uint32_t mode, uid, gid;
+	uint64_t size;
+	struct xfer_time atime, mtime;
+};
+
+/* --- operations -------------------------------------------------------------------------------- */
+/* All but read and write are synchronous: they return when the owner has answered, or fail at once with
+ * -EAGAIN while the session is down. The caller's permissions are checked at the owner. */
+
+int xfer_op_lookup(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *dir, const char *name, struct xfer_node *node,
+	struct xfer_opt_attr *dir_attr);
+
+int xfer_op_getattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, struct xfer_attr *attr);
+
+/* open_id: an open of the file that permits changing its size, or 0. *attr: as it is afterwards. */
+int xfer_op_setattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, uint64_t open_id, const struct xfer_setattr *set,
+	struct xfer_attr *attr);
+
+struct xfer_dirent {
+	uint64_t cookie; /* where the listing goes on behind this entry; never 0, 1 or 2 */
+	char name[XFER_NAME_MAX + 1];
+	struct xfer_node node;
+};
+
+/* false ends the listing early. Runs on the caller's thread, without any lock held. */
+typedef bool (*xfer_dirent_fn)(void *arg, const struct xfer_dirent *entry);
+
+/*
+ * Lists a part of a directory from `cookie` (0: the beginning) on: one request, at most about
+ * max_bytes (4 KiB..XFER_READDIR_MAX) of answer. *eof: the listing is complete. "." and ".." are not listed.
+ */
+#define XFER_READDIR_MAX (64u << 10)
+int xfer_op_readdir(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *dir, uint64_t cookie, uint32_t max_bytes, xfer_dirent_fn each,
+	void *arg, bool *eof, struct xfer_opt_attr *dir_attr);
+
+enum xfer_create {
+	XFER_NO_CREATE,
+	XFER_UNCHECKED, /* an existing file is opened; only XFER_SET_SIZE is applied to it */
+	XFER_GUARDED,   /* an existing file is -EEXIST */
+	XFER_EXCLUSIVE, /* like GUARDED, unless it was made with the same verifier */
+};
+
+enum xfer_open_flags {
+	XFER_OPEN_READ = 1 << 0,
+	XFER_OPEN_WRITE = 1 << 1,
+	XFER_OPEN_TRUNC = 1 << 2,
+	XFER_OPEN_KEEP = 1 << 3,          /* the owner keeps a descriptor and returns its open id */
+	XFER_OPEN_OWNER_OVERRIDE = 1 << 4, /* the file's owner may open it whatever its mode says */
+};
+
+struct xfer_open {
+	struct xfer_handle handle; /* of the directory if name is given, else of the file */
+	const char *name;          /* NULL: the file of `handle` */
+	uint32_t flags;            /* of enum xfer_open_flags */
+	enum xfer_create create;
+	uint8_t verifier[8]; /* of XFER_EXCLUSIVE */
+	struct xfer_setattr set;
+};
+
+struct xfer_opened {
+	struct xfer_node node;
+	struct xfer_opt_attr dir_attr;
+	uint64_t open_id; /* 0 without XFER_OPEN_KEEP; valid within this session's owner process */
+	bool created;
+};
+
+int xfer_op_open(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_open *open, struct xfer_opened *opened);
+
+/* Never fails and never blocks; may be called from a lane thread. A close that can't be sent is dropped:
+ * the owner drops the opens of a session that is gone. */
+void xfer_op_close(
+	struct xfer_session *session, const struct xfer_handle *handle, uint64_t open_id);
+
+int xfer_op_mkdir(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *dir, const char *name, const struct xfer_setattr *set,
+	struct xfer_node *node, struct xfer_opt_attr *dir_attr);
+
+/* Files and empty directories. *object: what is left of it when it has further links or is open. */
+int xfer_op_unlink(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *dir, const char *name, struct xfer_opt_attr *dir_attr,
+	struct xfer_opt_attr *object);
+
+struct xfer_renamed {
+	struct xfer_opt_attr from_dir, to_dir, object;
+};
+
+int xfer_op_rename(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *from_dir, const char *from_name, const struct xfer_handle *to_dir,
+	const char *to_name, struct xfer_renamed *renamed);
+
+enum xfer_stability { XFER_UNSTABLE, XFER_DATA_SYNC, XFER_FILE_SYNC };
+
+/* verifier: changes when unstable data may have been lost */
+int xfer_op_commit(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, uint64_t open_id, uint64_t offset, uint64_t count,
+	uint8_t verifier[8], struct xfer_opt_attr *attr);
+
+struct xfer_statfs {
+	uint64_t total_bytes, free_bytes, avail_bytes;
+	uint64_t total_files, free_files, avail_files;
+};
+
+int xfer_op_statfs(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, struct xfer_statfs *statfs);
+
+/*
+ * One READ or WRITE. The caller fills the first part and keeps the whole structure, the buffers, the
+ * handle's copy and the groups alive until `done`; done is called exactly once, possibly before the submitting
+ * function has returned and possibly on the submitting thread, else on a lane thread.
+ */
+struct xfer_io {
+	struct xfer_session *session;
+	struct xfer_cred cred;
+	struct xfer_handle handle;
+	uint64_t open_id; /* 0: the owner opens the file for this operation */
+	uint64_t offset;  /* bytes; offset + length at most INT64_MAX */
+	const struct iovec *iov;
+	int iovcnt; /* 1..XFER_IOV_MAX; together at most XFER_IO_MAX bytes */
+	bool owner_override;
+	enum xfer_stability stability; /* WRITE: what is asked */
+	void (*done)(struct xfer_io *io);
+
+	/* set before done is called */
+	int result; /* 0 or -errno */
+	uint32_t count;
+	bool eof;                        /* READ: the byte behind the last one read is the end */
+	enum xfer_stability committed;   /* WRITE: what was done, at least what was asked */
+	uint8_t verifier[8];             /* WRITE */
+	struct xfer_opt_attr attr;
+};
+#define XFER_IOV_MAX 16
+
+/* Neither blocks, either may be called from any thread. */
+void xfer_op_read(struct xfer_io *io);
+void xfer_op_write(struct xfer_io *io);
+
+/* The write verifier of the owner's present boot; -EAGAIN before the first session. Any thread. */
+int xfer_session_verifier(struct xfer_session *session, uint8_t verifier[8]);
+
+/* --- talking to one process without a session: tools ------------------------------------------- */
+
+/* Asks the process at `address` for its status: a JSON text that the caller frees. */
+int xfer_status(const char *address, unsigned timeout_ms, char **json);
+
+/* Calls the NULL procedure `count` times over one connection; each(arg, microseconds) after each answer. */
+int xfer_ping(const char *address, unsigned count, unsigned timeout_ms,
+	void (*each)(void *arg, double microseconds), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

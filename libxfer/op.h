@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* op.h -- what the operations' files share */
+#ifndef XFER_OP_H
+#define XFER_OP_H
+
+#include "session.h"
+
+/* Puts a name into arguments with room for XFER_NAME_MAX + 1 bytes: -EINVAL: empty, -ENAMETOOLONG.
+ */
+int xfer_op_put_name(char *to, const char *name);
+
+#endif

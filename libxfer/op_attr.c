@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* op_attr.c -- GETATTR, SETATTR, STATFS: an object's attributes, a volume's numbers */
+
+#include <errno.h>
+
+#include "session.h"
+
+/* An answer of these two without attributes is none. */
+static int attr_call(struct xfer_session_call *call, struct xfer_attr *attr)
+{
+	int err = xfer_session_call(call);
+
+	if (err == 0 && !call->results.attr.attr.valid)
+		err = -EIO;
+	if (err == 0)
+		*attr = call->results.attr.attr.attr;
+	return err;
+}
+
+int xfer_op_getattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, struct xfer_attr *attr)
+{
+	struct xfer_session_call call;
+
+	xfer_session_prepare(&call, session, cred, XFER_PROC_GETATTR);
+	call.args.handle.handle = *handle;
+	return attr_call(&call, attr);
+}
+
+int xfer_op_setattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, uint64_t open_id, const struct xfer_setattr *set,
+	struct xfer_attr *attr)
+{
+	struct xfer_session_call call;
+
+	xfer_session_prepare(&call, session, cred, XFER_PROC_SETATTR);
+	call.args.setattr.handle = *handle;
+	call.args.setattr.open_id = open_id;
+	call.args.setattr.set = *set;
+	return attr_call(&call, attr);
+}
+
+int xfer_op_statfs(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, struct xfer_statfs *statfs)
+{
+	struct xfer_session_call call;
+	int err;
+
+	xfer_session_prepare(&call, session, cred, XFER_PROC_STATFS);
+	call.args.handle.handle = *handle;
+	err = xfer_session_call(&call);
+	if (err == 0)
+		*statfs = call.results.statfs.statfs;
+	return err;
+}

@@ -1,0 +1,687 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* session.c -- sessions, the whole engine in one process: operations, order, loss, refusal */
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <semaphore.h>
+#include <sys/un.h>
+
+#include "address.h"
+#include "clock.h"
+#include "counters.h"
+#include "log.h"
+#include "support/memowner.h"
+#include "xfer/xfer.h"
+
+static const uint32_t groups[] = {11, 12, 13};
+static const struct xfer_cred cred = {.uid = 7, .gid = 8, .ngroups = 3, .groups = groups};
+
+struct fixture {
+	struct memowner owner;
+	struct xfer_context *context;
+	struct xfer_session *session;
+	struct xfer_handle handle;
+};
+
+static bool wait_for(bool (*condition)(void *arg), void *arg)
+{
+	uint64_t deadline = xfer_now_ns() + 20000 * XFER_NS_PER_MS;
+
+	while (!condition(arg)) {
+		if (xfer_now_ns() > deadline)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static bool session_up(void *arg)
+{
+	return xfer_session_is_up(arg);
+}
+
+static bool session_down(void *arg)
+{
+	return !xfer_session_is_up(arg);
+}
+
+static struct xfer_context *new_context(unsigned heartbeat_ms)
+{
+	struct xfer_context_params params = {.node = "a", .heartbeat_ms = heartbeat_ms};
+	struct xfer_context *context;
+
+	assert_int_equal(xfer_context_create(&params, &context), 0);
+	return context;
+}
+
+static void set_up_at(struct fixture *f, const char *address)
+{
+	memset(f, 0, sizeof(*f));
+	memowner_start(&f->owner, "b", address);
+	f->context = new_context(200);
+	xfer_handle_root(1, &f->handle);
+	assert_int_equal(xfer_session_open(f->context, "b", f->owner.address, &f->session), 0);
+	assert_true(wait_for(session_up, f->session));
+}
+
+static void set_up(struct fixture *f)
+{
+	set_up_at(f, NULL);
+}
+
+static void tear_down(struct fixture *f)
+{
+	xfer_session_close(f->session);
+	xfer_context_destroy(f->context);
+	memowner_stop(&f->owner);
+	assert_int_equal(f->owner.slot_clashes, 0);
+}
+
+/* --- one READ or WRITE that a test waits for ---------------------------------------------------
+ */
+
+struct wait_io {
+	struct xfer_io io;
+	struct iovec iov[3];
+	sem_t done;
+};
+
+static void io_done(struct xfer_io *io)
+{
+	sem_post(&((struct wait_io *)io)->done);
+}
+
+static void io_prepare(
+	struct fixture *f, struct wait_io *w, uint64_t offset, void *data, size_t len)
+{
+	memset(w, 0, sizeof(*w));
+	sem_init(&w->done, 0, 0);
+	w->iov[0] = (struct iovec){data, len};
+	w->io = (struct xfer_io){
+		.session = f->session,
+		.cred = cred,
+		.handle = f->handle,
+		.offset = offset,
+		.iov = w->iov,
+		.iovcnt = 1,
+		.done = io_done,
+	};
+}
+
+static int io_wait(struct wait_io *w)
+{
+	while (sem_wait(&w->done))
+		;
+	sem_destroy(&w->done);
+	return w->io.result;
+}
+
+static void fill(uint8_t *data, size_t len, unsigned seed)
+{
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1103515245u + 12345u;
+		data[i] = (uint8_t)(seed >> 16);
+	}
+}
+
+/* --- operations --------------------------------------------------------------------------------
+ */
+
+static void test_credentials_and_results(void **state)
+{
+	struct fixture f;
+	struct xfer_attr attr;
+	struct xfer_node node;
+	struct xfer_opt_attr dir_attr;
+	uint8_t verifier[8];
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), 0);
+	assert_int_equal(attr.size, MEMOWNER_SIZE);
+	assert_int_equal(f.owner.last_uid, 7);
+	assert_int_equal(f.owner.last_ngroups, 3);
+	assert_int_equal(f.owner.last_group, 13);
+	assert_int_equal(xfer_op_lookup(f.session, &cred, &f.handle, "there", &node, &dir_attr), 0);
+	assert_true(dir_attr.valid);
+	dir_attr.valid = false;
+	assert_int_equal(
+		xfer_op_lookup(f.session, &cred, &f.handle, "missing", &node, &dir_attr), -ENOENT);
+	assert_true(dir_attr.valid);
+	assert_int_equal(
+		xfer_op_lookup(f.session, &cred, &f.handle, "", &node, &dir_attr), -EINVAL);
+	assert_int_equal(xfer_session_verifier(f.session, verifier), 0);
+	assert_memory_equal(verifier, "vvvvvvvv", 8);
+	tear_down(&f);
+}
+
+static void test_many_groups(void **state)
+{
+	static uint32_t many[XFER_GROUPS_MAX];
+	struct xfer_cred wide = {.uid = 1, .gid = 1, .ngroups = XFER_GROUPS_MAX, .groups = many};
+	struct fixture f;
+	struct xfer_attr attr;
+
+	(void)state;
+	set_up(&f);
+	many[XFER_GROUPS_MAX - 1] = 4711;
+	assert_int_equal(xfer_op_getattr(f.session, &wide, &f.handle, &attr), 0);
+	assert_int_equal(f.owner.last_ngroups, XFER_GROUPS_MAX);
+	assert_int_equal(f.owner.last_group, 4711);
+	tear_down(&f);
+}
+
+struct listing {
+	unsigned seen, stop_at;
+	uint64_t cookie;
+};
+
+static bool list_entry(void *arg, const struct xfer_dirent *entry)
+{
+	struct listing *listing = arg;
+	char expected[32];
+
+	snprintf(expected, sizeof(expected), "name-%u", ++listing->seen);
+	assert_string_equal(entry->name, expected);
+	listing->cookie = entry->cookie;
+	return listing->seen != listing->stop_at;
+}
+
+static void test_readdir_in_parts(void **state)
+{
+	struct fixture f;
+	struct listing listing = {.stop_at = 3};
+	struct xfer_opt_attr dir_attr;
+	bool eof = false;
+	unsigned calls = 0;
+
+	(void)state;
+	set_up(&f);
+	while (!eof) {
+		assert_int_equal(xfer_op_readdir(f.session, &cred, &f.handle, listing.cookie, 4096,
+					 list_entry, &listing, &eof, &dir_attr),
+			0);
+		calls++;
+	}
+	assert_int_equal(listing.seen, 100);
+	assert_true(calls >= 3);
+	tear_down(&f);
+}
+
+/* Writes pieces of every size class and alignment, gathered from and scattered to several buffers.
+ */
+static void read_and_write(struct fixture *f)
+{
+	static const size_t sizes[] = {0, 1, 3, 4, 4095, 4096, 4097, 65536, 70001, XFER_IO_MAX};
+	uint8_t *out = malloc(XFER_IO_MAX), *in = malloc(XFER_IO_MAX);
+	struct wait_io w;
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t size = sizes[i], third = size / 3;
+		uint64_t offset = 1234567 + i;
+
+		fill(out, size, i + 1);
+		memset(in, 0, XFER_IO_MAX);
+		io_prepare(f, &w, offset, out, third);
+		w.iov[1] = (struct iovec){out + third, third};
+		w.iov[2] = (struct iovec){out + 2 * third, size - 2 * third};
+		w.io.iovcnt = 3;
+		xfer_op_write(&w.io);
+		assert_int_equal(io_wait(&w), 0);
+		assert_int_equal(w.io.count, size);
+		assert_int_equal(w.io.committed, XFER_FILE_SYNC);
+		assert_memory_equal(f->owner.data + offset, out, size);
+
+		io_prepare(f, &w, offset, in, third);
+		w.iov[1] = (struct iovec){in + third, third};
+		w.iov[2] = (struct iovec){in + 2 * third, size - 2 * third};
+		w.io.iovcnt = 3;
+		xfer_op_read(&w.io);
+		assert_int_equal(io_wait(&w), 0);
+		assert_int_equal(w.io.count, size);
+		assert_false(w.io.eof);
+		assert_memory_equal(in, out, size);
+	}
+	free(out);
+	free(in);
+}
+
+static void test_io_local(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	read_and_write(&f);
+	tear_down(&f);
+}
+
+static void test_io_tcp(void **state)
+{
+	struct fixture f;
+	char address[32];
+
+	(void)state;
+	snprintf(address, sizeof(address), "127.0.0.1:%u", 20000 + (unsigned)getpid() % 10000);
+	set_up_at(&f, address);
+	read_and_write(&f);
+	tear_down(&f);
+}
+
+static void test_short_read_at_the_end(void **state)
+{
+	struct fixture f;
+	struct wait_io w;
+	uint8_t data[100];
+
+	(void)state;
+	set_up(&f);
+	memset(f.owner.data, 'x', MEMOWNER_SIZE);
+	memset(data, 0, sizeof(data));
+	io_prepare(&f, &w, MEMOWNER_SIZE - 10, data, sizeof(data));
+	xfer_op_read(&w.io);
+	assert_int_equal(io_wait(&w), 0);
+	assert_int_equal(w.io.count, 10);
+	assert_true(w.io.eof);
+	assert_int_equal(data[9], 'x');
+	assert_int_equal(data[10], 0);
+	tear_down(&f);
+}
+
+static void test_invalid_io(void **state)
+{
+	struct fixture f;
+	struct wait_io w;
+	uint8_t *data = calloc(1, XFER_IO_MAX + 1);
+
+	(void)state;
+	set_up(&f);
+	io_prepare(&f, &w, 0, data, XFER_IO_MAX + 1);
+	xfer_op_read(&w.io);
+	assert_int_equal(io_wait(&w), -EINVAL);
+	io_prepare(&f, &w, INT64_MAX, data, 1);
+	xfer_op_write(&w.io);
+	assert_int_equal(io_wait(&w), -EINVAL);
+	io_prepare(&f, &w, 0, data, 1);
+	w.io.iovcnt = 0;
+	xfer_op_write(&w.io);
+	assert_int_equal(io_wait(&w), -EINVAL);
+	assert_int_equal(f.owner.operations, 0);
+	free(data);
+	tear_down(&f);
+}
+
+/* --- many at once ------------------------------------------------------------------------------
+ */
+
+#define THREADS    6
+#define PER_THREAD 60
+#define DEPTH      8
+#define REGION     65536u
+
+struct hammer {
+	struct fixture *f;
+	unsigned number;
+};
+
+/* Each thread has a region of its own: writes DEPTH pieces at a time, reads them back, compares. */
+static void *hammer(void *arg)
+{
+	struct hammer *h = arg;
+	uint8_t *out = malloc(REGION), *in = malloc(REGION);
+	struct wait_io w[DEPTH];
+	struct xfer_attr attr;
+	size_t piece = REGION / DEPTH;
+
+	for (unsigned round = 0; round < PER_THREAD; round++) {
+		fill(out, REGION, h->number * 1000 + round);
+		for (unsigned i = 0; i < DEPTH; i++) {
+			io_prepare(h->f, &w[i], h->number * REGION + i * piece, out + i * piece,
+				piece);
+			xfer_op_write(&w[i].io);
+		}
+		for (unsigned i = 0; i < DEPTH; i++)
+			assert_int_equal(io_wait(&w[i]), 0);
+		assert_int_equal(xfer_op_getattr(h->f->session, &cred, &h->f->handle, &attr), 0);
+		for (unsigned i = 0; i < DEPTH; i++) {
+			io_prepare(
+				h->f, &w[i], h->number * REGION + i * piece, in + i * piece, piece);
+			xfer_op_read(&w[i].io);
+		}
+		for (unsigned i = 0; i < DEPTH; i++)
+			assert_int_equal(io_wait(&w[i]), 0);
+		assert_memory_equal(in, out, REGION);
+	}
+	free(out);
+	free(in);
+	return NULL;
+}
+
+static void test_many_at_once_out_of_order(void **state)
+{
+	struct fixture f;
+	struct hammer h[THREADS];
+	pthread_t threads[THREADS];
+
+	(void)state;
+	set_up(&f);
+	f.owner.delay_us = 300;
+	for (unsigned i = 0; i < THREADS; i++) {
+		h[i] = (struct hammer){&f, i};
+		pthread_create(&threads[i], NULL, hammer, &h[i]);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(f.owner.operations, THREADS * PER_THREAD * (2 * DEPTH + 1));
+	tear_down(&f);
+}
+
+static bool all_slots_taken(void *arg)
+{
+	struct memowner *owner = arg;
+
+	return owner->max_running == xfer_own_limits.calls_max;
+}
+
+/* More calls than call slots: the rest waits, none is lost, none shares a slot. */
+static void test_more_calls_than_slots(void **state)
+{
+	enum { CALLS = 700 };
+	struct fixture f;
+	struct wait_io *w = calloc(CALLS, sizeof(*w));
+	static uint8_t data[CALLS];
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	for (unsigned i = 0; i < CALLS; i++) {
+		data[i] = (uint8_t)i;
+		io_prepare(&f, &w[i], i, &data[i], 1);
+		xfer_op_write(&w[i].io);
+	}
+	assert_true(wait_for(all_slots_taken, &f.owner));
+	f.owner.hold = false;
+	for (unsigned i = 0; i < CALLS; i++)
+		assert_int_equal(io_wait(&w[i]), 0);
+	assert_int_equal(f.owner.max_running, xfer_own_limits.calls_max);
+	assert_memory_equal(f.owner.data, data, CALLS);
+	free(w);
+	tear_down(&f);
+}
+
+/* 100 MiB of WRITEs that nobody executes: the server stops reading, goes on later, and loses
+ * nothing. */
+static void test_flow_control(void **state)
+{
+	enum { CALLS = 100 };
+	struct fixture f;
+	struct wait_io *w = calloc(CALLS, sizeof(*w));
+	uint8_t *data = malloc(XFER_IO_MAX);
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	fill(data, XFER_IO_MAX, 5);
+	for (unsigned i = 0; i < CALLS; i++) {
+		io_prepare(&f, &w[i], 0, data, XFER_IO_MAX);
+		xfer_op_write(&w[i].io);
+	}
+	usleep(300000);
+	assert_in_range(f.owner.operations, 2, 2 * 34); /* two lanes of 32 MiB each */
+	f.owner.hold = false;
+	for (unsigned i = 0; i < CALLS; i++)
+		assert_int_equal(io_wait(&w[i]), 0);
+	assert_int_equal(f.owner.operations, CALLS);
+	assert_memory_equal(f.owner.data, data, XFER_IO_MAX);
+	assert_true(xfer_session_is_up(f.session));
+	free(w);
+	free(data);
+	tear_down(&f);
+}
+
+/* --- loss --------------------------------------------------------------------------------------
+ */
+
+static bool two_arrived(void *arg)
+{
+	return ((struct memowner *)arg)->operations == 2;
+}
+
+static void *stop_owner(void *arg)
+{
+	memowner_stop(arg);
+	return NULL;
+}
+
+/* The owner ends with a WRITE and a READ under way, and one with the same address comes. */
+static void test_owner_restart(void **state)
+{
+	struct fixture f;
+	struct memowner next;
+	struct wait_io write, read;
+	struct xfer_attr attr;
+	uint8_t data[10] = {0}, more[10];
+	pthread_t stopper;
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	io_prepare(&f, &write, 0, data, sizeof(data));
+	io_prepare(&f, &read, 0, more, sizeof(more));
+	xfer_op_write(&write.io);
+	xfer_op_read(&read.io);
+	assert_true(wait_for(two_arrived, &f.owner));
+	f.owner.delay_us = 1;
+	/* The answers come after the connections have ended. */
+	pthread_create(&stopper, NULL, stop_owner, &f.owner);
+	pthread_join(stopper, NULL);
+	assert_in_set((unsigned)-io_wait(&write), ((unsigned long[]){EREMOTEIO, 0}), 2);
+	assert_in_set((unsigned)-io_wait(&read), ((unsigned long[]){EAGAIN, 0}), 2);
+	assert_true(wait_for(session_down, f.session));
+	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), -EAGAIN);
+	assert_int_equal(f.owner.peers_gone, 1);
+
+	memset(&next, 0, sizeof(next));
+	memowner_start(&next, "b", f.owner.address);
+	assert_true(wait_for(session_up, f.session));
+	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), 0);
+	xfer_session_close(f.session);
+	xfer_context_destroy(f.context);
+	memowner_stop(&next);
+}
+
+/* Changing operations that are cut off have an unknown fate, the others may be asked again. */
+static void test_fate_of_cut_off_calls(void **state)
+{
+	struct fixture f;
+	struct wait_io write, read;
+	uint8_t data[10] = {0}, more[10];
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	io_prepare(&f, &write, 0, data, sizeof(data));
+	io_prepare(&f, &read, 0, more, sizeof(more));
+	xfer_op_write(&write.io);
+	xfer_op_read(&read.io);
+	assert_true(wait_for(two_arrived, &f.owner));
+	xfer_session_close(f.session);
+	assert_int_equal(io_wait(&write), -EREMOTEIO);
+	assert_int_equal(io_wait(&read), -EAGAIN);
+	xfer_context_destroy(f.context);
+	memowner_stop(&f.owner);
+}
+
+/* A process that accepts and says nothing is found out by its silence. */
+static void test_silent_owner(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct xfer_context *context = new_context(100);
+	struct xfer_session *session;
+	struct xfer_attr attr;
+	struct xfer_handle handle;
+	char text[128];
+	char *json;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	uint64_t begun;
+
+	(void)state;
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/silent-%d", getpid());
+	snprintf(text, sizeof(text), "unix:%s", address.sun_path);
+	unlink(address.sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	xfer_handle_root(1, &handle);
+	assert_int_equal(xfer_session_open(context, "b", text, &session), 0);
+	usleep(50000);
+	assert_int_equal(xfer_op_getattr(session, &cred, &handle, &attr), -EAGAIN);
+	begun = xfer_now_ns();
+	assert_int_equal(xfer_status(text, 500, &json), -ETIMEDOUT);
+	assert_in_range(xfer_now_ns() - begun, 400 * XFER_NS_PER_MS, 5000 * XFER_NS_PER_MS);
+	xfer_session_close(session);
+	xfer_context_destroy(context);
+	close(fd);
+	unlink(address.sun_path);
+}
+
+/* --- refusal -----------------------------------------------------------------------------------
+ */
+
+static char log_text[4096];
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void collect_log(enum xfer_log_level level, const char *message)
+{
+	(void)level;
+	pthread_mutex_lock(&log_lock);
+	strncat(log_text, message, sizeof(log_text) - strlen(log_text) - 2);
+	strcat(log_text, "\n");
+	pthread_mutex_unlock(&log_lock);
+}
+
+static bool logged(void *text)
+{
+	bool found;
+
+	pthread_mutex_lock(&log_lock);
+	found = strstr(log_text, text) != NULL;
+	pthread_mutex_unlock(&log_lock);
+	return found;
+}
+
+/* A session that the owner `node` refuses with `status`, and what the point of contact's log says.
+ */
+static void refused(const char *node, uint32_t status, const char *expected)
+{
+	struct memowner owner;
+	struct xfer_context *context;
+	struct xfer_session *session;
+
+	memset(&owner, 0, sizeof(owner));
+	owner.admit_status = status;
+	log_text[0] = '\0';
+	memowner_start(&owner, node, NULL);
+	context = new_context(200);
+	xfer_log_set_sink(collect_log);
+	assert_int_equal(xfer_session_open(context, "b", owner.address, &session), 0);
+	assert_true(wait_for(logged, (void *)(uintptr_t)expected));
+	assert_false(xfer_session_is_up(session));
+	xfer_session_close(session);
+	xfer_context_destroy(context);
+	memowner_stop(&owner);
+	xfer_log_set_sink(NULL);
+}
+
+static void test_refusals_name_the_cause(void **state)
+{
+	(void)state;
+	refused("b", XFER_ST_NOT_ALLOWED, "refused: the test says so");
+	refused("c", XFER_ST_OK, "the owner there calls itself c");
+}
+
+static void test_nobody_listens(void **state)
+{
+	struct xfer_context *context = new_context(200);
+	struct xfer_session *session;
+
+	(void)state;
+	log_text[0] = '\0';
+	xfer_log_set_sink(collect_log);
+	assert_int_equal(
+		xfer_session_open(context, "b", "unix:/tmp/nobody-listens-here", &session), 0);
+	assert_true(wait_for(logged, (void *)(uintptr_t) "check that rdmaxferd runs there"));
+	xfer_session_close(session);
+	assert_int_equal(xfer_session_open(context, "b", "unix:relative", &session), -EINVAL);
+	assert_int_equal(xfer_session_open(context, "b", "host:port", &session), -EINVAL);
+	assert_int_equal(xfer_session_open(context, "", "host", &session), -EINVAL);
+	xfer_context_destroy(context);
+	xfer_log_set_sink(NULL);
+}
+
+/* --- status and ping ---------------------------------------------------------------------------
+ */
+
+static void count_pings(void *arg, double microseconds)
+{
+	assert_true(microseconds > 0);
+	++*(unsigned *)arg;
+}
+
+static void test_status_and_ping(void **state)
+{
+	struct fixture f;
+	char *text;
+	json_t *status, *sessions;
+	unsigned pings = 0;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(xfer_status(f.owner.address, 5000, &text), 0);
+	status = json_loads(text, 0, NULL);
+	assert_non_null(status);
+	assert_string_equal(json_string_value(json_object_get(status, "node")), "b");
+	sessions = json_object_get(status, "sessions");
+	assert_int_equal(json_array_size(sessions), 1);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(sessions, 0), "peer")), "a");
+	assert_int_equal(json_array_size(json_object_get(json_array_get(sessions, 0), "lanes")), 2);
+	json_decref(status);
+	free(text);
+	assert_int_equal(xfer_ping(f.owner.address, 5, 5000, count_pings, &pings), 0);
+	assert_int_equal(pings, 5);
+	tear_down(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_credentials_and_results),
+		cmocka_unit_test(test_many_groups),
+		cmocka_unit_test(test_readdir_in_parts),
+		cmocka_unit_test(test_io_local),
+		cmocka_unit_test(test_io_tcp),
+		cmocka_unit_test(test_short_read_at_the_end),
+		cmocka_unit_test(test_invalid_io),
+		cmocka_unit_test(test_many_at_once_out_of_order),
+		cmocka_unit_test(test_more_calls_than_slots),
+		cmocka_unit_test(test_flow_control),
+		cmocka_unit_test(test_owner_restart),
+		cmocka_unit_test(test_fate_of_cut_off_calls),
+		cmocka_unit_test(test_silent_owner),
+		cmocka_unit_test(test_refusals_name_the_cause),
+		cmocka_unit_test(test_nobody_listens),
+		cmocka_unit_test(test_status_and_ping),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

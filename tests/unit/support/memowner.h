@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* memowner.h -- a server for tests of the engine: one file in memory, answers out of order */
+#ifndef SUPPORT_MEMOWNER_H
+#define SUPPORT_MEMOWNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "control/server.h"
+
+#define MEMOWNER_SIZE (8u << 20) /* bytes of its file */
+
+struct memowner {
+	struct xfer_server *server;
+	struct xfer_service service;
+	char address[128]; /* where it listens */
+	uint8_t *data;
+
+	/* what a test sets before it connects */
+	uint32_t admit_status;
+
+	/* what a test may change at any time */
+	_Atomic bool hold; /* answer nothing of what arrives from now on until it is false again */
+	_Atomic unsigned delay_us; /* upper bound of a random delay before each answer */
+
+	/* what a test may look at */
+	_Atomic unsigned operations, peers_gone, max_running;
+	_Atomic uint32_t last_uid, last_ngroups, last_group;
+	_Atomic unsigned slot_clashes; /* a call slot was used by two calls at a time */
+
+	/* its own */
+	pthread_t workers[4];
+	pthread_mutex_t data_lock; /* data */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct xfer_request *first, **last;
+	bool stopping;
+	unsigned running;
+	_Atomic uint8_t slots[XFER_CALLS_MAX];
+};
+
+/* address: NULL: a Unix socket of its own, else as xfer_server_listen. Fails the test when it
+ * can't. */
+void memowner_start(struct memowner *owner, const char *node, const char *address);
+void memowner_stop(struct memowner *owner);
+
+#endif
