@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* dispatcher.c -- what a server answers to calls that no client of ours would send */
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <rpc/rpc.h>
+
+#include "address.h"
+#include "control/conn.h"
+#include "control/rpc.h"
+#include "counters.h"
+#include "support/memowner.h"
+
+/* A client that sends what a test says, byte for byte. */
+struct raw {
+	struct memowner owner;
+	int fd;
+};
+
+static int connect_raw(struct raw *raw)
+{
+	struct xfer_address address;
+	int fd, err;
+
+	assert_int_equal(xfer_address_parse(raw->owner.address, &address), 0);
+	/* -EAGAIN: so many connect at a time that the backlog is full. */
+	while ((err = xfer_address_connect(&address, 1000, &fd)) == -EAGAIN)
+		usleep(1000);
+	assert_int_equal(err, 0);
+	return fd;
+}
+
+static int set_up(void **state)
+{
+	struct raw *raw = calloc(1, sizeof(*raw));
+
+	memowner_start(&raw->owner, "b", NULL);
+	raw->fd = connect_raw(raw);
+	*state = raw;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct raw *raw = *state;
+
+	close(raw->fd);
+	memowner_stop(&raw->owner);
+	free(raw);
+	return 0;
+}
+
+static void send_bytes(int fd, const void *bytes, size_t len)
+{
+	assert_int_equal(write(fd, bytes, len), len);
+}
+
+/* Receives len bytes; false: the server closed the connection first. */
+static bool recv_bytes(int fd, uint8_t *bytes, size_t len)
+{
+	while (len > 0) {
+		struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+		ssize_t n;
+
+		assert_int_equal(poll(&pollfd, 1, 10000), 1);
+		n = read(fd, bytes, len);
+		if (n <= 0)
+			return false;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static void send_head(int fd, uint8_t *head, uint32_t len, bool last)
+{
+	uint8_t mark[4];
+
+	xfer_mark_put(mark, len, last);
+	send_bytes(fd, mark, 4);
+	send_bytes(fd, head, len);
+}
+
+/* A call of `proc` with its arguments zero, in buf; its length. */
+static uint32_t call_head(uint8_t buf[XFER_CALL_HEAD], uint32_t proc, union xfer_args *args)
+{
+	static union xfer_args zero;
+	struct xfer_request_header header = {.uid = 1};
+	int len = xfer_rpc_encode_call(buf, XFER_CALL_HEAD, 77, proc,
+		proc >= XFER_PROC_FIRST_OP ? &header : NULL, args ? args : &zero);
+
+	assert_true(len > 0);
+	return (uint32_t)len;
+}
+
+/* The reply's words behind the mark; the number of words. */
+static unsigned recv_reply(int fd, uint32_t *words, unsigned max)
+{
+	uint8_t mark[4], bytes[4096];
+	uint32_t len;
+
+	assert_true(recv_bytes(fd, mark, 4));
+	assert_true(mark[0] & 0x80);
+	len = (uint32_t)(mark[0] & 0x7f) << 24 | mark[1] << 16 | mark[2] << 8 | mark[3];
+	assert_in_range(len, 8, sizeof(bytes));
+	assert_true(recv_bytes(fd, bytes, len));
+	for (unsigned i = 0; i < max && i < len / 4; i++) {
+		memcpy(&words[i], bytes + 4 * i, 4);
+		words[i] = ntohl(words[i]);
+	}
+	return len / 4;
+}
+
+/* xid, REPLY, MSG_ACCEPTED, verifier (2 words), accept_stat */
+static void expect_accept_stat(int fd, uint32_t stat)
+{
+	uint32_t words[8];
+
+	assert_true(recv_reply(fd, words, 8) >= 6);
+	assert_int_equal(words[0], 77);
+	assert_int_equal(words[1], REPLY);
+	assert_int_equal(words[2], MSG_ACCEPTED);
+	assert_int_equal(words[5], stat);
+}
+
+static void expect_closed(int fd)
+{
+	uint8_t byte;
+
+	assert_false(recv_bytes(fd, &byte, 1));
+}
+
+static void expect_alive(int fd)
+{
+	uint8_t head[XFER_CALL_HEAD];
+
+	send_head(fd, head, call_head(head, XFER_PROC_NULL, NULL), true);
+	expect_accept_stat(fd, SUCCESS);
+}
+
+static void put_word(uint8_t *head, unsigned index, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(head + 4 * index, &value, 4);
+}
+
+/* --- calls that are refused where the record's end is known ------------------------------------
+ */
+
+static void test_wrong_numbers(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD];
+	uint32_t len = call_head(head, XFER_PROC_NULL, NULL), words[8];
+
+	put_word(head, 3, XFER_PROGRAM + 1);
+	send_head(raw->fd, head, len, true);
+	expect_accept_stat(raw->fd, PROG_UNAVAIL);
+
+	len = call_head(head, XFER_PROC_NULL, NULL);
+	put_word(head, 4, XFER_VERSION + 1);
+	send_head(raw->fd, head, len, true);
+	assert_int_equal(recv_reply(raw->fd, words, 8), 8);
+	assert_int_equal(words[5], PROG_MISMATCH);
+	assert_int_equal(words[6], XFER_VERSION);
+	assert_int_equal(words[7], XFER_VERSION);
+
+	len = call_head(head, XFER_PROC_NULL, NULL);
+	put_word(head, 5, 999);
+	send_head(raw->fd, head, len, true);
+	expect_accept_stat(raw->fd, PROC_UNAVAIL);
+
+	len = call_head(head, XFER_PROC_NULL, NULL);
+	put_word(head, 2, 3);
+	send_head(raw->fd, head, len, true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 4);
+	assert_int_equal(words[2], MSG_DENIED);
+	assert_int_equal(words[3], RPC_MISMATCH);
+	expect_alive(raw->fd);
+}
+
+static void test_no_session(void **state)
+{
+	static const uint32_t procs[] = {
+		XFER_PROC_TOKEN, XFER_PROC_GETATTR, XFER_PROC_WRITE, XFER_PROC_STATFS};
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD];
+	uint32_t words[8];
+
+	for (unsigned i = 0; i < sizeof(procs) / sizeof(*procs); i++) {
+		send_head(raw->fd, head, call_head(head, procs[i], NULL), true);
+		assert_true(recv_reply(raw->fd, words, 8) >= 5);
+		assert_int_equal(words[2], MSG_DENIED);
+		assert_int_equal(words[3], AUTH_ERROR);
+		assert_int_equal(words[4], AUTH_TOOWEAK);
+	}
+	assert_int_equal(raw->owner.operations, 0);
+	expect_alive(raw->fd);
+}
+
+/* A refused WRITE's payload is taken off the connection, whatever it says its length is. */
+static void test_refused_payload_is_skipped(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD], payload[4096] = {0};
+	union xfer_args args = {0};
+	uint32_t words[8];
+
+	args.write.payload =
+		(struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = sizeof(payload)};
+	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
+	send_head(raw->fd, payload, sizeof(payload), true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 5);
+	assert_int_equal(words[2], MSG_DENIED);
+	expect_alive(raw->fd);
+}
+
+static void hello(struct raw *raw, uint32_t expected)
+{
+	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD];
+	uint32_t words[8];
+
+	args.hello.limits = xfer_own_limits;
+	strcpy(args.hello.node, "a");
+	strcpy(args.hello.owner, "b");
+	send_head(raw->fd, head, call_head(head, XFER_PROC_HELLO, &args), true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 7);
+	assert_int_equal(words[5], SUCCESS);
+	assert_int_equal(words[6], expected);
+}
+
+static void test_garbage_arguments(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD + 4] = {0}, payload[8] = {0};
+	union xfer_args args = {0};
+	uint32_t len;
+
+	hello(raw, XFER_ST_OK);
+	/* longer than its arguments */
+	len = call_head(head, XFER_PROC_GETATTR, NULL);
+	put_word(head, len / 4, 0);
+	send_head(raw->fd, head, len + 4, true);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	/* shorter */
+	len = call_head(head, XFER_PROC_GETATTR, NULL);
+	send_head(raw->fd, head, len - 4, true);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	/* a payload where the procedure has none */
+	len = call_head(head, XFER_PROC_GETATTR, NULL);
+	send_head(raw->fd, head, len, false);
+	send_head(raw->fd, payload, sizeof(payload), true);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	/* no payload where one is announced */
+	args.write.payload = (struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = 8};
+	len = call_head(head, XFER_PROC_WRITE, &args);
+	send_head(raw->fd, head, len, true);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	/* a slot where the session has no data path */
+	args.write.payload = (struct xfer_payload){.kind = XFER_PAYLOAD_SLOT, .length = 8};
+	len = call_head(head, XFER_PROC_WRITE, &args);
+	send_head(raw->fd, head, len, true);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	assert_int_equal(raw->owner.operations, 0);
+	expect_alive(raw->fd);
+}
+
+static void test_second_hello(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD];
+	union xfer_args args = {0};
+
+	hello(raw, XFER_ST_OK);
+	send_head(raw->fd, head, call_head(head, XFER_PROC_HELLO, &args), true);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	expect_alive(raw->fd);
+}
+
+static void hello_with(struct raw *raw, void (*change)(struct xfer_hello_args *hello))
+{
+	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD];
+	uint32_t words[8];
+
+	args.hello.limits = xfer_own_limits;
+	change(&args.hello);
+	send_head(raw->fd, head, call_head(head, XFER_PROC_HELLO, &args), true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 7);
+	assert_int_equal(words[6], XFER_ST_VERSION);
+}
+
+static void newer_minor(struct xfer_hello_args *args)
+{
+	args->minor_min = args->minor_max = XFER_MINOR + 1;
+}
+
+static void unknown_feature(struct xfer_hello_args *args)
+{
+	args->features_required = 1ull << 63;
+}
+
+static void no_calls(struct xfer_hello_args *args)
+{
+	args->limits.calls_max = 0;
+}
+
+static void no_heartbeat(struct xfer_hello_args *args)
+{
+	args->limits.heartbeat_ms = 0;
+}
+
+static void test_hello_that_does_not_fit(void **state)
+{
+	struct raw *raw = *state;
+
+	hello_with(raw, newer_minor);
+	hello_with(raw, unknown_feature);
+	hello_with(raw, no_calls);
+	hello_with(raw, no_heartbeat);
+	hello(raw, XFER_ST_OK);
+}
+
+/* --- attaching ---------------------------------------------------------------------------------
+ */
+
+static void attach(struct raw *raw, const uint8_t token[16], uint32_t expected)
+{
+	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD];
+	uint32_t words[8];
+	int fd = connect_raw(raw);
+
+	memcpy(args.attach.token.bytes, token, 16);
+	send_head(fd, head, call_head(head, XFER_PROC_ATTACH, &args), true);
+	assert_int_equal(recv_reply(fd, words, 8), 7);
+	assert_int_equal(words[6], expected);
+	close(fd);
+}
+
+static void test_token_is_for_one_lane(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD], token[16] = {0};
+	uint32_t words[12];
+
+	hello(raw, XFER_ST_OK);
+	attach(raw, token, XFER_ST_BAD_TOKEN);
+	send_head(raw->fd, head, call_head(head, XFER_PROC_TOKEN, NULL), true);
+	assert_int_equal(recv_reply(raw->fd, words, 12), 11);
+	assert_int_equal(words[6], XFER_ST_OK);
+	for (unsigned i = 0; i < 4; i++)
+		put_word(token, i, words[7 + i]);
+	attach(raw, token, XFER_ST_OK);
+	attach(raw, token, XFER_ST_BAD_TOKEN);
+}
+
+/* --- what ends a connection --------------------------------------------------------------------
+ */
+
+static void test_not_rpc(void **state)
+{
+	static const char http[] = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";
+	struct raw *raw = *state;
+	uint8_t zeros[64] = {0};
+	int fd;
+
+	send_bytes(raw->fd, http, sizeof(http) - 1);
+	expect_closed(raw->fd);
+	fd = connect_raw(raw);
+	send_head(fd, zeros, 0, true);
+	expect_closed(fd);
+	close(fd);
+	fd = connect_raw(raw);
+	put_word(zeros, 1, REPLY);
+	send_head(fd, zeros, sizeof(zeros), true);
+	expect_closed(fd);
+	close(fd);
+}
+
+static void test_payload_of_another_length(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD], payload[64] = {0};
+	union xfer_args args = {0};
+
+	hello(raw, XFER_ST_OK);
+	args.write.payload = (struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = 8};
+	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
+	send_head(raw->fd, payload, sizeof(payload), true);
+	expect_closed(raw->fd);
+	assert_int_equal(raw->owner.operations, 0);
+}
+
+/* A connection that ends in the middle of a payload leaves nothing behind. */
+static void test_cut_in_payload(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD], mark[4], some[100] = {0};
+	union xfer_args args = {0};
+
+	hello(raw, XFER_ST_OK);
+	args.write.payload =
+		(struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = XFER_IO_MAX};
+	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
+	xfer_mark_put(mark, XFER_IO_MAX, true);
+	send_bytes(raw->fd, mark, 4);
+	send_bytes(raw->fd, some, sizeof(some));
+	close(raw->fd);
+	raw->fd = connect_raw(raw);
+	expect_alive(raw->fd);
+	assert_int_equal(raw->owner.operations, 0);
+}
+
+/* Strangers above the cap are turned away; when they leave, others can come. */
+static void test_too_many_strangers(void **state)
+{
+	enum { STRANGERS = 300 };
+	struct raw *raw = *state;
+	int fds[STRANGERS], refused = 0, fd;
+
+	for (int i = 0; i < STRANGERS; i++)
+		fds[i] = connect_raw(raw);
+	for (int i = 0; i < STRANGERS; i++) {
+		struct pollfd pollfd = {.fd = fds[i], .events = POLLIN};
+
+		refused += poll(&pollfd, 1, i == STRANGERS - 1 ? 1000 : 10) == 1;
+		close(fds[i]);
+	}
+	assert_in_range(refused, 1, 50);
+	for (int i = 0; i < 100; i++) {
+		uint8_t byte;
+		struct pollfd pollfd = {.events = POLLIN};
+
+		fd = pollfd.fd = connect_raw(raw);
+		if (poll(&pollfd, 1, 100) == 0) {
+			expect_alive(fd);
+			close(fd);
+			return;
+		}
+		assert_int_equal(read(fd, &byte, 1), 0);
+		close(fd);
+	}
+	fail_msg("no connection was accepted any more");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_wrong_numbers),
+		TEST(test_no_session),
+		TEST(test_refused_payload_is_skipped),
+		TEST(test_garbage_arguments),
+		TEST(test_second_hello),
+		TEST(test_hello_that_does_not_fit),
+		TEST(test_token_is_for_one_lane),
+		TEST(test_not_rpc),
+		TEST(test_payload_of_another_length),
+		TEST(test_cut_in_payload),
+		TEST(test_too_many_strangers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
