@@ -47,10 +47,10 @@ int xfer_abi_compare(const struct xfer_abi_object *objects, size_t count, char *
 
 int xfer_abi_check(char *why, size_t len)
 {
-	const void *const variables[] = {&nfs_param, &def_pnfs_ds_ops};
+	const void *const variables[] = { &nfs_param, &def_pnfs_ds_ops };
 	struct xfer_abi_object objects[] = {
-		{"nfs_param", sizeof(nfs_param), 0},
-		{"def_pnfs_ds_ops", sizeof(def_pnfs_ds_ops), 0},
+		{ "nfs_param", sizeof(nfs_param), 0 },
+		{ "def_pnfs_ds_ops", sizeof(def_pnfs_ds_ops), 0 },
 	};
 	const size_t count = sizeof(objects) / sizeof(objects[0]);
 

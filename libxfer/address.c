@@ -37,7 +37,7 @@ static int parse_local(const char *path, struct xfer_address *address)
 
 int xfer_address_parse(const char *text, struct xfer_address *address)
 {
-	struct xfer_address parsed = {0};
+	struct xfer_address parsed = { 0 };
 	const char *host = text, *end, *port;
 	int err;
 
@@ -83,7 +83,7 @@ static void resolve_local(
 int xfer_address_resolve(
 	const struct xfer_address *address, struct sockaddr_storage *storage, socklen_t *len)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
 	int err;
 
 	if (address->local) {
@@ -127,7 +127,7 @@ void xfer_socket_tune(int fd, bool local)
 /* 0, or why a connection that was begun did not come about. */
 static int finish_connect(int fd, unsigned timeout_ms)
 {
-	struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
 	socklen_t len = sizeof(int);
 	int err = 0, n;
 

@@ -14,7 +14,7 @@ struct kept {
 static struct size_class {
 	size_t size;
 	struct kept *first;
-} classes[] = {{.size = 4096}, {.size = 65536}, {.size = XFER_IO_MAX}};
+} classes[] = { { .size = 4096 }, { .size = 65536 }, { .size = XFER_IO_MAX } };
 static size_t kept_bytes;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the above */
 

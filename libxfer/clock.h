@@ -18,8 +18,8 @@ static inline uint64_t xfer_now_ns(void)
 
 static inline struct timespec xfer_timespec(uint64_t ns)
 {
-	return (struct timespec){
-		.tv_sec = (time_t)(ns / 1000000000ull), .tv_nsec = (long)(ns % 1000000000ull)};
+	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000ull),
+		.tv_nsec = (long)(ns % 1000000000ull) };
 }
 
 #endif

@@ -49,8 +49,7 @@ __attribute__((format(printf, 2, 3))) static void explain(
 		"no session with owner %s at %s: %s", session->owner, session->address_text, text);
 }
 
-/* --- lanes -------------------------------------------------------------------------------------
- */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 /* A lane has ended: so has the epoch. Lane thread. */
 static void lane_closed(void *user, struct xfer_caller *caller, int err, const char *why)
@@ -67,7 +66,7 @@ static void lane_closed(void *user, struct xfer_caller *caller, int err, const c
 	pthread_mutex_unlock(&session->lock);
 }
 
-static const struct xfer_caller_ops lane_ops = {.closed = lane_closed};
+static const struct xfer_caller_ops lane_ops = { .closed = lane_closed };
 
 /* With a lane's number: connects it. */
 static int open_lane(struct xfer_session *session, unsigned number)
@@ -120,14 +119,13 @@ static void close_lanes(struct xfer_session *session)
 		xfer_caller_unref(lanes[i]);
 }
 
-/* --- HELLO and ATTACH --------------------------------------------------------------------------
- */
+/* --- HELLO and ATTACH ------------------------------------------------------------------------- */
 
 /* One call before the session is up. 0: results are there, whatever their status. */
 static int call_lane(
 	struct xfer_caller *lane, uint32_t proc, union xfer_args *args, union xfer_results *results)
 {
-	struct xfer_call call = {.proc = proc, .args = args, .results = results};
+	struct xfer_call call = { .proc = proc, .args = args, .results = results };
 
 	return xfer_caller_call(lane, &call);
 }
@@ -233,13 +231,12 @@ static int attach_lane(struct xfer_session *session, unsigned number)
 	err = open_lane(session, number);
 	if (err)
 		return err;
-	args.attach = (struct xfer_attach_args){.token = token, .lane = number};
+	args.attach = (struct xfer_attach_args){ .token = token, .lane = number };
 	err = call_lane(session->lanes[number], XFER_PROC_ATTACH, &args, &results);
 	return err ? err : xfer_status_to_errno(results.status);
 }
 
-/* --- epochs ------------------------------------------------------------------------------------
- */
+/* --- epochs ----------------------------------------------------------------------------------- */
 
 static int establish(struct connector *connector)
 {
@@ -374,7 +371,7 @@ static bool is_closing(struct xfer_session *session)
 
 void *xfer_connect_main(void *arg)
 {
-	struct connector connector = {.session = arg, .backoff_ms = BACKOFF_MIN_MS};
+	struct connector connector = { .session = arg, .backoff_ms = BACKOFF_MIN_MS };
 	struct xfer_session *session = arg;
 
 	pthread_setname_np(pthread_self(), "xfer-connect");

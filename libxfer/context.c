@@ -18,8 +18,7 @@
 #define DEFAULT_LANES        2
 #define DEFAULT_HEARTBEAT_MS 1000
 
-/* --- the status socket: a server that has no sessions to give ----------------------------------
- */
+/* --- the status socket: a server that has no sessions to give --------------------------------- */
 
 static uint32_t refuse_session(void *owner, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, char *reason, size_t reason_len)
@@ -55,8 +54,8 @@ static char *context_status(void *owner)
 	char *text;
 
 	pthread_mutex_lock(&context->lock);
-	LIST_FOREACH(session, &context->sessions, link)
-	json_array_append_new(sessions, xfer_session_status(session));
+	LIST_FOREACH (session, &context->sessions, link)
+		json_array_append_new(sessions, xfer_session_status(session));
 	pthread_mutex_unlock(&context->lock);
 	status = json_pack("{s:s, s:o}", "role", context->role, "sessions", sessions);
 	text = json_dumps(status, JSON_COMPACT);
@@ -101,8 +100,7 @@ static int serve_status(struct xfer_context *context, const char *run_dir)
 	return err;
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void destroy_lanes(struct xfer_context *context)
 {

@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "log.h"
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
 static void to_stderr(enum xfer_log_level level, const char *message)
 {

@@ -106,7 +106,7 @@ void xfer_op_read(struct xfer_io *io)
 		.offset = io->offset,
 		.count = io_call->call.call.payload_length,
 		.flags = io->owner_override ? XFER_IO_OWNER_OVERRIDE : 0,
-		.payload = {.kind = XFER_PAYLOAD_INLINE},
+		.payload = { .kind = XFER_PAYLOAD_INLINE },
 	};
 	io_call->call.done = read_done;
 	xfer_session_submit(&io_call->call);
@@ -124,8 +124,8 @@ void xfer_op_write(struct xfer_io *io)
 		.offset = io->offset,
 		.flags = io->owner_override ? XFER_IO_OWNER_OVERRIDE : 0,
 		.stability = io->stability,
-		.payload = {.kind = XFER_PAYLOAD_INLINE,
-			.length = io_call->call.call.payload_length},
+		.payload = { .kind = XFER_PAYLOAD_INLINE,
+			.length = io_call->call.call.payload_length },
 	};
 	io_call->call.done = write_done;
 	xfer_session_submit(&io_call->call);
@@ -140,7 +140,8 @@ int xfer_op_commit(struct xfer_session *session, const struct xfer_cred *cred,
 
 	xfer_session_prepare(&call, session, cred, XFER_PROC_COMMIT);
 	call.args.commit = (struct xfer_commit_args){
-		.handle = *handle, .open_id = open_id, .offset = offset, .count = count};
+		.handle = *handle, .open_id = open_id, .offset = offset, .count = count
+	};
 	err = xfer_session_call(&call);
 	if (err == 0)
 		memcpy(verifier, call.results.commit.verifier, 8);

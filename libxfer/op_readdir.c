@@ -48,7 +48,7 @@ int xfer_op_readdir(struct xfer_session *session, const struct xfer_cred *cred,
 		return -ENOMEM;
 	xfer_session_prepare(&call, session, cred, XFER_PROC_READDIR);
 	call.args.readdir =
-		(struct xfer_readdir_args){.dir = *dir, .cookie = cookie, .max_bytes = max_bytes};
+		(struct xfer_readdir_args){ .dir = *dir, .cookie = cookie, .max_bytes = max_bytes };
 	res->entries = entries;
 	res->entries_len = max_bytes;
 	err = xfer_session_call(&call);

@@ -33,7 +33,7 @@ static void probe_closed(void *user, struct xfer_caller *caller, int err, const 
 	pthread_mutex_unlock(&probe->lock);
 }
 
-static const struct xfer_caller_ops probe_ops = {.closed = probe_closed};
+static const struct xfer_caller_ops probe_ops = { .closed = probe_closed };
 
 /* A peer that is silent for all of timeout_ms ends the connection, and with it what waits for an
  * answer. */
@@ -88,7 +88,7 @@ static void probe_close(struct probe *probe)
 static int probe_call(
 	struct probe *probe, uint32_t proc, union xfer_args *args, union xfer_results *results)
 {
-	struct xfer_call call = {.proc = proc, .args = args, .results = results};
+	struct xfer_call call = { .proc = proc, .args = args, .results = results };
 	int err = xfer_caller_call(probe->caller, &call);
 
 	return err == -EAGAIN ? -ETIMEDOUT : err;
@@ -96,8 +96,8 @@ static int probe_call(
 
 int xfer_status(const char *address, unsigned timeout_ms, char **json)
 {
-	union xfer_args args = {0};
-	union xfer_results results = {0};
+	union xfer_args args = { 0 };
+	union xfer_results results = { 0 };
 	struct probe probe;
 	char *text = malloc(XFER_HEAD_MAX + 1);
 	int err = text ? probe_open(&probe, address, timeout_ms) : -ENOMEM;
@@ -124,8 +124,8 @@ int xfer_status(const char *address, unsigned timeout_ms, char **json)
 int xfer_ping(const char *address, unsigned count, unsigned timeout_ms,
 	void (*each)(void *arg, double microseconds), void *arg)
 {
-	union xfer_args args = {0};
-	union xfer_results results = {0};
+	union xfer_args args = { 0 };
+	union xfer_results results = { 0 };
 	struct probe probe;
 	int err = probe_open(&probe, address, timeout_ms);
 

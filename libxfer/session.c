@@ -11,8 +11,7 @@
 #include "counters.h"
 #include "session.h"
 
-/* --- call slots: with the lock held ------------------------------------------------------------
- */
+/* --- call slots: with the lock held ----------------------------------------------------------- */
 
 static void take_slot(struct xfer_session *session, struct xfer_session_call *call)
 {
@@ -38,8 +37,7 @@ static struct xfer_caller *take_lane(struct xfer_session *session)
 	return lane;
 }
 
-/* --- the end of a call -------------------------------------------------------------------------
- */
+/* --- the end of a call ------------------------------------------------------------------------ */
 
 /* The caller's verdict and the owner's together. */
 static int outcome(const struct xfer_session_call *call, int err)
@@ -102,8 +100,7 @@ static void session_done(struct xfer_call *caller_call, int err)
 	forget_call(session);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *session,
 	const struct xfer_cred *cred, uint32_t proc)
@@ -184,8 +181,7 @@ void xfer_session_submit(struct xfer_session_call *call)
 	xfer_caller_unref(lane);
 }
 
-/* --- what others want to know ------------------------------------------------------------------
- */
+/* --- what others want to know ----------------------------------------------------------------- */
 
 bool xfer_session_is_up(struct xfer_session *session)
 {
@@ -231,8 +227,7 @@ json_t *xfer_session_status(struct xfer_session *session)
 	return status;
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct xfer_session *session_new(
 	struct xfer_context *context, const char *owner, const char *address)

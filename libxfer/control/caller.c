@@ -51,8 +51,7 @@ struct xfer_caller {
 
 #define NO_ENTRY UINT32_MAX
 
-/* --- the table of calls under way --------------------------------------------------------------
- */
+/* --- the table of calls under way ------------------------------------------------------------- */
 
 static int enter(struct xfer_caller *caller, struct xfer_call *call)
 {
@@ -102,8 +101,7 @@ static struct xfer_call *leave(struct xfer_caller *caller, uint32_t xid)
 	return call;
 }
 
-/* --- the end of a call -------------------------------------------------------------------------
- */
+/* --- the end of a call ------------------------------------------------------------------------ */
 
 /* What a call that was never answered may claim. */
 static int broken_err(const struct xfer_call *call)
@@ -137,8 +135,7 @@ static void answered(struct xfer_call *call, int err)
 	put_call(call);
 }
 
-/* --- submitting --------------------------------------------------------------------------------
- */
+/* --- submitting ------------------------------------------------------------------------------- */
 
 static int encode(struct xfer_call *call)
 {
@@ -169,7 +166,7 @@ static void lay_out(struct xfer_call *call, uint32_t len)
 	uint8_t *tail = call->head + 4 + len;
 
 	xfer_mark_put(call->head, len, !more);
-	out->iov[0] = (struct iovec){call->head, 4 + len + (more ? 4 : 0)};
+	out->iov[0] = (struct iovec){ call->head, 4 + len + (more ? 4 : 0) };
 	out->iovcnt = 1;
 	if (more) {
 		xfer_mark_put(tail, call->payload_length + padding, true);
@@ -178,7 +175,7 @@ static void lay_out(struct xfer_call *call, uint32_t len)
 		out->iovcnt += call->payload_count;
 		memset(tail + 4, 0, 4);
 		if (padding)
-			out->iov[out->iovcnt++] = (struct iovec){tail + 4, padding};
+			out->iov[out->iovcnt++] = (struct iovec){ tail + 4, padding };
 	}
 	out->sent = call_sent;
 }
@@ -229,7 +226,7 @@ static void wake_waiter(struct xfer_call *call, int err)
 
 int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call)
 {
-	struct waiter waiter = {.err = 0};
+	struct waiter waiter = { .err = 0 };
 
 	assert(!xfer_on_lane_thread());
 	sem_init(&waiter.answered, 0, 0);
@@ -242,8 +239,7 @@ int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call)
 	return waiter.err;
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static void broken(struct xfer_call *call)
 {
@@ -312,7 +308,7 @@ static int caller_place(struct xfer_conn *conn, struct xfer_rbuf *rbuf, uint8_t 
 		if (room > remaining)
 			room = remaining;
 		if (room > 0)
-			iov[n++] = (struct iovec){to + part, room};
+			iov[n++] = (struct iovec){ to + part, room };
 		remaining -= (uint32_t)room;
 	}
 	return n;
@@ -328,8 +324,7 @@ static int caller_complete(struct xfer_conn *conn)
 	return 0;
 }
 
-/* --- the end of a connection, and heartbeats ---------------------------------------------------
- */
+/* --- the end of a connection, and heartbeats -------------------------------------------------- */
 
 static void caller_closed(struct xfer_conn *conn, int err, const char *why)
 {
@@ -393,8 +388,7 @@ static const struct xfer_conn_ops caller_conn_ops = {
 	.tick = caller_tick,
 };
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct xfer_caller *caller_alloc(void)
 {

@@ -15,10 +15,11 @@
 #include "counters.h"
 #include "log.h"
 
-#define MARK_LEN      4u
-#define FLUSH_IOV     64
-#define STUCK_NS      (60000 * XFER_NS_PER_MS) /* a reader that takes nothing for so long is closed */
-#define RECV_PER_TURN 16 /* receives in a row before other connections of the lane get their turn  \
+#define MARK_LEN  4u
+#define FLUSH_IOV 64
+#define STUCK_NS  (60000 * XFER_NS_PER_MS) /* a reader that takes nothing for so long is closed */
+#define RECV_PER_TURN                                                                              \
+	16 /* receives in a row before other connections of the lane get their turn  \
 			  */
 
 enum recv_state { RECV_HEAD, RECV_MARK, RECV_PAYLOAD, RECV_DISCARD };
@@ -59,8 +60,7 @@ struct xfer_conn {
 	_Atomic uint64_t sent_ns;
 };
 
-/* --- receive memory ----------------------------------------------------------------------------
- */
+/* --- receive memory --------------------------------------------------------------------------- */
 
 void xfer_rbuf_ref(struct xfer_rbuf *rbuf)
 {
@@ -103,8 +103,7 @@ static int reserve(struct xfer_conn *conn, uint32_t room)
 	return 0;
 }
 
-/* --- what was received -------------------------------------------------------------------------
- */
+/* --- what was received ------------------------------------------------------------------------ */
 
 static uint32_t mark_at(const uint8_t *bytes)
 {
@@ -134,7 +133,7 @@ static int take_head(struct xfer_conn *conn, const char **why)
 	if (held < conn->need)
 		return 0;
 	conn->start_at += conn->need;
-	conn->sink = (struct xfer_sink){0};
+	conn->sink = (struct xfer_sink){ 0 };
 	err = conn->ops->head(
 		conn, bytes + MARK_LEN, len, !(mark & XFER_MARK_LAST), &conn->sink, why);
 	if (err)
@@ -234,8 +233,7 @@ static int take(struct xfer_conn *conn, const char **why)
 	return went_on;
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 /* Payload first, then whatever follows it into rbuf. */
 static int receive_iov(struct xfer_conn *conn, struct iovec *iov, size_t *asked)
@@ -261,7 +259,7 @@ static int receive_iov(struct xfer_conn *conn, struct iovec *iov, size_t *asked)
 	limit = need > conn->recv_chunk ? need : conn->recv_chunk;
 	if (room > limit)
 		room = limit;
-	iov[n++] = (struct iovec){conn->rbuf->data + conn->end_at, room};
+	iov[n++] = (struct iovec){ conn->rbuf->data + conn->end_at, room };
 	*asked += room;
 	return n;
 }
@@ -313,8 +311,7 @@ static void receive(struct xfer_conn *conn)
 	}
 }
 
-/* --- sending -----------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* Advances out by n bytes; the bytes that were not needed. */
 static size_t advance(struct xfer_out *out, size_t n)
@@ -426,12 +423,12 @@ static int gather(struct xfer_conn *conn, struct iovec *iov)
 	struct xfer_out *out;
 	int n = 0;
 
-	STAILQ_FOREACH(out, &conn->queue, link)
-	for (int i = out->index; i < out->iovcnt; i++) {
-		iov[n++] = out->iov[i];
-		if (n == FLUSH_IOV)
-			return n;
-	}
+	STAILQ_FOREACH (out, &conn->queue, link)
+		for (int i = out->index; i < out->iovcnt; i++) {
+			iov[n++] = out->iov[i];
+			if (n == FLUSH_IOV)
+				return n;
+		}
 	return n;
 }
 
@@ -473,8 +470,7 @@ static void report_sent(struct out_list *list, int err)
 	}
 }
 
-/* --- events ------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void teardown(struct xfer_conn *conn)
 {
@@ -550,8 +546,7 @@ void xfer_conn_pause(struct xfer_conn *conn, bool paused)
 	pthread_mutex_unlock(&conn->lock);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int xfer_conn_create(const struct xfer_conn_params *params, struct xfer_conn **result)
 {

@@ -12,7 +12,7 @@
 
 static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt)
 {
-	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt};
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt };
 	ssize_t n;
 
 	do {
@@ -24,7 +24,7 @@ static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, in
 
 static ssize_t socket_recvv(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt)
 {
-	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt};
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt };
 	ssize_t n;
 
 	do {
@@ -59,6 +59,6 @@ struct xfer_conn_io *xfer_conn_io_socket(int fd)
 	if (!io)
 		return NULL;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	*io = (struct xfer_conn_io){.ops = &socket_ops, .fd = fd};
+	*io = (struct xfer_conn_io){ .ops = &socket_ops, .fd = fd };
 	return io;
 }

@@ -19,7 +19,8 @@
 #define CHARGE_MAX        (32u << 20) /* bytes */
 
 #define HELLO_NS                                                                                   \
-	(30000 * XFER_NS_PER_MS) /* a connection that says nothing of use is ended after so long   \
+	(30000 *                                                                                   \
+		XFER_NS_PER_MS) /* a connection that says nothing of use is ended after so long   \
 				  */
 #define RECV_CHUNK 65536u
 #define HEADS_KEPT                                                                                 \
@@ -38,8 +39,7 @@ static struct exchange *exchange_of(struct xfer_request *request)
 	return (struct exchange *)((char *)request - offsetof(struct exchange, request));
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void dispatcher_unref(struct xfer_dispatcher *dispatcher)
 {
@@ -51,8 +51,7 @@ static void dispatcher_unref(struct xfer_dispatcher *dispatcher)
 	free(dispatcher);
 }
 
-/* --- flow control ------------------------------------------------------------------------------
- */
+/* --- flow control ----------------------------------------------------------------------------- */
 
 /* With the lock held: stops reading above the limits and goes on below them. */
 static void update_flow(struct xfer_dispatcher *dispatcher)
@@ -92,8 +91,7 @@ static void discharge(struct xfer_dispatcher *dispatcher, struct xfer_request *r
 	pthread_mutex_unlock(&dispatcher->lock);
 }
 
-/* --- requests ----------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static struct xfer_request *request_new(
 	struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call *call)
@@ -144,8 +142,7 @@ static void request_free(struct xfer_request *request)
 	free(exchange);
 }
 
-/* --- replies -----------------------------------------------------------------------------------
- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 static void reply_sent(struct xfer_out *out, int err)
 {
@@ -202,14 +199,14 @@ static void lay_out(struct xfer_request *request, uint32_t len)
 	uint8_t *tail = exchange->head + 4 + len;
 
 	xfer_mark_put(exchange->head, len, length == 0);
-	out->iov[0] = (struct iovec){exchange->head, 4 + len + (length ? 4 : 0)};
+	out->iov[0] = (struct iovec){ exchange->head, 4 + len + (length ? 4 : 0) };
 	out->iovcnt = 1;
 	if (length) {
 		xfer_mark_put(tail, length + padding, true);
 		memset(tail + 4, 0, 4);
-		out->iov[out->iovcnt++] = (struct iovec){request->answer, length};
+		out->iov[out->iovcnt++] = (struct iovec){ request->answer, length };
 		if (padding)
-			out->iov[out->iovcnt++] = (struct iovec){tail + 4, padding};
+			out->iov[out->iovcnt++] = (struct iovec){ tail + 4, padding };
 	}
 	out->sent = reply_sent;
 }
@@ -259,8 +256,7 @@ static int refuse(struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call
 	return 0;
 }
 
-/* --- the session's own procedures --------------------------------------------------------------
- */
+/* --- the session's own procedures ------------------------------------------------------------- */
 
 static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer)
 {
@@ -344,8 +340,7 @@ static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request
 	}
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 /* Whether a procedure may be called on this connection now, and how it is refused otherwise. */
 static bool permitted(
@@ -394,7 +389,7 @@ static int dispatcher_head(struct xfer_conn *conn, const uint8_t *head, uint32_t
 	struct xfer_dispatcher *dispatcher = xfer_conn_user(conn);
 	struct xfer_request *request;
 	enum xfer_rpc_refusal refusal;
-	struct xfer_rpc_call call = {0};
+	struct xfer_rpc_call call = { 0 };
 	XDR xdrs;
 	int err;
 
@@ -422,7 +417,7 @@ static int dispatcher_head(struct xfer_conn *conn, const uint8_t *head, uint32_t
 	charge(dispatcher, request);
 	if (more) {
 		dispatcher->receiving = request;
-		*sink = (struct xfer_sink){.length = request->payload_length};
+		*sink = (struct xfer_sink){ .length = request->payload_length };
 	} else {
 		run(dispatcher, request);
 	}
@@ -441,12 +436,12 @@ static int dispatcher_place(struct xfer_conn *conn, struct xfer_rbuf *rbuf, uint
 		if (!request->payload_buffer)
 			return -ENOMEM;
 		request->payload_buffer_size = remaining;
-		iov[n++] = (struct iovec){request->payload_buffer, remaining};
+		iov[n++] = (struct iovec){ request->payload_buffer, remaining };
 	}
 	if (arrived > 0) {
 		xfer_rbuf_ref(rbuf);
 		request->rbuf = rbuf;
-		request->payload[request->payload_count++] = (struct iovec){data, arrived};
+		request->payload[request->payload_count++] = (struct iovec){ data, arrived };
 	}
 	if (remaining > 0)
 		request->payload[request->payload_count++] = iov[0];
@@ -463,8 +458,7 @@ static int dispatcher_complete(struct xfer_conn *conn)
 	return 0;
 }
 
-/* --- the end of a connection -------------------------------------------------------------------
- */
+/* --- the end of a connection ------------------------------------------------------------------ */
 
 static void log_end(struct xfer_dispatcher *dispatcher, int err, const char *why)
 {

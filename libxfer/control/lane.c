@@ -152,7 +152,7 @@ static void *lane_main(void *arg)
 
 int xfer_lane_add(struct xfer_lane *lane, int fd, uint32_t events, struct xfer_pollable *pollable)
 {
-	struct epoll_event event = {.events = events, .data.ptr = pollable};
+	struct epoll_event event = { .events = events, .data.ptr = pollable };
 
 	return epoll_ctl(lane->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -160,7 +160,7 @@ int xfer_lane_add(struct xfer_lane *lane, int fd, uint32_t events, struct xfer_p
 int xfer_lane_modify(
 	struct xfer_lane *lane, int fd, uint32_t events, struct xfer_pollable *pollable)
 {
-	struct epoll_event event = {.events = events, .data.ptr = pollable};
+	struct epoll_event event = { .events = events, .data.ptr = pollable };
 
 	return epoll_ctl(lane->epoll_fd, EPOLL_CTL_MOD, fd, &event) ? -errno : 0;
 }

@@ -33,8 +33,7 @@ struct xfer_listener {
 	sem_t done;         /* the task that somebody waits for has run */
 };
 
-/* --- accepting: the lane's thread --------------------------------------------------------------
- */
+/* --- accepting: the lane's thread ------------------------------------------------------------- */
 
 static int identify(
 	int fd, const struct sockaddr_storage *storage, struct xfer_conn_identity *identity)
@@ -76,7 +75,7 @@ static void listener_ready(struct xfer_pollable *pollable, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < PER_TURN; i++) {
-		struct sockaddr_storage storage = {0};
+		struct sockaddr_storage storage = { 0 };
 		socklen_t len = sizeof(storage);
 		struct xfer_conn_identity identity;
 		int fd = accept4(listener->fd, (struct sockaddr *)&storage, &len, SOCK_CLOEXEC);
@@ -131,8 +130,7 @@ static void wait_done(struct xfer_listener *listener)
 		;
 }
 
-/* --- listening ---------------------------------------------------------------------------------
- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 /* Whether the socket at this path belongs to nobody any more; then it is removed. */
 static bool removed_stale(const struct xfer_address *address)

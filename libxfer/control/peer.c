@@ -64,8 +64,7 @@ void xfer_peer_unref(struct xfer_peer *peer)
 	free(peer);
 }
 
-/* --- HELLO -------------------------------------------------------------------------------------
- */
+/* --- HELLO ------------------------------------------------------------------------------------ */
 
 static void agree(const struct xfer_limits *theirs, struct xfer_limits *agreed)
 {
@@ -126,10 +125,10 @@ static struct xfer_peer *peer_get(struct xfer_peers *peers, const struct xfer_he
 {
 	struct xfer_peer *peer;
 
-	LIST_FOREACH(peer, &peers->list, link)
-	if (hello->session_id == peer->session_id && strcmp(peer->node, hello->node) == 0 &&
-		memcmp(peer->boot_id, hello->boot_id, sizeof(peer->boot_id)) == 0)
-		return peer;
+	LIST_FOREACH (peer, &peers->list, link)
+		if (hello->session_id == peer->session_id && strcmp(peer->node, hello->node) == 0 &&
+			memcmp(peer->boot_id, hello->boot_id, sizeof(peer->boot_id)) == 0)
+			return peer;
 	return peer_new(peers, hello);
 }
 
@@ -171,8 +170,7 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 	return peer;
 }
 
-/* --- tokens ------------------------------------------------------------------------------------
- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 int xfer_peer_issue_token(struct xfer_peer *peer, struct xfer_token *token)
 {
@@ -210,17 +208,16 @@ struct xfer_peer *xfer_peers_redeem(struct xfer_peers *peers, const struct xfer_
 	struct xfer_peer *peer;
 
 	pthread_mutex_lock(&peers->lock);
-	LIST_FOREACH(peer, &peers->list, link)
-	if (redeem(peer, token, now)) {
-		xfer_peer_ref(peer);
-		break;
-	}
+	LIST_FOREACH (peer, &peers->list, link)
+		if (redeem(peer, token, now)) {
+			xfer_peer_ref(peer);
+			break;
+		}
 	pthread_mutex_unlock(&peers->lock);
 	return peer;
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int xfer_peers_init(struct xfer_peers *peers, const struct xfer_server_params *params)
 {

@@ -18,8 +18,7 @@ const struct xfer_limits xfer_own_limits = {
 	.heartbeat_ms = 1000,
 };
 
-/* --- parts -------------------------------------------------------------------------------------
- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 static bool xdr_flag(XDR *xdrs, bool *flag)
 {
@@ -161,8 +160,7 @@ bool xfer_xdr_dirent(XDR *xdrs, struct xfer_dirent *entry)
 	       xdr_node(xdrs, &entry->node);
 }
 
-/* --- arguments ---------------------------------------------------------------------------------
- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 static bool args_none(XDR *xdrs, union xfer_args *args)
 {
@@ -276,8 +274,7 @@ static bool args_commit(XDR *xdrs, union xfer_args *args)
 	       xdr_uint64_t(xdrs, &a->offset) && xdr_uint64_t(xdrs, &a->count);
 }
 
-/* --- results -----------------------------------------------------------------------------------
- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static bool results_none(XDR *xdrs, union xfer_results *results)
 {
@@ -403,29 +400,28 @@ static bool results_statfs(XDR *xdrs, union xfer_results *results)
 	       xdr_uint64_t(xdrs, &s->avail_files);
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
-	[XFER_PROC_NULL] = {"NULL", args_none, results_none, false},
-	[XFER_PROC_HELLO] = {"HELLO", args_hello, results_hello, true},
-	[XFER_PROC_TOKEN] = {"TOKEN", args_none, results_token, true},
-	[XFER_PROC_ATTACH] = {"ATTACH", args_attach, results_status, true},
-	[XFER_PROC_PING] = {"PING", args_none, results_none, false},
-	[XFER_PROC_STATUS] = {"STATUS", args_none, results_text, false},
-	[XFER_PROC_LOOKUP] = {"LOOKUP", args_name, results_node, false},
-	[XFER_PROC_GETATTR] = {"GETATTR", args_handle, results_attr, false},
-	[XFER_PROC_SETATTR] = {"SETATTR", args_setattr, results_attr, true},
-	[XFER_PROC_READDIR] = {"READDIR", args_readdir, results_readdir, false},
-	[XFER_PROC_OPEN] = {"OPEN", args_open, results_open, true},
-	[XFER_PROC_CLOSE] = {"CLOSE", args_close, results_status, true},
-	[XFER_PROC_MKDIR] = {"MKDIR", args_mkdir, results_node, true},
-	[XFER_PROC_UNLINK] = {"UNLINK", args_name, results_unlink, true},
-	[XFER_PROC_RENAME] = {"RENAME", args_rename, results_rename, true},
-	[XFER_PROC_READ] = {"READ", args_read, results_read, false},
-	[XFER_PROC_WRITE] = {"WRITE", args_write, results_write, true},
-	[XFER_PROC_COMMIT] = {"COMMIT", args_commit, results_commit, false},
-	[XFER_PROC_STATFS] = {"STATFS", args_handle, results_statfs, false},
+	[XFER_PROC_NULL] = { "NULL", args_none, results_none, false },
+	[XFER_PROC_HELLO] = { "HELLO", args_hello, results_hello, true },
+	[XFER_PROC_TOKEN] = { "TOKEN", args_none, results_token, true },
+	[XFER_PROC_ATTACH] = { "ATTACH", args_attach, results_status, true },
+	[XFER_PROC_PING] = { "PING", args_none, results_none, false },
+	[XFER_PROC_STATUS] = { "STATUS", args_none, results_text, false },
+	[XFER_PROC_LOOKUP] = { "LOOKUP", args_name, results_node, false },
+	[XFER_PROC_GETATTR] = { "GETATTR", args_handle, results_attr, false },
+	[XFER_PROC_SETATTR] = { "SETATTR", args_setattr, results_attr, true },
+	[XFER_PROC_READDIR] = { "READDIR", args_readdir, results_readdir, false },
+	[XFER_PROC_OPEN] = { "OPEN", args_open, results_open, true },
+	[XFER_PROC_CLOSE] = { "CLOSE", args_close, results_status, true },
+	[XFER_PROC_MKDIR] = { "MKDIR", args_mkdir, results_node, true },
+	[XFER_PROC_UNLINK] = { "UNLINK", args_name, results_unlink, true },
+	[XFER_PROC_RENAME] = { "RENAME", args_rename, results_rename, true },
+	[XFER_PROC_READ] = { "READ", args_read, results_read, false },
+	[XFER_PROC_WRITE] = { "WRITE", args_write, results_write, true },
+	[XFER_PROC_COMMIT] = { "COMMIT", args_commit, results_commit, false },
+	[XFER_PROC_STATFS] = { "STATFS", args_handle, results_statfs, false },
 };
 
 const struct xfer_proc_info *xfer_proc_info(uint32_t proc)
@@ -475,8 +471,7 @@ const struct xfer_handle *xfer_args_handle(uint32_t proc, const union xfer_args 
 	}
 }
 
-/* --- statuses ----------------------------------------------------------------------------------
- */
+/* --- statuses --------------------------------------------------------------------------------- */
 
 int xfer_status_to_errno(uint32_t status)
 {

@@ -71,8 +71,7 @@ int xfer_status_to_errno(uint32_t status);
 /* The wire status for 0 or a negative errno value. */
 uint32_t xfer_status_from_errno(int err);
 
-/* --- sessions ----------------------------------------------------------------------------------
- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 struct xfer_slot_class {
 	uint32_t slot_size, slots;
@@ -145,8 +144,7 @@ struct xfer_status_res {
 	uint32_t text_len;
 };
 
-/* --- what each operation begins with -----------------------------------------------------------
- */
+/* --- what each operation begins with ---------------------------------------------------------- */
 
 struct xfer_request_header {
 	uint32_t call_slot, sequence; /* of the session's reply cache */
@@ -165,8 +163,7 @@ struct xfer_payload {
 	uint32_t generation; /* SLOT */
 };
 
-/* --- operations --------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 struct xfer_handle_args { /* GETATTR, STATFS */
 	struct xfer_handle handle;

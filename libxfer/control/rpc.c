@@ -12,7 +12,7 @@
 int xfer_rpc_encode_call(uint8_t *buf, uint32_t size, uint32_t xid, uint32_t proc,
 	struct xfer_request_header *header, union xfer_args *args)
 {
-	struct rpc_msg msg = {.rm_xid = xid, .rm_direction = CALL};
+	struct rpc_msg msg = { .rm_xid = xid, .rm_direction = CALL };
 	XDR xdrs;
 
 	msg.rm_call.cb_rpcvers = RPC_MSG_VERSION;
@@ -39,7 +39,7 @@ static void accepted(struct rpc_msg *msg, uint32_t xid, enum accept_stat stat)
 int xfer_rpc_encode_reply(
 	uint8_t *buf, uint32_t size, uint32_t xid, uint32_t proc, union xfer_results *results)
 {
-	struct rpc_msg msg = {0};
+	struct rpc_msg msg = { 0 };
 	XDR xdrs;
 
 	accepted(&msg, xid, SUCCESS);
@@ -66,7 +66,7 @@ int xfer_rpc_encode_refusal(
 		[XFER_RPC_NO_PROCEDURE] = PROC_UNAVAIL,
 		[XFER_RPC_GARBAGE] = GARBAGE_ARGS,
 	};
-	struct rpc_msg msg = {0};
+	struct rpc_msg msg = { 0 };
 	XDR xdrs;
 
 	switch (refusal) {

@@ -38,8 +38,7 @@ struct xfer_server {
 	unsigned next_lane;
 };
 
-/* --- status ------------------------------------------------------------------------------------
- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static json_t *status_lane(struct xfer_dispatcher *dispatcher)
 {
@@ -77,8 +76,7 @@ static json_t *status_sessions(struct xfer_server *server)
 	struct xfer_dispatcher *dispatcher;
 
 	pthread_mutex_lock(&server->lock);
-	LIST_FOREACH(dispatcher, &server->dispatchers, link)
-	{
+	LIST_FOREACH (dispatcher, &server->dispatchers, link) {
 		json_t *session =
 			dispatcher->joined ? status_session(sessions, dispatcher->peer) : NULL;
 
@@ -124,8 +122,7 @@ static char *server_status(void *arg)
 	return text;
 }
 
-/* --- connections -------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void server_joined(void *arg, struct xfer_dispatcher *dispatcher)
 {
@@ -207,8 +204,7 @@ static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *
 	xfer_dispatcher_start(dispatcher);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void destroy_lanes(struct xfer_server *server)
 {
@@ -280,8 +276,8 @@ static void close_connections(struct xfer_server *server)
 	struct xfer_dispatcher *dispatcher;
 
 	pthread_mutex_lock(&server->lock);
-	LIST_FOREACH(dispatcher, &server->dispatchers, link)
-	xfer_conn_close(dispatcher->conn, -ESHUTDOWN, "this process is ending");
+	LIST_FOREACH (dispatcher, &server->dispatchers, link)
+		xfer_conn_close(dispatcher->conn, -ESHUTDOWN, "this process is ending");
 	while (server->count > 0)
 		pthread_cond_wait(&server->gone, &server->lock);
 	pthread_mutex_unlock(&server->lock);

@@ -41,9 +41,9 @@ static void test_forms(void **state)
 
 static void test_what_is_no_address(void **state)
 {
-	static const char *const wrong[] = {"", ":1", "b:", "b:0", "b:65536", "b:x", "b:1x", "b:-1",
-		"b: 1", "[::1", "[::1]x", "[]:1", "unix:", "unix:relative", "fe80::1"};
-	struct xfer_address address = {.host = "untouched"};
+	static const char *const wrong[] = { "", ":1", "b:", "b:0", "b:65536", "b:x", "b:1x",
+		"b:-1", "b: 1", "[::1", "[::1]x", "[]:1", "unix:", "unix:relative", "fe80::1" };
+	struct xfer_address address = { .host = "untouched" };
 	char text[400] = "unix:/";
 
 	(void)state;
@@ -73,7 +73,7 @@ static void test_connecting_fails(void **state)
 
 static void test_text(void **state)
 {
-	struct sockaddr_storage storage = {0};
+	struct sockaddr_storage storage = { 0 };
 	struct sockaddr_in *sin = (struct sockaddr_in *)&storage;
 	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&storage;
 	char text[80];

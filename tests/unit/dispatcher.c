@@ -68,7 +68,7 @@ static void send_bytes(int fd, const void *bytes, size_t len)
 static bool recv_bytes(int fd, uint8_t *bytes, size_t len)
 {
 	while (len > 0) {
-		struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 		ssize_t n;
 
 		assert_int_equal(poll(&pollfd, 1, 10000), 1);
@@ -94,7 +94,7 @@ static void send_head(int fd, uint8_t *head, uint32_t len, bool last)
 static uint32_t call_head(uint8_t buf[XFER_CALL_HEAD], uint32_t proc, union xfer_args *args)
 {
 	static union xfer_args zero;
-	struct xfer_request_header header = {.uid = 1};
+	struct xfer_request_header header = { .uid = 1 };
 	int len = xfer_rpc_encode_call(buf, XFER_CALL_HEAD, 77, proc,
 		proc >= XFER_PROC_FIRST_OP ? &header : NULL, args ? args : &zero);
 
@@ -153,8 +153,7 @@ static void put_word(uint8_t *head, unsigned index, uint32_t value)
 	memcpy(head + 4 * index, &value, 4);
 }
 
-/* --- calls that are refused where the record's end is known ------------------------------------
- */
+/* --- calls that are refused where the record's end is known ----------------------------------- */
 
 static void test_wrong_numbers(void **state)
 {
@@ -190,8 +189,8 @@ static void test_wrong_numbers(void **state)
 
 static void test_no_session(void **state)
 {
-	static const uint32_t procs[] = {
-		XFER_PROC_TOKEN, XFER_PROC_GETATTR, XFER_PROC_WRITE, XFER_PROC_STATFS};
+	static const uint32_t procs[] = { XFER_PROC_TOKEN, XFER_PROC_GETATTR, XFER_PROC_WRITE,
+		XFER_PROC_STATFS };
 	struct raw *raw = *state;
 	uint8_t head[XFER_CALL_HEAD];
 	uint32_t words[8];
@@ -211,12 +210,12 @@ static void test_no_session(void **state)
 static void test_refused_payload_is_skipped(void **state)
 {
 	struct raw *raw = *state;
-	uint8_t head[XFER_CALL_HEAD], payload[4096] = {0};
-	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD], payload[4096] = { 0 };
+	union xfer_args args = { 0 };
 	uint32_t words[8];
 
 	args.write.payload =
-		(struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = sizeof(payload)};
+		(struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = sizeof(payload) };
 	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
 	send_head(raw->fd, payload, sizeof(payload), true);
 	assert_true(recv_reply(raw->fd, words, 8) >= 5);
@@ -226,7 +225,7 @@ static void test_refused_payload_is_skipped(void **state)
 
 static void hello(struct raw *raw, uint32_t expected)
 {
-	union xfer_args args = {0};
+	union xfer_args args = { 0 };
 	uint8_t head[XFER_CALL_HEAD];
 	uint32_t words[8];
 
@@ -242,8 +241,8 @@ static void hello(struct raw *raw, uint32_t expected)
 static void test_garbage_arguments(void **state)
 {
 	struct raw *raw = *state;
-	uint8_t head[XFER_CALL_HEAD + 4] = {0}, payload[8] = {0};
-	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD + 4] = { 0 }, payload[8] = { 0 };
+	union xfer_args args = { 0 };
 	uint32_t len;
 
 	hello(raw, XFER_ST_OK);
@@ -262,12 +261,12 @@ static void test_garbage_arguments(void **state)
 	send_head(raw->fd, payload, sizeof(payload), true);
 	expect_accept_stat(raw->fd, GARBAGE_ARGS);
 	/* no payload where one is announced */
-	args.write.payload = (struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = 8};
+	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = 8 };
 	len = call_head(head, XFER_PROC_WRITE, &args);
 	send_head(raw->fd, head, len, true);
 	expect_accept_stat(raw->fd, GARBAGE_ARGS);
 	/* a slot where the session has no data path */
-	args.write.payload = (struct xfer_payload){.kind = XFER_PAYLOAD_SLOT, .length = 8};
+	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT, .length = 8 };
 	len = call_head(head, XFER_PROC_WRITE, &args);
 	send_head(raw->fd, head, len, true);
 	expect_accept_stat(raw->fd, GARBAGE_ARGS);
@@ -279,7 +278,7 @@ static void test_second_hello(void **state)
 {
 	struct raw *raw = *state;
 	uint8_t head[XFER_CALL_HEAD];
-	union xfer_args args = {0};
+	union xfer_args args = { 0 };
 
 	hello(raw, XFER_ST_OK);
 	send_head(raw->fd, head, call_head(head, XFER_PROC_HELLO, &args), true);
@@ -289,7 +288,7 @@ static void test_second_hello(void **state)
 
 static void hello_with(struct raw *raw, void (*change)(struct xfer_hello_args *hello))
 {
-	union xfer_args args = {0};
+	union xfer_args args = { 0 };
 	uint8_t head[XFER_CALL_HEAD];
 	uint32_t words[8];
 
@@ -331,12 +330,11 @@ static void test_hello_that_does_not_fit(void **state)
 	hello(raw, XFER_ST_OK);
 }
 
-/* --- attaching ---------------------------------------------------------------------------------
- */
+/* --- attaching -------------------------------------------------------------------------------- */
 
 static void attach(struct raw *raw, const uint8_t token[16], uint32_t expected)
 {
-	union xfer_args args = {0};
+	union xfer_args args = { 0 };
 	uint8_t head[XFER_CALL_HEAD];
 	uint32_t words[8];
 	int fd = connect_raw(raw);
@@ -351,7 +349,7 @@ static void attach(struct raw *raw, const uint8_t token[16], uint32_t expected)
 static void test_token_is_for_one_lane(void **state)
 {
 	struct raw *raw = *state;
-	uint8_t head[XFER_CALL_HEAD], token[16] = {0};
+	uint8_t head[XFER_CALL_HEAD], token[16] = { 0 };
 	uint32_t words[12];
 
 	hello(raw, XFER_ST_OK);
@@ -365,14 +363,13 @@ static void test_token_is_for_one_lane(void **state)
 	attach(raw, token, XFER_ST_BAD_TOKEN);
 }
 
-/* --- what ends a connection --------------------------------------------------------------------
- */
+/* --- what ends a connection ------------------------------------------------------------------- */
 
 static void test_not_rpc(void **state)
 {
 	static const char http[] = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";
 	struct raw *raw = *state;
-	uint8_t zeros[64] = {0};
+	uint8_t zeros[64] = { 0 };
 	int fd;
 
 	send_bytes(raw->fd, http, sizeof(http) - 1);
@@ -391,11 +388,11 @@ static void test_not_rpc(void **state)
 static void test_payload_of_another_length(void **state)
 {
 	struct raw *raw = *state;
-	uint8_t head[XFER_CALL_HEAD], payload[64] = {0};
-	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD], payload[64] = { 0 };
+	union xfer_args args = { 0 };
 
 	hello(raw, XFER_ST_OK);
-	args.write.payload = (struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = 8};
+	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = 8 };
 	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
 	send_head(raw->fd, payload, sizeof(payload), true);
 	expect_closed(raw->fd);
@@ -406,12 +403,12 @@ static void test_payload_of_another_length(void **state)
 static void test_cut_in_payload(void **state)
 {
 	struct raw *raw = *state;
-	uint8_t head[XFER_CALL_HEAD], mark[4], some[100] = {0};
-	union xfer_args args = {0};
+	uint8_t head[XFER_CALL_HEAD], mark[4], some[100] = { 0 };
+	union xfer_args args = { 0 };
 
 	hello(raw, XFER_ST_OK);
 	args.write.payload =
-		(struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = XFER_IO_MAX};
+		(struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = XFER_IO_MAX };
 	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
 	xfer_mark_put(mark, XFER_IO_MAX, true);
 	send_bytes(raw->fd, mark, 4);
@@ -432,7 +429,7 @@ static void test_too_many_strangers(void **state)
 	for (int i = 0; i < STRANGERS; i++)
 		fds[i] = connect_raw(raw);
 	for (int i = 0; i < STRANGERS; i++) {
-		struct pollfd pollfd = {.fd = fds[i], .events = POLLIN};
+		struct pollfd pollfd = { .fd = fds[i], .events = POLLIN };
 
 		refused += poll(&pollfd, 1, i == STRANGERS - 1 ? 1000 : 10) == 1;
 		close(fds[i]);
@@ -440,7 +437,7 @@ static void test_too_many_strangers(void **state)
 	assert_in_range(refused, 1, 50);
 	for (int i = 0; i < 100; i++) {
 		uint8_t byte;
-		struct pollfd pollfd = {.events = POLLIN};
+		struct pollfd pollfd = { .events = POLLIN };
 
 		fd = pollfd.fd = connect_raw(raw);
 		if (poll(&pollfd, 1, 100) == 0) {

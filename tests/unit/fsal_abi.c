@@ -26,7 +26,7 @@ static void test_installed_server_fits(void **state)
 
 static void test_other_size_is_refused(void **state)
 {
-	const struct xfer_abi_object objects[] = {{"one", 512, 512}, {"two", 512, 504}};
+	const struct xfer_abi_object objects[] = { { "one", 512, 512 }, { "two", 512, 504 } };
 	char why[400] = "";
 	(void)state;
 
@@ -40,7 +40,7 @@ static void test_other_size_is_refused(void **state)
 
 static void test_message_fits_its_buffer(void **state)
 {
-	const struct xfer_abi_object object = {"one", 1, 2};
+	const struct xfer_abi_object object = { "one", 1, 2 };
 	char why[16];
 	(void)state;
 

@@ -28,7 +28,7 @@ static void test_other_server_is_refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_server_is_refused)};
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_other_server_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

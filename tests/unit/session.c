@@ -23,8 +23,8 @@
 #include "support/memowner.h"
 #include "xfer/xfer.h"
 
-static const uint32_t groups[] = {11, 12, 13};
-static const struct xfer_cred cred = {.uid = 7, .gid = 8, .ngroups = 3, .groups = groups};
+static const uint32_t groups[] = { 11, 12, 13 };
+static const struct xfer_cred cred = { .uid = 7, .gid = 8, .ngroups = 3, .groups = groups };
 
 struct fixture {
 	struct memowner owner;
@@ -57,7 +57,7 @@ static bool session_down(void *arg)
 
 static struct xfer_context *new_context(unsigned heartbeat_ms)
 {
-	struct xfer_context_params params = {.node = "a", .heartbeat_ms = heartbeat_ms};
+	struct xfer_context_params params = { .node = "a", .heartbeat_ms = heartbeat_ms };
 	struct xfer_context *context;
 
 	assert_int_equal(xfer_context_create(&params, &context), 0);
@@ -87,8 +87,7 @@ static void tear_down(struct fixture *f)
 	assert_int_equal(f->owner.slot_clashes, 0);
 }
 
-/* --- one READ or WRITE that a test waits for ---------------------------------------------------
- */
+/* --- one READ or WRITE that a test waits for -------------------------------------------------- */
 
 struct wait_io {
 	struct xfer_io io;
@@ -106,7 +105,7 @@ static void io_prepare(
 {
 	memset(w, 0, sizeof(*w));
 	sem_init(&w->done, 0, 0);
-	w->iov[0] = (struct iovec){data, len};
+	w->iov[0] = (struct iovec){ data, len };
 	w->io = (struct xfer_io){
 		.session = f->session,
 		.cred = cred,
@@ -134,8 +133,7 @@ static void fill(uint8_t *data, size_t len, unsigned seed)
 	}
 }
 
-/* --- operations --------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static void test_credentials_and_results(void **state)
 {
@@ -168,7 +166,7 @@ static void test_credentials_and_results(void **state)
 static void test_many_groups(void **state)
 {
 	static uint32_t many[XFER_GROUPS_MAX];
-	struct xfer_cred wide = {.uid = 1, .gid = 1, .ngroups = XFER_GROUPS_MAX, .groups = many};
+	struct xfer_cred wide = { .uid = 1, .gid = 1, .ngroups = XFER_GROUPS_MAX, .groups = many };
 	struct fixture f;
 	struct xfer_attr attr;
 
@@ -200,7 +198,7 @@ static bool list_entry(void *arg, const struct xfer_dirent *entry)
 static void test_readdir_in_parts(void **state)
 {
 	struct fixture f;
-	struct listing listing = {.stop_at = 3};
+	struct listing listing = { .stop_at = 3 };
 	struct xfer_opt_attr dir_attr;
 	bool eof = false;
 	unsigned calls = 0;
@@ -222,7 +220,7 @@ static void test_readdir_in_parts(void **state)
  */
 static void read_and_write(struct fixture *f)
 {
-	static const size_t sizes[] = {0, 1, 3, 4, 4095, 4096, 4097, 65536, 70001, XFER_IO_MAX};
+	static const size_t sizes[] = { 0, 1, 3, 4, 4095, 4096, 4097, 65536, 70001, XFER_IO_MAX };
 	uint8_t *out = malloc(XFER_IO_MAX), *in = malloc(XFER_IO_MAX);
 	struct wait_io w;
 
@@ -233,8 +231,8 @@ static void read_and_write(struct fixture *f)
 		fill(out, size, i + 1);
 		memset(in, 0, XFER_IO_MAX);
 		io_prepare(f, &w, offset, out, third);
-		w.iov[1] = (struct iovec){out + third, third};
-		w.iov[2] = (struct iovec){out + 2 * third, size - 2 * third};
+		w.iov[1] = (struct iovec){ out + third, third };
+		w.iov[2] = (struct iovec){ out + 2 * third, size - 2 * third };
 		w.io.iovcnt = 3;
 		xfer_op_write(&w.io);
 		assert_int_equal(io_wait(&w), 0);
@@ -243,8 +241,8 @@ static void read_and_write(struct fixture *f)
 		assert_memory_equal(f->owner.data + offset, out, size);
 
 		io_prepare(f, &w, offset, in, third);
-		w.iov[1] = (struct iovec){in + third, third};
-		w.iov[2] = (struct iovec){in + 2 * third, size - 2 * third};
+		w.iov[1] = (struct iovec){ in + third, third };
+		w.iov[2] = (struct iovec){ in + 2 * third, size - 2 * third };
 		w.io.iovcnt = 3;
 		xfer_op_read(&w.io);
 		assert_int_equal(io_wait(&w), 0);
@@ -321,8 +319,7 @@ static void test_invalid_io(void **state)
 	tear_down(&f);
 }
 
-/* --- many at once ------------------------------------------------------------------------------
- */
+/* --- many at once ----------------------------------------------------------------------------- */
 
 #define THREADS    6
 #define PER_THREAD 60
@@ -377,7 +374,7 @@ static void test_many_at_once_out_of_order(void **state)
 	set_up(&f);
 	f.owner.delay_us = 300;
 	for (unsigned i = 0; i < THREADS; i++) {
-		h[i] = (struct hammer){&f, i};
+		h[i] = (struct hammer){ &f, i };
 		pthread_create(&threads[i], NULL, hammer, &h[i]);
 	}
 	for (unsigned i = 0; i < THREADS; i++)
@@ -449,8 +446,7 @@ static void test_flow_control(void **state)
 	tear_down(&f);
 }
 
-/* --- loss --------------------------------------------------------------------------------------
- */
+/* --- loss ------------------------------------------------------------------------------------- */
 
 static bool two_arrived(void *arg)
 {
@@ -470,7 +466,7 @@ static void test_owner_restart(void **state)
 	struct memowner next;
 	struct wait_io write, read;
 	struct xfer_attr attr;
-	uint8_t data[10] = {0}, more[10];
+	uint8_t data[10] = { 0 }, more[10];
 	pthread_t stopper;
 
 	(void)state;
@@ -485,8 +481,8 @@ static void test_owner_restart(void **state)
 	/* The answers come after the connections have ended. */
 	pthread_create(&stopper, NULL, stop_owner, &f.owner);
 	pthread_join(stopper, NULL);
-	assert_in_set((unsigned)-io_wait(&write), ((unsigned long[]){EREMOTEIO, 0}), 2);
-	assert_in_set((unsigned)-io_wait(&read), ((unsigned long[]){EAGAIN, 0}), 2);
+	assert_in_set((unsigned)-io_wait(&write), ((unsigned long[]){ EREMOTEIO, 0 }), 2);
+	assert_in_set((unsigned)-io_wait(&read), ((unsigned long[]){ EAGAIN, 0 }), 2);
 	assert_true(wait_for(session_down, f.session));
 	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), -EAGAIN);
 	assert_int_equal(f.owner.peers_gone, 1);
@@ -505,7 +501,7 @@ static void test_fate_of_cut_off_calls(void **state)
 {
 	struct fixture f;
 	struct wait_io write, read;
-	uint8_t data[10] = {0}, more[10];
+	uint8_t data[10] = { 0 }, more[10];
 
 	(void)state;
 	set_up(&f);
@@ -525,7 +521,7 @@ static void test_fate_of_cut_off_calls(void **state)
 /* A process that accepts and says nothing is found out by its silence. */
 static void test_silent_owner(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct xfer_context *context = new_context(100);
 	struct xfer_session *session;
 	struct xfer_attr attr;
@@ -554,8 +550,7 @@ static void test_silent_owner(void **state)
 	unlink(address.sun_path);
 }
 
-/* --- refusal -----------------------------------------------------------------------------------
- */
+/* --- refusal ---------------------------------------------------------------------------------- */
 
 static char log_text[4096];
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -628,8 +623,7 @@ static void test_nobody_listens(void **state)
 	xfer_log_set_sink(NULL);
 }
 
-/* --- status and ping ---------------------------------------------------------------------------
- */
+/* --- status and ping -------------------------------------------------------------------------- */
 
 static void count_pings(void *arg, double microseconds)
 {

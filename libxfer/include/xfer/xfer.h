@@ -48,12 +48,13 @@ enum xfer_log_level { XFER_LOG_ERROR, XFER_LOG_WARN, XFER_LOG_INFO, XFER_LOG_DEB
 typedef void (*xfer_log_fn)(enum xfer_log_level level, const char *message);
 
 struct xfer_context_params {
-	const char *node;      /* this node's name, at most XFER_NODE_MAX bytes */
-	const char *run_dir;   /* where the status socket goes; NULL: no status socket */
-	const char *role;      /* first part of the status socket's name: ROLE-PID.sock */
-	unsigned lanes;        /* connections per session, 1..16; 0: the default, 2 */
-	unsigned heartbeat_ms; /* 100..60000; 0: the default, 1000. A peer is dead after five silent ones */
-	xfer_log_fn log;       /* NULL: stderr */
+	const char *node;    /* this node's name, at most XFER_NODE_MAX bytes */
+	const char *run_dir; /* where the status socket goes; NULL: no status socket */
+	const char *role;    /* first part of the status socket's name: ROLE-PID.sock */
+	unsigned lanes;      /* connections per session, 1..16; 0: the default, 2 */
+	unsigned
+		heartbeat_ms; /* 100..60000; 0: the default, 1000. A peer is dead after five silent ones */
+	xfer_log_fn log; /* NULL: stderr */
 };
 
 /* Creates the context and its lane threads. -EINVAL: a parameter is out of range. */
@@ -166,7 +167,7 @@ struct xfer_setattr {
 	struct xfer_time atime, mtime;
 };
 
-/* --- operations -------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 /* All but read and write are synchronous: they return when the owner has answered, or fail at once with
  * -EAGAIN while the session is down. The caller's permissions are checked at the owner. */
 
@@ -211,7 +212,7 @@ enum xfer_open_flags {
 	XFER_OPEN_READ = 1 << 0,
 	XFER_OPEN_WRITE = 1 << 1,
 	XFER_OPEN_TRUNC = 1 << 2,
-	XFER_OPEN_KEEP = 1 << 3,          /* the owner keeps a descriptor and returns its open id */
+	XFER_OPEN_KEEP = 1 << 3, /* the owner keeps a descriptor and returns its open id */
 	XFER_OPEN_OWNER_OVERRIDE = 1 << 4, /* the file's owner may open it whatever its mode says */
 };
 
@@ -291,9 +292,9 @@ struct xfer_io {
 	/* set before done is called */
 	int result; /* 0 or -errno */
 	uint32_t count;
-	bool eof;                        /* READ: the byte behind the last one read is the end */
-	enum xfer_stability committed;   /* WRITE: what was done, at least what was asked */
-	uint8_t verifier[8];             /* WRITE */
+	bool eof;                      /* READ: the byte behind the last one read is the end */
+	enum xfer_stability committed; /* WRITE: what was done, at least what was asked */
+	uint8_t verifier[8];           /* WRITE */
 	struct xfer_opt_attr attr;
 };
 #define XFER_IOV_MAX 16
@@ -305,7 +306,7 @@ void xfer_op_write(struct xfer_io *io);
 /* The write verifier of the owner's present boot; -EAGAIN before the first session. Any thread. */
 int xfer_session_verifier(struct xfer_session *session, uint8_t verifier[8]);
 
-/* --- talking to one process without a session: tools ------------------------------------------- */
+/* --- talking to one process without a session: tools ------------------------------------------ */
 
 /* Asks the process at `address` for its status: a JSON text that the caller frees. */
 int xfer_status(const char *address, unsigned timeout_ms, char **json);

@@ -22,7 +22,8 @@
 static void fill_attr(struct xfer_attr *attr)
 {
 	*attr = (struct xfer_attr){
-		.type = XFER_REG, .mode = 0644, .nlink = 1, .size = MEMOWNER_SIZE, .change = 7};
+		.type = XFER_REG, .mode = 0644, .nlink = 1, .size = MEMOWNER_SIZE, .change = 7
+	};
 }
 
 static void put_answer(void *arg, void *answer)
@@ -51,7 +52,7 @@ static void serve_read(struct memowner *owner, struct xfer_request *request)
 	pthread_mutex_lock(&owner->data_lock);
 	memcpy(request->answer, owner->data + args->offset, count);
 	pthread_mutex_unlock(&owner->data_lock);
-	res->payload = (struct xfer_payload){.kind = XFER_PAYLOAD_INLINE, .length = count};
+	res->payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = count };
 	res->eof = args->offset + count == MEMOWNER_SIZE;
 	res->attr.valid = true;
 	fill_attr(&res->attr.attr);
@@ -91,7 +92,7 @@ static void serve_readdir(struct xfer_request *request)
 
 	xdrmem_ncreate(&xdrs, (char *)entries, args->max_bytes, XDR_ENCODE);
 	while (next < ENTRIES) {
-		struct xfer_dirent entry = {.cookie = 10 + next + 1};
+		struct xfer_dirent entry = { .cookie = 10 + next + 1 };
 
 		snprintf(entry.name, sizeof(entry.name), "name-%u", next + 1);
 		xfer_handle_root(next, &entry.node.handle);
@@ -248,10 +249,12 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 {
 	static unsigned number;
 	struct xfer_server_params params = {
-		.node = node, .lanes = 2, .service = &owner->service, .owner = owner};
+		.node = node, .lanes = 2, .service = &owner->service, .owner = owner
+	};
 
 	owner->service = (struct xfer_service){
-		.admit = admit, .dispatch = dispatch, .peer_gone = peer_gone, .status = status};
+		.admit = admit, .dispatch = dispatch, .peer_gone = peer_gone, .status = status
+	};
 	memset(owner->service.write_verifier, 'v', 8);
 	owner->data = calloc(1, MEMOWNER_SIZE);
 	assert_non_null(owner->data);
