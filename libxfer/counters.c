@@ -6,6 +6,7 @@
 #include "counters.h"
 
 _Atomic uint64_t xfer_counters[XFER_CNT_COUNT];
+_Atomic uint64_t xfer_rpc_counters[XFER_RPC_COUNTERS];
 
 static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_CALLS_SENT] = "calls_sent",

@@ -32,6 +32,15 @@ static inline void xfer_count(enum xfer_counter counter, uint64_t n)
 	atomic_fetch_add_explicit(&xfer_counters[counter], n, memory_order_relaxed);
 }
 
+/* Calls by procedure, sent or received; index: enum xfer_proc. */
+#define XFER_RPC_COUNTERS 32
+extern _Atomic uint64_t xfer_rpc_counters[XFER_RPC_COUNTERS];
+
+static inline void xfer_count_rpc(uint32_t proc)
+{
+	atomic_fetch_add_explicit(&xfer_rpc_counters[proc], 1, memory_order_relaxed);
+}
+
 const char *xfer_counter_name(enum xfer_counter counter);
 
 /* The only way in which payload bytes are copied in user space: copies and counts. */

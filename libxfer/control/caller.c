@@ -208,6 +208,7 @@ void xfer_caller_submit(struct xfer_caller *caller, struct xfer_call *call)
 	}
 	lay_out(call, (uint32_t)len);
 	xfer_count(XFER_CNT_CALLS_SENT, 1);
+	xfer_count_rpc(call->proc);
 	xfer_conn_send(caller->conn, &call->out);
 }
 

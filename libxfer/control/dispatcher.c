@@ -315,6 +315,7 @@ static void status(struct xfer_request *request)
 static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request)
 {
 	xfer_count(XFER_CNT_CALLS_RECEIVED, 1);
+	xfer_count_rpc(request->proc);
 	atomic_fetch_add_explicit(&dispatcher->calls, 1, memory_order_relaxed);
 	switch (request->proc) {
 	case XFER_PROC_NULL:

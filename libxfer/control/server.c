@@ -20,6 +20,8 @@
 #define STRANGERS_MAX 256 /* connections without a session */
 #define TICK_MS       100
 
+_Static_assert(XFER_PROC_COUNT <= XFER_RPC_COUNTERS, "each procedure has a counter");
+
 struct xfer_server {
 	struct xfer_peers peers;
 	const struct xfer_service *service;
@@ -88,9 +90,20 @@ static json_t *status_sessions(struct xfer_server *server)
 	return sessions;
 }
 
+static json_t *status_rpcs(void)
+{
+	json_t *rpcs = json_object();
+
+	for (uint32_t proc = 0; proc < XFER_PROC_COUNT; proc++)
+		if (xfer_proc_info(proc) && xfer_rpc_counters[proc] > 0)
+			json_object_set_new(rpcs, xfer_proc_info(proc)->name,
+				json_integer((json_int_t)xfer_rpc_counters[proc]));
+	return rpcs;
+}
+
 static json_t *status_counters(void)
 {
-	json_t *counters = json_object();
+	json_t *counters = json_pack("{s:o}", "rpcs", status_rpcs());
 
 	for (int i = 0; i < XFER_CNT_COUNT; i++)
 		json_object_set_new(
