@@ -25,6 +25,7 @@
 #include "export_mgr.h"
 #include "gsh_config.h"
 #include "nfs_core.h"
+#include "nfs_exports.h"
 #include "nfs_init.h"
 #include "nfs_proto_data.h"
 #include "sal_data.h"

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* attrs.c -- attributes in Ganesha's form and in libxfer's; reading and setting them */
+
+#include <errno.h>
+
+#include "attrs.h"
+#include "errors.h"
+#include "gate.h"
+#include "now.h"
+#include "state.h"
+
+#define FSID_MAJOR 0x58464552 /* "XFER": no other FSAL's file system */
+
+object_file_type_t rdx_type_to_fsal(enum xfer_type type)
+{
+	static const object_file_type_t types[] = {
+		[XFER_REG] = REGULAR_FILE,
+		[XFER_DIR] = DIRECTORY,
+		[XFER_LNK] = SYMBOLIC_LINK,
+		[XFER_BLK] = BLOCK_FILE,
+		[XFER_CHR] = CHARACTER_FILE,
+		[XFER_FIFO] = FIFO_FILE,
+		[XFER_SOCK] = SOCKET_FILE,
+	};
+
+	return types[type];
+}
+
+static struct timespec to_timespec(struct xfer_time time)
+{
+	return (struct timespec){ .tv_sec = time.sec, .tv_nsec = time.nsec };
+}
+
+void rdx_attrs_to_fsal(
+	const struct rdx_volume *volume, const struct xfer_attr *attr, struct fsal_attrlist *out)
+{
+	out->type = rdx_type_to_fsal(attr->type);
+	out->filesize = attr->size;
+	out->fsid.major = FSID_MAJOR;
+	out->fsid.minor = volume->id;
+	out->fileid = attr->fileid;
+	out->mode = attr->mode;
+	out->numlinks = attr->nlink;
+	out->owner = attr->uid;
+	out->group = attr->gid;
+	out->rawdev.major = attr->rdev_major;
+	out->rawdev.minor = attr->rdev_minor;
+	out->atime = to_timespec(attr->atime);
+	out->mtime = to_timespec(attr->mtime);
+	out->ctime = to_timespec(attr->ctime);
+	out->spaceused = attr->used;
+	out->change = attr->change;
+	out->supported = ATTRS_POSIX;
+	out->valid_mask |= ATTRS_POSIX;
+}
+
+static struct xfer_time from_timespec(struct timespec time)
+{
+	return (struct xfer_time){ .sec = time.tv_sec, .nsec = (uint32_t)time.tv_nsec };
+}
+
+void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set)
+{
+	static const struct {
+		attrmask_t fsal;
+		uint32_t xfer;
+	} bits[] = {
+		{ ATTR_MODE, XFER_SET_MODE },
+		{ ATTR_OWNER, XFER_SET_UID },
+		{ ATTR_GROUP, XFER_SET_GID },
+		{ ATTR_SIZE, XFER_SET_SIZE },
+		{ ATTR_ATIME, XFER_SET_ATIME },
+		{ ATTR_MTIME, XFER_SET_MTIME },
+		{ ATTR_ATIME_SERVER, XFER_SET_ATIME_NOW },
+		{ ATTR_MTIME_SERVER, XFER_SET_MTIME_NOW },
+	};
+
+	memset(set, 0, sizeof(*set));
+	if (!in)
+		return;
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (FSAL_TEST_MASK(in->valid_mask, bits[i].fsal))
+			set->mask |= bits[i].xfer;
+	set->mode = in->mode & 07777;
+	set->uid = (uint32_t)in->owner;
+	set->gid = (uint32_t)in->group;
+	set->size = in->filesize;
+	if (set->mask & XFER_SET_ATIME)
+		set->atime = from_timespec(in->atime);
+	if (set->mask & XFER_SET_MTIME)
+		set->mtime = from_timespec(in->mtime);
+}
+
+/* From the cache, else from the owner. */
+static fsal_status_t read_attrs(struct rdx_object *object, struct xfer_attr *attr)
+{
+	struct rdx_op op;
+	fsal_status_t status;
+	int err;
+
+	if (attrcache_read(object->volume->cache, object->attrs, rdx_now_ns(), attr))
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	status = rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_getattr(op.session, &op.cred, &object->handle, attr);
+	rdx_op_end(&op);
+	if (err == 0)
+		(void)attrcache_feed(object->volume->cache, object->attrs, attr, rdx_now_ns());
+	return rdx_status(err);
+}
+
+fsal_status_t rdx_getattrs(struct fsal_obj_handle *obj, struct fsal_attrlist *attrs_out)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct xfer_attr attr;
+	fsal_status_t status = read_attrs(object, &attr);
+
+	if (!FSAL_IS_ERROR(status))
+		rdx_attrs_to_fsal(object->volume, &attr, attrs_out);
+	else if (attrs_out->request_mask & ATTR_RDATTR_ERR)
+		attrs_out->valid_mask = ATTR_RDATTR_ERR;
+	return status;
+}
+
+fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct state_t *state,
+	struct fsal_attrlist *attrs)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct xfer_opt_attr now = { .valid = true };
+	struct xfer_setattr set;
+	struct rdx_op op;
+	fsal_status_t status;
+	uint64_t open_id = 0;
+	int err;
+
+	rdx_attrs_from_fsal(attrs, &set);
+	if (set.mask & XFER_SET_SIZE) {
+		if (obj->type != REGULAR_FILE)
+			return fsalstat(ERR_FSAL_INVAL, EINVAL);
+		status = rdx_state_open_id(object, state, FSAL_O_WRITE, bypass, &open_id);
+		if (FSAL_IS_ERROR(status))
+			return status;
+	}
+	status = rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_setattr(op.session, &op.cred, &object->handle, open_id, &set, &now.attr);
+	if (err == -EBADF && open_id != 0)
+		err = xfer_op_setattr(op.session, &op.cred, &object->handle, 0, &set, &now.attr);
+	rdx_op_end(&op);
+	if (err == 0)
+		rdx_object_feed(object, &now);
+	else
+		attrcache_drop(object->volume->cache, object->attrs);
+	return rdx_status(err);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* attrs.h -- attributes in Ganesha's form and in libxfer's */
+#ifndef FSAL_RDMAXFER_ATTRS_H
+#define FSAL_RDMAXFER_ATTRS_H
+
+#include "object.h"
+
+object_file_type_t rdx_type_to_fsal(enum xfer_type type);
+
+/* Fills what is supported; the request mask stays. */
+void rdx_attrs_to_fsal(
+	const struct rdx_volume *volume, const struct xfer_attr *attr, struct fsal_attrlist *out);
+
+/* What shall be set; attributes that no volume has are left out. in: NULL: nothing. */
+void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set);
+
+fsal_status_t rdx_getattrs(struct fsal_obj_handle *obj, struct fsal_attrlist *attrs_out);
+fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct state_t *state,
+	struct fsal_attrlist *attrs);
+
+#endif

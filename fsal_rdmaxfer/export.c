@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* export.c -- an export: its configuration, its root, its handles */
+
+#include <errno.h>
+
+#include "attrs.h"
+#include "errors.h"
+#include "gate.h"
+#include "namespace.h"
+#include "object.h"
+#include "state.h"
+
+struct rdx_export {
+	struct fsal_export export;
+	struct glist_head link; /* in the module's list, under its lock */
+	struct rdx_volume *volume;
+	char *pseudo; /* NULL: none (NFSv3 only) */
+
+	/* the FSAL block */
+	char *owner_name, *volume_name;
+	uint32_t volume_id; /* 0: from the name */
+};
+
+static struct rdx_export *rdx_export(struct fsal_export *export)
+{
+	return container_of(export, struct rdx_export, export);
+}
+
+static struct config_item items[] = {
+	CONF_ITEM_NOOP("name"),
+	CONF_ITEM_STR("Owner", 1, XFER_NODE_MAX, NULL, rdx_export, owner_name),
+	CONF_ITEM_STR("Volume", 1, XFER_NODE_MAX, NULL, rdx_export, volume_name),
+	CONF_ITEM_UI32("Volume_Id", 0, UINT32_MAX, 0, rdx_export, volume_id),
+	CONFIG_EOL,
+};
+
+static struct config_block block = {
+	.dbus_interface_name = "org.ganesha.nfsd.config.fsal.rdmaxfer-export%d",
+	.blk_desc.name = "FSAL",
+	.blk_desc.type = CONFIG_BLOCK,
+	.blk_desc.u.blk.init = noop_conf_init,
+	.blk_desc.u.blk.params = items,
+	.blk_desc.u.blk.commit = noop_conf_commit,
+};
+
+/* --- what an export must say ------------------------------------------------------------------ */
+
+/* Whether one path is the other or lies below it. */
+static bool is_nested(const char *path, const char *in)
+{
+	size_t len = strlen(in);
+
+	while (len > 0 && in[len - 1] == '/')
+		len--;
+	return strncmp(path, in, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* The pseudo file system can't grow below directories that another node owns. With the module's lock. */
+static const char *nested_in(const char *pseudo)
+{
+	struct glist_head *node;
+
+	glist_for_each (node, &rdx_module.exports) {
+		struct rdx_export *other = glist_entry(node, struct rdx_export, link);
+
+		if (other->pseudo && is_nested(pseudo, other->pseudo))
+			return other->pseudo;
+	}
+	return NULL;
+}
+
+static const char *export_path(void)
+{
+	return op_ctx->ctx_export->cfg_fullpath;
+}
+
+static bool check_expiry(void)
+{
+	const struct export_perms *perms = &op_ctx->ctx_export->export_perms;
+
+	if ((perms->set & EXPORT_OPTION_EXPIRE_SET) && perms->expire_time_attr == 0)
+		return true;
+	LogCrit(COMPONENT_CONFIG,
+		"Export %s: add the line  Attr_Expiration_Time = 0;  to its EXPORT block: Ganesha would "
+		"otherwise go on showing attributes that other nodes have changed",
+		export_path());
+	return false;
+}
+
+static bool check_pseudo(struct rdx_export *export)
+{
+	const char *pseudo = op_ctx->ctx_export->cfg_pseudopath, *outer;
+
+	if (!pseudo)
+		return true;
+	PTHREAD_MUTEX_lock(&rdx_module.lock);
+	outer = nested_in(pseudo);
+	PTHREAD_MUTEX_unlock(&rdx_module.lock);
+	if (outer) {
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: its Pseudo = %s lies inside another RDMAXFER export, %s: choose one "
+			"outside of it",
+			export_path(), pseudo, outer);
+		return false;
+	}
+	export->pseudo = gsh_strdup(pseudo);
+	return true;
+}
+
+/* The owner, with its session opened; NULL: the log says what is wrong. */
+static struct rdx_owner *find_owner(const struct rdx_export *export)
+{
+	struct rdx_owner *owner;
+	int err;
+
+	if (!export->owner_name || !export->volume_name) {
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: its FSAL block has no %s: write  FSAL { Name = RDMAXFER; Owner = b; "
+			"Volume = vol1; }",
+			export_path(), export->owner_name ? "Volume" : "Owner");
+		return NULL;
+	}
+	owner = rdx_owners_find(&rdx_module.owners, export->owner_name);
+	if (!owner) {
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: there is no owner %s: add  %s=HOST:20491  to Owners in the RDMAXFER "
+			"block, or correct Owner",
+			export_path(), export->owner_name, export->owner_name);
+		return NULL;
+	}
+	err = rdx_owner_open(owner, rdx_module.context);
+	if (err) {
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: owner %s can't be used at %s (%s): correct its address in Owners",
+			export_path(), owner->name, owner->address, strerror(-err));
+		return NULL;
+	}
+	return owner;
+}
+
+static bool find_volume(struct rdx_export *export)
+{
+	struct rdx_owner *owner = find_owner(export);
+	uint32_t id = export->volume_id;
+
+	if (!owner)
+		return false;
+	if (id == 0)
+		id = xfer_volume_id(export->volume_name);
+	export->volume = rdx_volume_get(owner, export->volume_name, id);
+	if (!export->volume)
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: another volume has the id 0x%08x of volume %s already: give one of "
+			"them another by Volume_Id here and id in rdmaxferd.conf",
+			export_path(), id, export->volume_name);
+	return export->volume != NULL;
+}
+
+/* --- creation and end ------------------------------------------------------------------------- */
+
+static void export_free(struct rdx_export *export)
+{
+	if (export->volume)
+		rdx_volume_put(export->volume);
+	gsh_free(export->pseudo);
+	gsh_free(export->owner_name);
+	gsh_free(export->volume_name);
+	gsh_free(export);
+}
+
+fsal_status_t rdx_create_export(struct fsal_module *module, void *parse_node,
+	struct config_error_type *err_type, const struct fsal_up_vector *up_ops)
+{
+	struct rdx_export *export = gsh_calloc(1, sizeof(*export));
+
+	fsal_export_init(&export->export);
+	rdx_export_ops_init(&export->export.exp_ops);
+	if (load_config_from_node(parse_node, &block, export, true, err_type) || !check_expiry() ||
+		!check_pseudo(export) || !find_volume(export) ||
+		fsal_attach_export(module, &export->export.exports)) {
+		free_export_ops(&export->export);
+		export_free(export);
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	}
+	export->export.fsal = module;
+	export->export.up_ops = up_ops;
+	op_ctx->fsal_export = &export->export;
+	PTHREAD_MUTEX_lock(&rdx_module.lock);
+	glist_add_tail(&rdx_module.exports, &export->link);
+	PTHREAD_MUTEX_unlock(&rdx_module.lock);
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+/* Owner and volume stay as they are: objects that clients hold refer to them. */
+fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
+	struct config_error_type *err_type, struct fsal_export *original,
+	struct fsal_module *updated_super)
+{
+	struct rdx_export *export = rdx_export(original);
+	struct rdx_export updated = { 0 };
+	bool same;
+
+	(void)module;
+	(void)updated_super;
+	if (load_config_from_node(parse_node, &block, &updated, true, err_type) || !check_expiry())
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	same = updated.owner_name && updated.volume_name &&
+	       strcmp(updated.owner_name, export->owner_name) == 0 &&
+	       strcmp(updated.volume_name, export->volume_name) == 0 &&
+	       updated.volume_id == export->volume_id;
+	gsh_free(updated.owner_name);
+	gsh_free(updated.volume_name);
+	if (same)
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	LogCrit(COMPONENT_CONFIG,
+		"Export %s: Owner, Volume and Volume_Id can't be changed while it is exported: remove the "
+		"export and add it again",
+		export_path());
+	return fsalstat(ERR_FSAL_INVAL, EINVAL);
+}
+
+static void export_release(struct fsal_export *fsal_export)
+{
+	struct rdx_export *export = rdx_export(fsal_export);
+
+	PTHREAD_MUTEX_lock(&rdx_module.lock);
+	glist_del(&export->link);
+	PTHREAD_MUTEX_unlock(&rdx_module.lock);
+	fsal_detach_export(fsal_export->fsal, &fsal_export->exports);
+	free_export_ops(fsal_export);
+	export_free(export);
+}
+
+/* --- objects by path and by handle ------------------------------------------------------------ */
+
+static fsal_status_t get_root(
+	struct rdx_volume *volume, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
+{
+	struct xfer_handle handle;
+	struct rdx_object *object;
+
+	xfer_handle_root(volume->id, &handle);
+	object = rdx_object_new(volume, &handle, DIRECTORY, NULL);
+	if (!object)
+		return rdx_status(-ENOMEM);
+	*obj = &object->obj;
+	/* The owner may be away: the root is there all the same, its attributes aren't. */
+	if (attrs_out && FSAL_IS_ERROR(rdx_getattrs(*obj, attrs_out)))
+		attrs_out->valid_mask = ATTR_RDATTR_ERR;
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+/* What is left of `path` below the export; NULL: it isn't below it. */
+static const char *path_below(const char *path)
+{
+	const char *base = CTX_FULLPATH(op_ctx);
+	size_t len = strlen(base);
+
+	while (len > 0 && base[len - 1] == '/')
+		len--;
+	if (strncmp(path, base, len) != 0 || (path[len] != '\0' && path[len] != '/'))
+		return NULL;
+	path += len;
+	return path + strspn(path, "/");
+}
+
+/* One name down; the directory's object is given up. */
+static fsal_status_t descend(
+	struct fsal_obj_handle **obj, const char *name, struct fsal_attrlist *attrs_out)
+{
+	struct fsal_obj_handle *dir = *obj;
+	fsal_status_t status = rdx_lookup(dir, name, obj, attrs_out);
+
+	rdx_object_release(dir);
+	return status;
+}
+
+static fsal_status_t lookup_path(struct fsal_export *fsal_export, const char *path,
+	struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
+{
+	struct rdx_volume *volume = rdx_export(fsal_export)->volume;
+	const char *below = path_below(path);
+	fsal_status_t status;
+	char *copy, *rest, *name;
+
+	if (!below)
+		return rdx_status(-ENOENT);
+	status = get_root(volume, obj, *below ? NULL : attrs_out);
+	rest = copy = gsh_strdup(below);
+	while (!FSAL_IS_ERROR(status) && (name = strsep(&rest, "/"))) {
+		if (*name)
+			status = descend(obj, name, attrs_out);
+	}
+	gsh_free(copy);
+	return status;
+}
+
+static fsal_status_t wire_to_host(struct fsal_export *fsal_export, fsal_digesttype_t type,
+	struct gsh_buffdesc *buffer, int flags)
+{
+	(void)fsal_export;
+	(void)type;
+	(void)flags;
+	if (buffer->len < sizeof(uint32_t) || buffer->len > XFER_HANDLE_MAX)
+		return fsalstat(ERR_FSAL_BADHANDLE, 0);
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+static fsal_status_t create_handle(struct fsal_export *fsal_export, struct gsh_buffdesc *buffer,
+	struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
+{
+	struct rdx_volume *volume = rdx_export(fsal_export)->volume;
+	struct xfer_node node = { .handle.len = (uint32_t)buffer->len };
+	struct xfer_handle root;
+	struct rdx_op op;
+	fsal_status_t status;
+	int err;
+
+	*obj = NULL;
+	if (buffer->len > XFER_HANDLE_MAX)
+		return fsalstat(ERR_FSAL_BADHANDLE, 0);
+	memcpy(node.handle.data, buffer->addr, buffer->len);
+	xfer_handle_root(volume->id, &root);
+	if (xfer_handle_equal(&node.handle, &root))
+		return get_root(volume, obj, attrs_out);
+	if (buffer->len < 4 || memcmp(node.handle.data, root.data, 4) != 0)
+		return fsalstat(ERR_FSAL_BADHANDLE, 0); /* another volume's */
+	status = rdx_op_begin(volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_getattr(op.session, &op.cred, &node.handle, &node.attr);
+	rdx_op_end(&op);
+	return err ? rdx_status(err) : rdx_object_of_node(volume, &node, obj, attrs_out);
+}
+
+/* --- the volume as a whole -------------------------------------------------------------------- */
+
+static fsal_status_t get_dynamic_info(
+	struct fsal_export *fsal_export, struct fsal_obj_handle *obj, fsal_dynamicfsinfo_t *info)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct xfer_statfs statfs;
+	struct rdx_op op;
+	fsal_status_t status = rdx_op_begin(object->volume, &op);
+	int err;
+
+	(void)fsal_export;
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_statfs(op.session, &op.cred, &object->handle, &statfs);
+	rdx_op_end(&op);
+	if (err)
+		return rdx_status(err);
+	info->total_bytes = statfs.total_bytes;
+	info->free_bytes = statfs.free_bytes;
+	info->avail_bytes = statfs.avail_bytes;
+	info->total_files = statfs.total_files;
+	info->free_files = statfs.free_files;
+	info->avail_files = statfs.avail_files;
+	info->time_delta.tv_sec = 0;
+	info->time_delta.tv_nsec = FSAL_DEFAULT_TIME_DELTA_NSEC;
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+/* NFSv4's write verifier is the owner's. Before the first session nothing can have been written. */
+static void get_write_verifier(struct fsal_export *fsal_export, struct gsh_buffdesc *buffer)
+{
+	struct rdx_owner *owner = rdx_export(fsal_export)->volume->owner;
+	struct xfer_session *session = rdx_owner_acquire(owner);
+
+	memset(buffer->addr, 0, buffer->len);
+	if (!session)
+		return;
+	(void)xfer_session_verifier(session, buffer->addr);
+	rdx_owner_release(owner);
+}
+
+void rdx_export_ops_init(struct export_ops *ops)
+{
+	ops->release = export_release;
+	ops->lookup_path = lookup_path;
+	ops->wire_to_host = wire_to_host;
+	ops->create_handle = create_handle;
+	ops->get_fs_dynamic_info = get_dynamic_info;
+	ops->get_write_verifier = get_write_verifier;
+	ops->alloc_state = rdx_alloc_state;
+	ops->free_state = rdx_free_state;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* file.h -- opening and closing files: Ganesha's object operations for it */
+#ifndef FSAL_RDMAXFER_FILE_H
+#define FSAL_RDMAXFER_FILE_H
+
+#include "object.h"
+
+fsal_status_t rdx_open2(struct fsal_obj_handle *obj, struct state_t *state, fsal_openflags_t flags,
+	enum fsal_create_mode mode, const char *name, struct fsal_attrlist *attrs_in,
+	fsal_verifier_t verifier, struct fsal_obj_handle **new_obj, struct fsal_attrlist *attrs_out,
+	bool *caller_perm_check);
+fsal_status_t rdx_reopen2(
+	struct fsal_obj_handle *obj, struct state_t *state, fsal_openflags_t flags);
+fsal_openflags_t rdx_status2(struct fsal_obj_handle *obj, struct state_t *state);
+fsal_status_t rdx_close(struct fsal_obj_handle *obj);
+fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* gate.c -- the one way into the owner: who asks, whether it may go now, over which session */
+
+#include <errno.h>
+
+#include "errors.h"
+#include "gate.h"
+
+fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
+{
+	const struct user_cred *creds = &op_ctx->creds;
+
+	op->owner = volume->owner;
+	op->waits = false;
+	op->cred = (struct xfer_cred){
+		.uid = creds->caller_uid,
+		.gid = creds->caller_gid,
+		.ngroups = creds->caller_glen,
+		.groups = creds->caller_garray,
+	};
+	op->session = rdx_owner_acquire(volume->owner);
+	return rdx_status(op->session ? 0 : -EAGAIN);
+}
+
+fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op)
+{
+	fsal_status_t status;
+
+	if (xfer_on_lane_thread())
+		return rdx_status(-EAGAIN);
+	status = rdx_op_begin_async(volume, op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	op->waits = true;
+	if (atomic_inc_int32_t(&op->owner->inside) > (int32_t)rdx_module.inside_max ||
+		!xfer_session_is_up(op->session)) {
+		rdx_op_end(op);
+		return rdx_status(-EAGAIN);
+	}
+	return status;
+}
+
+void rdx_op_end(struct rdx_op *op)
+{
+	if (op->waits)
+		(void)atomic_dec_int32_t(&op->owner->inside);
+	rdx_owner_release(op->owner);
+}

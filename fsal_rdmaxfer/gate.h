@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* gate.h -- the one way into the owner: who asks, whether it may go now, over which session */
+#ifndef FSAL_RDMAXFER_GATE_H
+#define FSAL_RDMAXFER_GATE_H
+
+#include "volume.h"
+
+/* An operation that has passed the gate. */
+struct rdx_op {
+	struct rdx_owner *owner;
+	struct xfer_session *session; /* held until op_end */
+	struct xfer_cred cred;        /* of op_ctx; its groups are op_ctx's */
+	bool waits;                   /* it is counted among those inside */
+};
+
+/*
+ * Lets a synchronous operation in. ERR_FSAL_DELAY, nothing having left this node: the session is down,
+ * this is a lane's thread, or a quarter of Ganesha's threads wait for this owner already, so that one
+ * slow owner never stops the others.
+ */
+fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op);
+
+/* The same for one that doesn't wait: reads and writes. */
+fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
+
+void rdx_op_end(struct rdx_op *op);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* main.c -- the module as Ganesha loads, configures and unloads it */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "module.h"
+
+static const char name[] = "RDMAXFER";
+
+struct rdx_module rdx_module = {
+	.fsal = { .fs_info = {
+		.maxfilesize = INT64_MAX,
+		.maxlink = 65000,
+		.maxnamelen = XFER_NAME_MAX,
+		.maxpathlen = MAXPATHLEN,
+		.no_trunc = true,
+		.chown_restricted = true,
+		.case_preserving = true,
+		.unique_handles = true,
+		.cansettime = true,
+		.homogenous = true,
+		.supported_attrs = ATTRS_POSIX,
+		.maxread = XFER_IO_MAX,
+		.maxwrite = XFER_IO_MAX,
+		.readdir_plus = true,
+		.compliant_eof_behavior = true,
+		.expire_time_parent = -1,
+	} },
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+};
+
+/* --- configuration ---------------------------------------------------------------------------- */
+
+static struct config_item_list paths[] = {
+	CONFIG_LIST_TOK("auto", RDX_PATH_AUTO),
+	CONFIG_LIST_TOK("inline", RDX_PATH_INLINE),
+	CONFIG_LIST_EOL,
+};
+
+static struct config_item items[] = {
+	CONF_MAND_STR("Node_Name", 1, XFER_NODE_MAX, NULL, rdx_module, node_name),
+	CONF_MAND_STR("Owners", 1, 65536, NULL, rdx_module, owners_text),
+	CONF_ITEM_TOKEN("Path", RDX_PATH_AUTO, paths, rdx_module, path),
+	CONF_ITEM_STR("Run_Dir", 1, 64, "/run/rdmaxfer", rdx_module, run_dir),
+	CONF_ITEM_UI32("Lanes", 1, 16, 2, rdx_module, lanes),
+	CONF_ITEM_UI32("Heartbeat_ms", 100, 60000, 1000, rdx_module, heartbeat_ms),
+	CONFIG_EOL,
+};
+
+static struct config_block block = {
+	.dbus_interface_name = "org.ganesha.nfsd.config.fsal.rdmaxfer",
+	.blk_desc.name = "RDMAXFER",
+	.blk_desc.type = CONFIG_BLOCK,
+	.blk_desc.u.blk.init = noop_conf_init,
+	.blk_desc.u.blk.params = items,
+	.blk_desc.u.blk.commit = noop_conf_commit,
+};
+
+static void log_to_ganesha(enum xfer_log_level level, const char *message)
+{
+	switch (level) {
+	case XFER_LOG_ERROR:
+		LogCrit(COMPONENT_FSAL, "%s", message);
+		break;
+	case XFER_LOG_WARN:
+		LogWarn(COMPONENT_FSAL, "%s", message);
+		break;
+	case XFER_LOG_INFO:
+		LogEvent(COMPONENT_FSAL, "%s", message);
+		break;
+	default:
+		LogDebug(COMPONENT_FSAL, "%s", message);
+		break;
+	}
+}
+
+static int create_context(struct rdx_module *module)
+{
+	struct xfer_context_params params = {
+		.node = module->node_name,
+		.run_dir = module->run_dir,
+		.role = "ganesha",
+		.lanes = module->lanes,
+		.heartbeat_ms = module->heartbeat_ms,
+		.log = log_to_ganesha,
+	};
+
+	return xfer_context_create(&params, &module->context);
+}
+
+static fsal_status_t init_config(
+	struct fsal_module *fsal, config_file_t config, struct config_error_type *err_type)
+{
+	struct rdx_module *module = container_of(fsal, struct rdx_module, fsal);
+	uint32_t workers = nfs_param.core_param.rpc.ioq_thrd_max;
+	char *reason;
+	int err;
+
+	(void)load_config_from_parse(config, &block, module, true, err_type);
+	if (!config_error_is_harmless(err_type) || !module->node_name || !module->owners_text) {
+		LogCrit(COMPONENT_CONFIG,
+			"The RDMAXFER block is missing or wrong: it needs at least Node_Name = a; "
+			"Owners = \"b=HOST:20491\";");
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	}
+	err = rdx_owners_parse(&module->owners, module->owners_text, &reason);
+	if (err) {
+		LogCrit(COMPONENT_CONFIG, "RDMAXFER Owners: %s", reason);
+		gsh_free(reason);
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	}
+	module->inside_max = workers / 4 > 0 ? workers / 4 : 1;
+	err = create_context(module);
+	if (err) {
+		LogCrit(COMPONENT_FSAL,
+			"rdmaxfer can't start: %s; see the messages before, and whether Run_Dir %s "
+			"can be written",
+			strerror(-err), module->run_dir);
+		return fsalstat(ERR_FSAL_SERVERFAULT, -err);
+	}
+	display_fsinfo(&module->fsal);
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+/* --- loading and unloading -------------------------------------------------------------------- */
+
+/* Without m_ops nothing else of the module is called: so a server that doesn't fit refuses it cleanly. */
+MODULE_INIT void rdx_load(void)
+{
+	char why[512];
+
+	if (xfer_abi_check(why, sizeof(why))) {
+		LogCrit(COMPONENT_FSAL, "libfsalrdmaxfer.so is refused: %s", why);
+		return;
+	}
+	if (register_fsal(&rdx_module.fsal, name, FSAL_MAJOR_VERSION, FSAL_MINOR_VERSION,
+		    FSAL_ID_NO_PNFS)) {
+		LogCrit(COMPONENT_FSAL, "RDMAXFER can't be registered");
+		return;
+	}
+	glist_init(&rdx_module.owners.list);
+	glist_init(&rdx_module.volumes);
+	glist_init(&rdx_module.exports);
+	rdx_module.fsal.m_ops.init_config = init_config;
+	rdx_module.fsal.m_ops.create_export = rdx_create_export;
+	rdx_module.fsal.m_ops.update_export = rdx_update_export;
+	rdx_obj_ops_init(&rdx_module.obj_ops);
+}
+
+MODULE_FINI void rdx_unload(void)
+{
+	if (!rdx_module.fsal.name)
+		return; /* it was refused */
+	rdx_owners_destroy(&rdx_module.owners);
+	if (rdx_module.context)
+		xfer_context_destroy(rdx_module.context);
+	if (unregister_fsal(&rdx_module.fsal))
+		LogCrit(COMPONENT_FSAL, "RDMAXFER is still in use while it is unloaded");
+}

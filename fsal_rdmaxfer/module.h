@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* module.h -- the module: its configuration, owners and volumes */
+#ifndef FSAL_RDMAXFER_MODULE_H
+#define FSAL_RDMAXFER_MODULE_H
+
+#include "compat.h"
+#include "owner.h"
+
+struct rdx_module {
+	struct fsal_module fsal;
+	struct fsal_obj_ops obj_ops;
+
+	/* the RDMAXFER block */
+	char *node_name, *owners_text, *run_dir;
+	uint32_t path;  /* of enum rdx_path */
+	uint32_t lanes; /* connections per session */
+	uint32_t heartbeat_ms;
+
+	struct xfer_context *context;
+	struct rdx_owners owners;
+	uint32_t inside_max; /* Ganesha's threads that may wait for one owner */
+
+	pthread_mutex_t lock; /* volumes, exports */
+	struct glist_head volumes, exports;
+};
+
+enum rdx_path { RDX_PATH_AUTO, RDX_PATH_INLINE };
+
+extern struct rdx_module rdx_module;
+
+/* What the dynamic linker calls when the module comes and goes. */
+void rdx_load(void);
+void rdx_unload(void);
+
+void rdx_export_ops_init(struct export_ops *ops);
+void rdx_obj_ops_init(struct fsal_obj_ops *ops);
+
+fsal_status_t rdx_create_export(struct fsal_module *module, void *parse_node,
+	struct config_error_type *err_type, const struct fsal_up_vector *up_ops);
+fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
+	struct config_error_type *err_type, struct fsal_export *original,
+	struct fsal_module *updated_super);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* volume.h -- what objects belong to: a volume of an owner, whichever exports show it */
+#ifndef FSAL_RDMAXFER_VOLUME_H
+#define FSAL_RDMAXFER_VOLUME_H
+
+#include "attrcache.h"
+#include "module.h"
+
+/*
+ * MDCACHE shares an object between all exports of a file system and keeps it when the export goes that
+ * it was found through. So objects refer to the volume, never to an export.
+ */
+struct rdx_volume {
+	struct glist_head link; /* in the module's list, under its lock */
+	uint32_t refs;          /* under the module's lock */
+	struct rdx_owner *owner;
+	uint32_t id;
+	char *name;
+	struct attrcache *cache;
+};
+
+/* The volume, made when it isn't there yet; with a reference. NULL: the id belongs to another volume. */
+struct rdx_volume *rdx_volume_get(struct rdx_owner *owner, const char *name, uint32_t id);
+void rdx_volume_ref(struct rdx_volume *volume);
+void rdx_volume_put(struct rdx_volume *volume);
+
+#endif

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* config.c -- what rdmaxferd.conf says */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libconfig.h>
+
+#include "address.h"
+#include "owner/config.h"
+
+#define DEFAULT_STATE_DIR "/var/lib/rdmaxfer"
+#define DEFAULT_RUN_DIR   "/run/rdmaxfer"
+#define DEFAULT_WORKERS   16
+#define WORKERS_MAX       256
+
+/* Names travel in messages and become names of directories. */
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+/* A file being read. */
+struct reader {
+	const char *file;
+	struct config *config;
+};
+
+__attribute__((format(printf, 3, 4))) static int wrong_at(
+	const struct reader *reader, unsigned line, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	xfer_error("%s:%u: %s", reader->file, line, text);
+	return -EINVAL;
+}
+
+#define wrong(reader, setting, ...)                                                                \
+	wrong_at(reader, config_setting_source_line(setting), __VA_ARGS__)
+
+/* The key of a setting; an entry of a list has that of the list. */
+static const char *key_of(const config_setting_t *setting)
+{
+	while (!config_setting_is_root(setting) && !config_setting_name(setting))
+		setting = config_setting_parent(setting);
+	return config_setting_is_root(setting) ? "the file" : config_setting_name(setting);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static int get_text(
+	const struct reader *reader, const config_setting_t *setting, char *to, size_t size)
+{
+	const char *text = config_setting_get_string(setting);
+
+	if (!text || !*text)
+		return wrong(
+			reader, setting, "%s must be a text in quotes, not empty", key_of(setting));
+	if (strlen(text) >= size)
+		return wrong(reader, setting, "%s is longer than %zu bytes: shorten it",
+			key_of(setting), size - 1);
+	strcpy(to, text);
+	return 0;
+}
+
+static int get_name(
+	const struct reader *reader, const config_setting_t *setting, char to[XFER_NODE_MAX + 1])
+{
+	int err = get_text(reader, setting, to, XFER_NODE_MAX + 1);
+
+	if (err == 0 && (to[0] == '.' || to[strspn(to, NAME_LETTERS)] != '\0'))
+		return wrong(reader, setting,
+			"%s: \"%s\" can't be a name: use letters, digits, '-', '_' and '.', and "
+			"not '.' first",
+			key_of(setting), to);
+	return err;
+}
+
+/* The same as an entry of a list. */
+static int read_name(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_name(reader, setting, to);
+}
+
+static int get_path(
+	const struct reader *reader, const config_setting_t *setting, char *to, size_t size)
+{
+	int err = get_text(reader, setting, to, size);
+
+	if (err == 0 && to[0] != '/')
+		return wrong(reader, setting, "%s must be an absolute path",
+			config_setting_name(setting));
+	return err;
+}
+
+static int get_number(const struct reader *reader, const config_setting_t *setting, long long min,
+	long long max, long long *number)
+{
+	int type = config_setting_type(setting);
+	long long value = config_setting_get_int64(setting);
+
+	if ((type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) || value < min || value > max)
+		return wrong(reader, setting, "%s must be a number from %lld to %lld",
+			key_of(setting), min, max);
+	*number = value;
+	return 0;
+}
+
+/* --- tables of keys --------------------------------------------------------------------------- */
+
+/* One key of a group: how it is read into the thing that the group describes. */
+struct key {
+	const char *name;
+	int (*read)(struct reader *reader, const config_setting_t *setting, void *to);
+	bool required;
+};
+
+static int read_group(
+	struct reader *reader, const config_setting_t *group, const struct key *keys, void *to)
+{
+	char known[256] = "";
+
+	if (config_setting_type(group) != CONFIG_TYPE_GROUP)
+		return wrong(reader, group, "%s: an entry must be a group: { name = \"...\"; ... }",
+			key_of(group));
+	for (const struct key *key = keys; key->name; key++) {
+		strcat(strcat(known, known[0] ? ", " : ""), key->name);
+		if (key->required && !config_setting_get_member(group, key->name))
+			return wrong(reader, group, "%s is missing: add  %s = ...;", key->name,
+				key->name);
+	}
+	for (int i = 0; i < config_setting_length(group); i++) {
+		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+		const struct key *key = keys;
+		int err;
+
+		while (key->name && strcmp(key->name, config_setting_name(setting)) != 0)
+			key++;
+		if (!key->name)
+			return wrong(reader, setting, "there is no key %s here; known are %s",
+				config_setting_name(setting), known);
+		err = key->read(reader, setting, to);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Calls read for each entry of a list or an array; *count is how many there were. */
+static int read_list(struct reader *reader, const config_setting_t *list, unsigned max,
+	int (*read)(struct reader *reader, const config_setting_t *setting, void *to),
+	void *entries, size_t size, unsigned *count)
+{
+	if (!config_setting_is_list(list) && !config_setting_is_array(list))
+		return wrong(
+			reader, list, "%s must be a list: ( ..., ... )", config_setting_name(list));
+	if ((unsigned)config_setting_length(list) > max)
+		return wrong(reader, list, "%s has more than %u entries", config_setting_name(list),
+			max);
+	for (int i = 0; i < config_setting_length(list); i++) {
+		int err = read(reader, config_setting_get_elem(list, (unsigned)i),
+			(char *)entries + size * (size_t)i);
+
+		if (err)
+			return err;
+	}
+	*count = (unsigned)config_setting_length(list);
+	return 0;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------ */
+
+static int node_name(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_name(reader, setting, ((struct config_node *)to)->name);
+}
+
+static int node_address(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_node *node = to;
+	unsigned char number[sizeof(struct in6_addr)];
+	int err = get_text(reader, setting, node->address, sizeof(node->address));
+
+	if (err == 0 && inet_pton(AF_INET, node->address, number) != 1 &&
+		inet_pton(AF_INET6, node->address, number) != 1)
+		return wrong(
+			reader, setting, "address must be an IPv4 or IPv6 number, without a port");
+	return err;
+}
+
+static int node_insecure(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
+		return wrong(reader, setting, "insecure must be true or false");
+	((struct config_node *)to)->insecure = config_setting_get_bool(setting);
+	return 0;
+}
+
+static int node_uid(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long uid = 0;
+
+	if (get_number(reader, setting, 0, UINT32_MAX - 1ll, &uid))
+		return -EINVAL;
+	*(uid_t *)to = (uid_t)uid;
+	return 0;
+}
+
+static int node_uids(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_node *node = to;
+
+	return read_list(reader, setting, CONFIG_UIDS_MAX, node_uid, node->uids,
+		sizeof(node->uids[0]), &node->nuids);
+}
+
+static const struct key node_keys[] = {
+	{ "name", node_name, true },
+	{ "address", node_address, false },
+	{ "insecure", node_insecure, false },
+	{ "uids", node_uids, false },
+	{ NULL, NULL, false },
+};
+
+static int read_node(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_node *node = to;
+	int err = read_group(reader, setting, node_keys, node);
+
+	node->line = config_setting_source_line(setting);
+	if (err)
+		return err;
+	if (node->nuids == 0 && !node->address[0])
+		return wrong(reader, setting,
+			"node %s can't prove who it is: give uids = [ ... ]; (same host) or address "
+			"= \"...\"; insecure = true;",
+			node->name);
+	if (node->address[0] && !node->insecure)
+		return wrong(reader, setting,
+			"node %s is known by its address alone, which anybody in its network can "
+			"take: say insecure = true; to accept that",
+			node->name);
+	return 0;
+}
+
+static int read_nodes(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config *config = to;
+
+	config->nodes = calloc(CONFIG_NODES_MAX, sizeof(*config->nodes));
+	if (!config->nodes)
+		return -ENOMEM;
+	return read_list(reader, setting, CONFIG_NODES_MAX, read_node, config->nodes,
+		sizeof(*config->nodes), &config->nnodes);
+}
+
+/* --- volumes ---------------------------------------------------------------------------------- */
+
+static int volume_name(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_name(reader, setting, ((struct config_volume *)to)->name);
+}
+
+static int volume_path(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_volume *volume = to;
+
+	return get_path(reader, setting, volume->path, sizeof(volume->path));
+}
+
+static int volume_id(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	/* libconfig keeps 0x80000000 and above as negative numbers. */
+	bool hex = config_setting_get_format(setting) == CONFIG_FORMAT_HEX;
+	long long id = 0;
+
+	if (get_number(reader, setting, hex ? INT32_MIN : 0, UINT32_MAX, &id))
+		return -EINVAL;
+	if ((uint32_t)id == 0)
+		return wrong(reader, setting, "id must not be 0: take another number");
+	((struct config_volume *)to)->id = (uint32_t)id;
+	return 0;
+}
+
+static int volume_workers(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long workers = 0;
+
+	if (get_number(reader, setting, 1, WORKERS_MAX, &workers))
+		return -EINVAL;
+	((struct config_volume *)to)->workers = (unsigned)workers;
+	return 0;
+}
+
+static int volume_nodes(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_volume *volume = to;
+
+	volume->nodes = calloc(CONFIG_NODES_MAX, sizeof(*volume->nodes));
+	if (!volume->nodes)
+		return -ENOMEM;
+	return read_list(reader, setting, CONFIG_NODES_MAX, read_name, volume->nodes,
+		sizeof(*volume->nodes), &volume->nnodes);
+}
+
+static const struct key volume_keys[] = {
+	{ "name", volume_name, true },
+	{ "path", volume_path, true },
+	{ "id", volume_id, false },
+	{ "workers", volume_workers, false },
+	{ "nodes", volume_nodes, true },
+	{ NULL, NULL, false },
+};
+
+static int read_volume(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_volume *volume = to;
+	int err = read_group(reader, setting, volume_keys, volume);
+
+	volume->line = config_setting_source_line(setting);
+	if (err == 0 && volume->id == 0)
+		volume->id = xfer_volume_id(volume->name);
+	return err;
+}
+
+static int read_volumes(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config *config = to;
+
+	config->volumes = calloc(CONFIG_VOLUMES_MAX, sizeof(*config->volumes));
+	if (!config->volumes)
+		return -ENOMEM;
+	config->nvolumes = CONFIG_VOLUMES_MAX; /* what must be freed when an entry is wrong */
+	return read_list(reader, setting, CONFIG_VOLUMES_MAX, read_volume, config->volumes,
+		sizeof(*config->volumes), &config->nvolumes);
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+static int read_own_name(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_name(reader, setting, ((struct config *)to)->node);
+}
+
+static int read_address(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct xfer_address address;
+	int err = get_text(reader, setting, to, 256);
+
+	if (err == 0 && xfer_address_parse(to, &address))
+		return wrong(reader, setting,
+			"\"%s\" is no address: use \"HOST:PORT\", \"[V6]:PORT\" or \"unix:/PATH\"",
+			(char *)to);
+	return err;
+}
+
+static int read_listen(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config *config = to;
+
+	return read_list(reader, setting, CONFIG_LISTEN_MAX, read_address, config->listen,
+		sizeof(config->listen[0]), &config->nlisten);
+}
+
+static int read_state_dir(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config *config = to;
+
+	return get_path(reader, setting, config->state_dir, sizeof(config->state_dir));
+}
+
+static int read_run_dir(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config *config = to;
+
+	return get_path(reader, setting, config->run_dir, sizeof(config->run_dir));
+}
+
+static int read_log_level(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	char text[16];
+	int err = get_text(reader, setting, text, sizeof(text));
+
+	if (err == 0 && xfer_log_level_parse(text, &((struct config *)to)->log_level))
+		return wrong(reader, setting, "log_level must be error, warn, info or debug");
+	return err;
+}
+
+static int read_workers(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long workers = 0;
+
+	if (get_number(reader, setting, 1, WORKERS_MAX, &workers))
+		return -EINVAL;
+	((struct config *)to)->workers = (unsigned)workers;
+	return 0;
+}
+
+static const struct key keys[] = {
+	{ "node", read_own_name, true },
+	{ "listen", read_listen, false },
+	{ "state_dir", read_state_dir, false },
+	{ "run_dir", read_run_dir, false },
+	{ "log_level", read_log_level, false },
+	{ "workers", read_workers, false },
+	{ "nodes", read_nodes, true },
+	{ "volumes", read_volumes, true },
+	{ NULL, NULL, false },
+};
+
+/* --- what only the whole shows ---------------------------------------------------------------- */
+
+const struct config_node *config_node_find(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->nnodes; i++)
+		if (strcmp(config->nodes[i].name, name) == 0)
+			return &config->nodes[i];
+	return NULL;
+}
+
+/* Against the volumes before it. */
+static int check_unique(const struct reader *reader, unsigned index)
+{
+	const struct config_volume *volume = &reader->config->volumes[index];
+
+	for (unsigned i = 0; i < index; i++) {
+		const struct config_volume *other = &reader->config->volumes[i];
+
+		if (strcmp(other->name, volume->name) == 0)
+			return wrong_at(reader, volume->line,
+				"volumes: name \"%s\" stands in line %u, too: rename one of them",
+				volume->name, other->line);
+		if (strcmp(other->path, volume->path) == 0)
+			return wrong_at(reader, volume->line,
+				"volumes: path \"%s\" is that of volume %s, too: serve it under one "
+				"name",
+				volume->path, other->name);
+		if (other->id == volume->id)
+			return wrong_at(reader, volume->line,
+				"volumes: %s and %s have the same id 0x%08x: give one of them "
+				"another by id = 0x...; here and in its exports",
+				other->name, volume->name, volume->id);
+	}
+	return 0;
+}
+
+static int check_volume(const struct reader *reader, unsigned index)
+{
+	struct config_volume *volume = &reader->config->volumes[index];
+
+	if (volume->workers == 0)
+		volume->workers = reader->config->workers;
+	for (unsigned i = 0; i < volume->nnodes; i++)
+		if (!config_node_find(reader->config, volume->nodes[i]))
+			return wrong_at(reader, volume->line,
+				"volumes: %s is for node %s, which is not in nodes: add it there",
+				volume->name, volume->nodes[i]);
+	return check_unique(reader, index);
+}
+
+static int check(const struct reader *reader)
+{
+	const struct config *config = reader->config;
+	int err = 0;
+
+	for (unsigned i = 0; i < config->nnodes; i++)
+		if (config_node_find(config, config->nodes[i].name) != &config->nodes[i])
+			return wrong_at(reader, config->nodes[i].line,
+				"nodes: %s has two entries: merge them", config->nodes[i].name);
+	for (unsigned i = 0; i < config->nvolumes && err == 0; i++)
+		err = check_volume(reader, i);
+	return err;
+}
+
+static void set_defaults(struct config *config)
+{
+	strcpy(config->state_dir, DEFAULT_STATE_DIR);
+	strcpy(config->run_dir, DEFAULT_RUN_DIR);
+	config->log_level = XFER_LOG_INFO;
+	config->workers = DEFAULT_WORKERS;
+}
+
+/* The default, and the socket in run_dir: tools ask for the status there, whatever else is said. */
+static int complete_listen(const struct reader *reader)
+{
+	struct config *config = reader->config;
+	const size_t size = sizeof(config->listen[0]);
+	struct xfer_address address;
+	char own[sizeof(config->run_dir) + 32];
+
+	snprintf(own, sizeof(own), "unix:%s/rdmaxferd.sock", config->run_dir);
+	if (xfer_address_parse(own, &address)) {
+		xfer_error("%s: run_dir is too long for a socket's path: shorten it", reader->file);
+		return -EINVAL;
+	}
+	if (config->nlisten == 0)
+		snprintf(config->listen[config->nlisten++], size, "0.0.0.0:%d", XFER_DEFAULT_PORT);
+	for (unsigned i = 0; i < config->nlisten; i++)
+		if (strcmp(config->listen[i], own) == 0)
+			return 0;
+	memcpy(config->listen[config->nlisten++], own, strlen(own) + 1);
+	return 0;
+}
+
+int config_load(const char *file, struct config **result)
+{
+	struct reader reader = { .file = file, .config = calloc(1, sizeof(struct config)) };
+	config_t parsed;
+	int err;
+
+	if (!reader.config)
+		return -ENOMEM;
+	set_defaults(reader.config);
+	config_init(&parsed);
+	if (config_read_file(&parsed, file)) {
+		err = read_group(&reader, config_root_setting(&parsed), keys, reader.config);
+		if (err == 0)
+			err = complete_listen(&reader);
+		if (err == 0)
+			err = check(&reader);
+	} else if (config_error_type(&parsed) == CONFIG_ERR_FILE_IO) {
+		err = -ENOENT;
+		xfer_error("%s can't be read: name another file by --config, or write it after the "
+			   "sample rdmaxferd.conf",
+			file);
+	} else {
+		err = -EINVAL;
+		xfer_error(
+			"%s:%d: %s", file, config_error_line(&parsed), config_error_text(&parsed));
+	}
+	config_destroy(&parsed);
+	if (err)
+		config_free(reader.config);
+	else
+		*result = reader.config;
+	return err;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (unsigned i = 0; config->volumes && i < config->nvolumes; i++)
+		free(config->volumes[i].nodes);
+	free(config->volumes);
+	free(config->nodes);
+	free(config);
+}

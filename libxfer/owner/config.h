@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* config.h -- what rdmaxferd.conf says */
+#ifndef XFER_OWNER_CONFIG_H
+#define XFER_OWNER_CONFIG_H
+
+#include "control/server.h"
+#include "log.h"
+
+#define CONFIG_LISTEN_MAX  16
+#define CONFIG_NODES_MAX   256
+#define CONFIG_VOLUMES_MAX 256
+#define CONFIG_UIDS_MAX    16
+
+/* A node that may have a session. */
+struct config_node {
+	unsigned line; /* where its entry stands in the file */
+	char name[XFER_NODE_MAX + 1];
+	char address[64]; /* of a TCP peer, as a number; empty: it comes over a Unix socket */
+	bool insecure;    /* the address alone authenticates it */
+	unsigned nuids;   /* of a Unix-socket peer */
+	uid_t uids[CONFIG_UIDS_MAX];
+};
+
+struct config_volume {
+	unsigned line;
+	char name[XFER_NODE_MAX + 1];
+	char path[4096];
+	uint32_t id;
+	unsigned workers; /* at most so many of the pool's threads work for it at a time */
+	unsigned nnodes;
+	char (*nodes)[XFER_NODE_MAX + 1]; /* who may use it */
+};
+
+struct config {
+	char node[XFER_NODE_MAX + 1];
+	char state_dir[4096], run_dir[4096];
+	enum xfer_log_level log_level;
+	unsigned workers;
+	unsigned nlisten;
+	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
+	unsigned nnodes;
+	struct config_node *nodes;
+	unsigned nvolumes;
+	struct config_volume *volumes;
+};
+
+#define CONFIG_DEFAULT_FILE "/etc/rdmaxfer/rdmaxferd.conf"
+
+/* Reads and checks a file. -EINVAL: it is wrong, and the log says where, what and what to do. */
+int config_load(const char *file, struct config **config);
+void config_free(struct config *config); /* NULL is ignored */
+
+/* The entry of a node; NULL: none. */
+const struct config_node *config_node_find(const struct config *config, const char *name);
+
+#endif

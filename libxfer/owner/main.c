@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* main.c -- rdmaxferd, the owner's daemon: options, start, end */
+
+#include <argp.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/server.h"
+#include "log.h"
+#include "owner/caps.h"
+#include "owner/service.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_HELD = 4 };
+
+#define LOCK_MS 10000 /* how long a predecessor may take to let a volume go */
+#define LANES   2
+
+const char *argp_program_version = "rdmaxferd " XFER_RELEASE;
+
+struct options {
+	const char *config;
+	const char *log_level;
+	const char *pid_file;
+	bool check_only;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	enum xfer_log_level level;
+
+	switch (key) {
+	case 'c':
+		options->config = arg;
+		return 0;
+	case 'k':
+		options->check_only = true;
+		return 0;
+	case 'l':
+		if (xfer_log_level_parse(arg, &level))
+			argp_error(
+				state, "'%s' is no log level: use error, warn, info or debug", arg);
+		options->log_level = arg;
+		return 0;
+	case 'p':
+		options->pid_file = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "there is no argument '%s'", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option option_list[] = {
+	{ "config", 'c', "FILE", 0, "Configuration (" CONFIG_DEFAULT_FILE ")", 0 },
+	{ "check-config", 'k', NULL, 0, "Check the configuration and end", 0 },
+	{ "log-level", 'l', "LEVEL", 0, "error, warn, info or debug; wins over the configuration",
+		0 },
+	{ "pid-file", 'p', "FILE", 0, "Write the process's number there", 0 },
+	{ 0 },
+};
+
+static const struct argp argp = {
+	.options = option_list,
+	.parser = parse,
+	.doc = "Serves volumes of this node to the cluster's points of contact. It stays in the "
+	       "foreground, logs to stderr and ends with SIGTERM.",
+};
+
+/* --- the process ------------------------------------------------------------------------------- */
+
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		xfer_warn("the limit of open files stays low: %s; set LimitNOFILE of the unit",
+			strerror(errno));
+}
+
+/* -errno: what is missing was logged. */
+static int prepare_process(void)
+{
+	char message[512] = "capabilities can't be read";
+	int err = caps_check(message, sizeof(message));
+
+	if (err) {
+		xfer_error("%s", message);
+		return err;
+	}
+	raise_file_limit();
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	umask(0);
+	err = caps_reduce();
+	if (err)
+		xfer_error(
+			"capabilities that are not needed can't be given up: %s; start rdmaxferd "
+			"with fewer restrictions",
+			strerror(-err));
+	else
+		err = store_posix_prepare();
+	if (err)
+		xfer_error("this process can't be set up: %s; mount /proc", strerror(-err));
+	return err;
+}
+
+/* With the directories above it. */
+static int make_directory(const char *path, mode_t mode, const char *key)
+{
+	char part[4096];
+	int err = 0;
+
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) && errno != EEXIST)
+			err = -errno;
+		*slash = '/';
+	}
+	if (mkdir(part, mode) && errno != EEXIST)
+		err = -errno;
+	else
+		err = 0;
+	if (err)
+		xfer_error("%s can't be made: %s; make it, or set `%s` to another directory", path,
+			strerror(-err), key);
+	return err;
+}
+
+static int write_pid_file(const char *path)
+{
+	FILE *file = path ? fopen(path, "we") : NULL;
+	int err = 0;
+
+	if (!path)
+		return 0;
+	if (!file) {
+		err = -errno;
+	} else {
+		fchmod(fileno(file), 0644);
+		fprintf(file, "%d\n", getpid());
+		if (fclose(file))
+			err = -errno;
+	}
+	if (err)
+		xfer_error("%s can't be written: %s; name another file by --pid-file", path,
+			strerror(-err));
+	return err;
+}
+
+/* --- serving ----------------------------------------------------------------------------------- */
+
+static int listen_everywhere(struct xfer_server *server, const struct config *config)
+{
+	for (unsigned i = 0; i < config->nlisten; i++) {
+		int err = xfer_server_listen(server, config->listen[i]);
+
+		if (err)
+			return err;
+		xfer_info("listening at %s", config->listen[i]);
+	}
+	return 0;
+}
+
+static void wait_for_end(const sigset_t *signals)
+{
+	int number;
+
+	while (sigwait(signals, &number))
+		;
+	xfer_info("%s: ending", strsignal(number));
+}
+
+static int serve(struct service *service, const struct config *config, const char *pid_file)
+{
+	struct xfer_server_params params = {
+		.node = config->node, .lanes = LANES, .service = &service->ops, .owner = service
+	};
+	struct xfer_server *server;
+	sigset_t signals;
+	int err;
+
+	/* Before the first thread, so that they all inherit it. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	err = service_start(service);
+	if (err)
+		return err;
+	err = xfer_server_create(&params, &server);
+	if (err) {
+		xfer_error("the server can't be started: %s; check memory and TasksMax",
+			strerror(-err));
+		return err;
+	}
+	err = listen_everywhere(server, config);
+	if (err == 0)
+		err = write_pid_file(pid_file);
+	if (err == 0) {
+		prctl(PR_SET_DUMPABLE, 0);
+		xfer_info("owner %s serves %u volumes with %u workers", config->node,
+			service->nvolumes, config->workers);
+		wait_for_end(&signals);
+		if (pid_file)
+			unlink(pid_file);
+	}
+	xfer_server_destroy(server);
+	return err;
+}
+
+static int run(const struct config *config, const struct options *options)
+{
+	struct service service;
+	int err = prepare_process();
+
+	if (err == 0)
+		err = make_directory(config->state_dir, 0700, "state_dir");
+	if (err == 0)
+		err = make_directory(config->run_dir, 0755, "run_dir");
+	if (err)
+		return EXIT_FAILED;
+	err = service_open_volumes(&service, config, &store_posix, LOCK_MS);
+	if (err == 0 && serve(&service, config, options->pid_file))
+		err = -EIO;
+	service_stop(&service);
+	if (err == 0)
+		xfer_info("ended");
+	return err == 0 ? 0 : err == -EWOULDBLOCK ? EXIT_HELD : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .config = CONFIG_DEFAULT_FILE };
+	enum xfer_log_level level;
+	struct config *config;
+	int status;
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+		return EXIT_USAGE;
+	if (config_load(options.config, &config))
+		return EXIT_CONFIG;
+	level = config->log_level;
+	if (options.log_level)
+		xfer_log_level_parse(options.log_level, &level);
+	xfer_log_set_level(level);
+	if (options.check_only) {
+		printf("%s: good: node %s, %u volumes, %u nodes\n", options.config, config->node,
+			config->nvolumes, config->nnodes);
+		status = 0;
+	} else {
+		status = run(config, &options);
+	}
+	config_free(config);
+	return status;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* service.h -- what an owner does for its peers: operations on volumes */
+#ifndef XFER_OWNER_SERVICE_H
+#define XFER_OWNER_SERVICE_H
+
+#include "control/server.h"
+#include "log.h"
+#include "owner/config.h"
+#include "owner/filecache.h"
+#include "owner/object.h"
+#include "owner/opens.h"
+#include "owner/verifier.h"
+#include "owner/volume.h"
+#include "owner/workers.h"
+
+/*
+ * Threads: dispatch() runs on lane threads and carries out only what can't block (a READ of what is in memory);
+ * everything else goes to the workers. Credentials are changed on workers alone. Order of locks: a session's
+ * opens, the file cache, a volume's change table and the pool have a lock each, none is taken with another held.
+ */
+
+struct service {
+	const struct config *config; /* the caller's */
+	struct volume **volumes;     /* constant while the service lives */
+	unsigned nvolumes;
+	struct work_pool *pool;
+	struct file_cache *cache;
+	struct opens_limit opens;
+	struct verifier verifier;
+	pthread_mutex_t peers_lock; /* the making of peers' state */
+	struct xfer_service ops;
+};
+
+/* Opens the volumes, waiting for their locks. -errno: it was logged; -EWOULDBLOCK: a volume's lock is held. */
+int service_open_volumes(struct service *service, const struct config *config,
+	const struct store_ops *store, unsigned lock_ms);
+/* Starts the threads. On failure nothing of it is left but the volumes. */
+int service_start(struct service *service);
+/* Whatever of the two was done is undone. No request may be under way. */
+void service_stop(struct service *service);
+
+/* --- for the procedures ------------------------------------------------------------------------ */
+
+/* What is worth a line in the log, at most one in ten seconds for each session. */
+enum peer_cause {
+	PEER_BAD_HANDLE,
+	PEER_NO_VOLUME,
+	PEER_NOT_ALLOWED,
+	PEER_BUSY,
+	PEER_OPENS,
+	PEER_FAULT,
+	PEER_CAUSES,
+};
+
+/* What a session has here; made with its first operation, dropped when it is gone. */
+struct peer_state {
+	struct opens opens;
+	struct xfer_log_limit limits[PEER_CAUSES];
+};
+
+/* One operation on a worker. */
+struct op {
+	struct service *service;
+	struct volume *volume;
+	struct peer_state *peer;
+	struct xfer_request *request;
+	struct xfer_cred cred; /* the caller */
+};
+
+/* Fills the results; the return value, 0, -errno or a negated wire status, becomes their status. */
+typedef int (*service_fn)(const struct op *op);
+
+int service_lookup(const struct op *op);
+int service_getattr(const struct op *op);
+int service_setattr(const struct op *op);
+int service_readdir(const struct op *op);
+int service_open(const struct op *op);
+int service_close(const struct op *op);
+int service_mkdir(const struct op *op);
+int service_unlink(const struct op *op);
+int service_rename(const struct op *op);
+int service_read(const struct op *op);
+int service_write(const struct op *op);
+int service_commit(const struct op *op);
+int service_statfs(const struct op *op);
+
+/* On a lane's thread: whether the READ could be answered from memory; then its results are filled. What was
+ * read before that turned out to be impossible is kept for service_read. */
+bool service_read_now(const struct op *op);
+
+/* admit and status of struct xfer_service; arg: the service. */
+uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,
+	const struct xfer_conn_identity *identity, char *reason, size_t reason_len);
+char *service_status(void *arg);
+
+/* --- files that operations use: service_file.c ------------------------------------------------- */
+
+/* What an operation works with, and whether the caller's permission still has to be looked at again. */
+struct op_file {
+	struct file *file; /* with a reference */
+	bool checked;      /* permitted by the open, or the ctime is that of the check */
+	uint64_t ctime_ns; /* of an anonymous file: when the permission was checked */
+	bool anonymous;
+};
+
+/* An open of this session that permits `access`, or what the cache has. False: neither. Any thread. */
+bool op_file_find(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
+	uint32_t access, bool owner_override, struct op_file *file);
+/* The same, opened if need be; the permission is checked now. On a worker. */
+int op_file_get(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
+	uint32_t access, bool owner_override, struct op_file *file);
+
+/* Whether the caller may `access` the regular file behind fd. Leaves the thread with any credentials. */
+int op_may_access(
+	const struct op *op, int fd, const struct statx *stx, uint32_t access, bool owner_override);
+/* An ordinary descriptor for the O_PATH one, opened as the daemon: the permission was checked. */
+int op_reopen(const struct op *op, int fd, uint32_t access);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* service_admit.c -- who may have a session, and why not */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "owner/service.h"
+
+static void mapped(const struct in_addr *v4, struct in6_addr *v6)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	memcpy(v6->s6_addr, prefix, sizeof(prefix));
+	memcpy(v6->s6_addr + sizeof(prefix), v4, sizeof(*v4));
+}
+
+/* Whether a peer's socket address is the configured number; an IPv4 one may come in IPv6's dress. */
+static bool same_host(const char *configured, const struct sockaddr_storage *storage)
+{
+	struct in6_addr want, have;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, configured, &v4) == 1)
+		mapped(&v4, &want);
+	else if (inet_pton(AF_INET6, configured, &want) != 1)
+		return false;
+	if (storage->ss_family == AF_INET)
+		mapped(&((const struct sockaddr_in *)storage)->sin_addr, &have);
+	else if (storage->ss_family == AF_INET6)
+		have = ((const struct sockaddr_in6 *)storage)->sin6_addr;
+	else
+		return false;
+	return memcmp(&want, &have, sizeof(want)) == 0;
+}
+
+static bool uid_listed(const struct config_node *node, uid_t uid)
+{
+	for (unsigned i = 0; i < node->nuids; i++)
+		if (node->uids[i] == uid)
+			return true;
+	return false;
+}
+
+static uint32_t admit_local(const struct config_node *node,
+	const struct xfer_conn_identity *identity, char *reason, size_t len)
+{
+	if (uid_listed(node, identity->uid))
+		return XFER_ST_OK;
+	snprintf(reason, len,
+		"user id %u may not speak for node %s over the Unix socket: add it to uids = [ ... ] "
+		"of that node in the owner's configuration",
+		identity->uid, node->name);
+	return XFER_ST_NOT_ALLOWED;
+}
+
+static uint32_t admit_tcp(const struct config_node *node, const struct xfer_conn_identity *identity,
+	char *reason, size_t len)
+{
+	if (!node->address[0])
+		snprintf(reason, len,
+			"node %s may only come over the Unix socket: add address = \"...\"; insecure = "
+			"true; to its entry in the owner's configuration",
+			node->name);
+	else if (!same_host(node->address, &identity->address))
+		snprintf(reason, len,
+			"%s is not the address of node %s, which is %s: correct one of the two in the "
+			"owner's configuration",
+			identity->text, node->name, node->address);
+	else if (!node->insecure)
+		snprintf(reason, len,
+			"node %s would be known by its address alone: say insecure = true; in its entry "
+			"in the owner's configuration to accept that",
+			node->name);
+	else
+		return XFER_ST_OK;
+	return XFER_ST_NOT_ALLOWED;
+}
+
+uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,
+	const struct xfer_conn_identity *identity, char *reason, size_t reason_len)
+{
+	const struct service *service = arg;
+	const struct config_node *node = config_node_find(service->config, hello->node);
+
+	if (strcmp(hello->owner, service->config->node) != 0) {
+		snprintf(reason, reason_len,
+			"this is owner %s, not %s: correct the address or the name in Owners of "
+			"node %s",
+			service->config->node, hello->owner, hello->node);
+		return XFER_ST_WRONG_NODE;
+	}
+	if (!node) {
+		snprintf(reason, reason_len,
+			"owner %s doesn't know node %s: add it to `nodes` in the owner's "
+			"configuration",
+			service->config->node, hello->node);
+		return XFER_ST_NOT_ALLOWED;
+	}
+	return identity->local ? admit_local(node, identity, reason, reason_len)
+			       : admit_tcp(node, identity, reason, reason_len);
+}
