@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* ctl.h -- what rdmaxferctl's subcommands share */
+#ifndef XFER_TOOLS_CTL_H
+#define XFER_TOOLS_CTL_H
+
+#include <stdbool.h>
+
+/* Exit codes. */
+enum { CTL_OK, CTL_FAILED, CTL_USAGE, CTL_CONFIG, CTL_UNREACHABLE };
+
+#define CTL_TIMEOUT_MS 5000
+
+struct ctl {
+	const char *run_dir;
+	bool json;
+	unsigned count;     /* of pings */
+	const char *target; /* a socket or a node; NULL: none given */
+};
+
+int ctl_status(const struct ctl *ctl);
+int ctl_ping(const struct ctl *ctl);
+
+/*
+ * Calls each(arg, address) for each socket in the run directory, "unix:PATH"; returns how many there are, or
+ * -errno of reading the directory.
+ */
+int ctl_each_socket(const struct ctl *ctl, void (*each)(void *arg, const char *address), void *arg);
+
+#endif

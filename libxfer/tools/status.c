@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* status.c -- rdmaxferctl status */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "ctl.h"
+#include "xfer/xfer.h"
+
+/* What comes from a process may lack anything: it can be of another release. */
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "?";
+}
+
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void print_lane(size_t index, const json_t *lane)
+{
+	printf("    lane %zu   %s, %lld outstanding", index, text(lane, "address"),
+		number(lane, "outstanding"));
+	if (json_object_get(lane, "rpcs"))
+		printf(", %lld calls", number(lane, "rpcs"));
+	if (json_is_true(json_object_get(lane, "paused")))
+		printf(", not read from: too much is under way");
+	printf("\n");
+}
+
+static void print_session(const json_t *session)
+{
+	bool calling = json_object_get(session, "owner") != NULL;
+	const char *reason = json_string_value(json_object_get(session, "reason"));
+	json_t *lane;
+	size_t i;
+
+	printf("  session with %s %s", calling ? "owner" : "node",
+		text(session, calling ? "owner" : "peer"));
+	if (calling)
+		printf(" at %s", text(session, "address"));
+	printf(": %s", text(session, "state"));
+	if (reason && *reason)
+		printf(" (%s)", reason);
+	printf("\n    id %s, epoch %lld, %lld operations\n", text(session, "id"),
+		number(session, "epoch"), number(session, "operations"));
+	json_array_foreach (json_object_get(session, "lanes"), i, lane)
+		print_lane(i, lane);
+}
+
+static void print_volume(const json_t *volume)
+{
+	const json_t *value;
+	const char *key;
+
+	printf("  volume %s", text(volume, "name"));
+	json_object_foreach ((json_t *)volume, key, value) {
+		if (strcmp(key, "name") == 0)
+			continue;
+		if (json_is_string(value))
+			printf(", %s %s", key, json_string_value(value));
+		else if (json_is_integer(value))
+			printf(", %s %lld", key, (long long)json_integer_value(value));
+	}
+	printf("\n");
+}
+
+static void print_counters(const json_t *counters)
+{
+	const json_t *value;
+	const char *key;
+
+	printf("  counters\n");
+	json_object_foreach ((json_t *)counters, key, value)
+		if (json_is_integer(value))
+			printf("    %-22s %lld\n", key, (long long)json_integer_value(value));
+	printf("    calls by procedure    ");
+	json_object_foreach (json_object_get(counters, "rpcs"), key, value)
+		printf(" %s %lld", key, (long long)json_integer_value(value));
+	printf("\n");
+}
+
+static void print_process(const char *address, const json_t *status)
+{
+	json_t *element;
+	size_t i;
+
+	printf("%s on node %s, pid %lld, release %s, up %lld s  (%s)\n", text(status, "role"),
+		text(status, "node"), number(status, "pid"), text(status, "version"),
+		number(status, "uptime_s"), address);
+	json_array_foreach (json_object_get(status, "volumes"), i, element)
+		print_volume(element);
+	json_array_foreach (json_object_get(status, "sessions"), i, element)
+		print_session(element);
+	print_counters(json_object_get(status, "counters"));
+}
+
+/* One or several processes being asked. */
+struct asking {
+	json_t *all; /* with --json */
+	unsigned answered, failed;
+};
+
+static void ask(void *arg, const char *address)
+{
+	struct asking *asking = arg;
+	char *answer;
+	json_t *status;
+	int err = xfer_status(address, CTL_TIMEOUT_MS, &answer);
+
+	if (err) {
+		asking->failed++;
+		fprintf(stderr, "rdmaxferctl: %s doesn't answer: %s\n", address, strerror(-err));
+		return;
+	}
+	status = json_loads(answer, 0, NULL);
+	free(answer);
+	if (!json_is_object(status)) {
+		asking->failed++;
+		fprintf(stderr, "rdmaxferctl: what %s answers is no status\n", address);
+		json_decref(status);
+		return;
+	}
+	asking->answered++;
+	if (asking->all) {
+		json_object_set_new(status, "socket", json_string(address));
+		json_array_append_new(asking->all, status);
+		return;
+	}
+	print_process(address, status);
+	json_decref(status);
+}
+
+/* "PATH" means "unix:PATH". */
+static void ask_target(struct asking *asking, const char *target)
+{
+	char address[512];
+
+	snprintf(address, sizeof(address), "%s%s", *target == '/' ? "unix:" : "", target);
+	ask(asking, address);
+}
+
+int ctl_status(const struct ctl *ctl)
+{
+	struct asking asking = { .all = ctl->json ? json_array() : NULL };
+	int n = 1;
+
+	if (ctl->target)
+		ask_target(&asking, ctl->target);
+	else
+		n = ctl_each_socket(ctl, ask, &asking);
+	if (asking.all) {
+		json_dumpf(asking.all, stdout, JSON_INDENT(2));
+		printf("\n");
+		json_decref(asking.all);
+	}
+	if (n <= 0) {
+		fprintf(stderr,
+			"rdmaxferctl: no process's socket is in %s%s%s: start rdmaxferd or Ganesha, or "
+			"name their run directory by --run-dir\n",
+			ctl->run_dir, n ? ": " : "", n ? strerror(-n) : "");
+		return CTL_UNREACHABLE;
+	}
+	return asking.failed || !asking.answered ? CTL_UNREACHABLE : CTL_OK;
+}
