@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# install.sh -- what rdmaxfer needs on Debian 12, installed where it is missing; to be sourced
+
+# To build it, and to run a cluster on one machine.
+XFER_PACKAGES=(build-essential cmake pkg-config python3 ca-certificates
+	libntirpc-dev liburcu-dev libkrb5-dev libdbus-1-dev libssl-dev libjansson-dev libconfig-dev
+	nfs-ganesha rpcbind iproute2 util-linux libnfs-utils)
+
+# For the tests, too.
+XFER_TEST_PACKAGES=(libcmocka-dev libnfs-dev nfs-ganesha-vfs nfs-ganesha-proxy-v4
+	user-mode-linux nfs-common e2fsprogs kmod libcap2-bin tcpdump)
+
+# Daemons of packages that are installed must not start in the host's own namespaces.
+xfer_without_services() {
+	local policy=/usr/sbin/policy-rc.d made= status=0
+	if [ ! -e $policy ]; then
+		made=1
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+	fi
+	"$@" || status=$?
+	[ -z "$made" ] || rm -f $policy
+	return $status
+}
+
+# xfer_install PACKAGE...: installs what is missing; fails with the reason.
+xfer_install() {
+	local missing=() package
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] ||
+			missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	echo "==> installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -q || {
+		echo "apt-get update failed: check the network and the package sources" >&2
+		return 1
+	}
+	xfer_without_services apt-get install -q -y --no-install-recommends "${missing[@]}" || {
+		echo "apt-get can't install ${missing[*]}: this needs Debian 12 (bookworm) with its main archive" >&2
+		return 1
+	}
+}
+
+# xfer_build SOURCE BUILD [CMAKE_OPTION...]: configures and builds, with progress.
+xfer_build() {
+	local source=$1 build=$2
+	shift 2
+	cmake -S "$source" -B "$build" "$@" && cmake --build "$build" -j "$(nproc)"
+}
