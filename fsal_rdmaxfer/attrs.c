@@ -11,6 +11,11 @@
 
 #define FSID_MAJOR 0x58464552 /* "XFER": no other FSAL's file system */
 
+fsal_fsid_t rdx_fsid(const struct rdx_volume *volume)
+{
+	return (fsal_fsid_t){ .major = FSID_MAJOR, .minor = volume->id };
+}
+
 object_file_type_t rdx_type_to_fsal(enum xfer_type type)
 {
 	static const object_file_type_t types[] = {
@@ -36,8 +41,7 @@ void rdx_attrs_to_fsal(
 {
 	out->type = rdx_type_to_fsal(attr->type);
 	out->filesize = attr->size;
-	out->fsid.major = FSID_MAJOR;
-	out->fsid.minor = volume->id;
+	out->fsid = rdx_fsid(volume);
 	out->fileid = attr->fileid;
 	out->mode = attr->mode;
 	out->numlinks = attr->nlink;

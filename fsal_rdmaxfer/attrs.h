@@ -5,6 +5,9 @@
 
 #include "object.h"
 
+/* What clients tell file systems apart by. */
+fsal_fsid_t rdx_fsid(const struct rdx_volume *volume);
+
 object_file_type_t rdx_type_to_fsal(enum xfer_type type);
 
 /* Fills what is supported; the request mask stays. */

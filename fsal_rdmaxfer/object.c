@@ -25,14 +25,10 @@ struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_h
 	object->attrs = attrs;
 	fsal_obj_handle_init(&object->obj, op_ctx->fsal_export, type);
 	object->obj.obj_ops = &rdx_module.obj_ops;
-	if (attr) {
-		struct fsal_attrlist list = { 0 };
-
+	object->obj.fsid = rdx_fsid(volume);
+	object->obj.fileid = attr ? attr->fileid : XFER_ROOT_FILEID;
+	if (attr)
 		(void)attrcache_feed(volume->cache, attrs, attr, rdx_now_ns());
-		rdx_attrs_to_fsal(volume, attr, &list);
-		object->obj.fsid = list.fsid;
-		object->obj.fileid = attr->fileid;
-	}
 	return object;
 }
 

@@ -18,7 +18,7 @@ static inline struct rdx_object *rdx_object(struct fsal_obj_handle *obj)
 	return container_of(obj, struct rdx_object, obj);
 }
 
-/* A new object. attr: NULL when they aren't known (the root, while its owner is away). NULL: no memory. */
+/* A new object. attr: NULL for the root, which is there while its owner is away. NULL: no memory. */
 struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_handle *handle,
 	object_file_type_t type, const struct xfer_attr *attr);
 

@@ -531,7 +531,8 @@ int config_load(const char *file, struct config **result)
 	} else {
 		err = -EINVAL;
 		xfer_error(
-			"%s:%d: %s", file, config_error_line(&parsed), config_error_text(&parsed));
+			"%s:%d: %s: look for a missing ';', bracket or quote in this line or before",
+			file, config_error_line(&parsed), config_error_text(&parsed));
 	}
 	config_destroy(&parsed);
 	if (err)

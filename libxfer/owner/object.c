@@ -107,7 +107,7 @@ int object_stat_attr(
 		.rdev_minor = stx->stx_rdev_minor,
 		.size = stx->stx_size,
 		.used = stx->stx_blocks * 512,
-		.fileid = stx->stx_ino,
+		.fileid = stx->stx_ino == volume->root_ino ? XFER_ROOT_FILEID : stx->stx_ino,
 		.change = change,
 		.atime = to_time(&stx->stx_atime),
 		.mtime = to_time(&stx->stx_mtime),
@@ -144,7 +144,7 @@ int object_node(struct volume *volume, int fd, bool changed, struct xfer_node *n
 	if (err)
 		return err;
 	/* The root has one handle only, so that nobody takes it for two objects. */
-	if (node->attr.fileid == volume->root_ino) {
+	if (node->attr.fileid == XFER_ROOT_FILEID) {
 		xfer_handle_root(volume->maker.volume_id, &node->handle);
 		return 0;
 	}

@@ -2,6 +2,7 @@
 /* service.c -- from a request to its procedure: volume, permission to use it, worker, reply */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -65,14 +66,22 @@ static void peer_gone(void *arg, struct xfer_peer *peer)
 static void log_cause(
 	const struct op *op, enum peer_cause cause, const char *what, const char *remedy)
 {
-	const char *volume = op->volume ? op->volume->config->name : "?";
+	const struct xfer_request *request = op->request;
 	unsigned suppressed;
+	uint32_t id = 0;
+	char volume[XFER_NODE_MAX + 1];
 
+	if (op->volume)
+		snprintf(volume, sizeof(volume), "%s", op->volume->config->name);
+	else if (xfer_handle_volume(xfer_args_handle(request->proc, &request->args), &id))
+		snprintf(volume, sizeof(volume), "with id 0x%08x", id);
+	else
+		snprintf(volume, sizeof(volume), "of a handle that is too short");
 	if (xfer_log_allowed(&op->peer->limits[cause], LOG_MS, &suppressed))
 		xfer_warn("%s of node %s on volume %s: %s; %s (%u more like this were not "
 			  "written)",
-			xfer_proc_info(op->request->proc)->name, xfer_peer_node(op->request->peer),
-			volume, what, remedy, suppressed);
+			xfer_proc_info(request->proc)->name, xfer_peer_node(request->peer), volume,
+			what, remedy, suppressed);
 }
 
 /* Errors that an administrator should hear of; most are the caller's business alone. */

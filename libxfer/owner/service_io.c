@@ -11,6 +11,13 @@
 
 static const struct xfer_payload no_payload;
 
+/* Acknowledged data may be gone. The count of that is kept in a file of the daemon's. */
+static void data_lost(const struct op *op)
+{
+	creds_daemon();
+	verifier_lost(&op->service->verifier);
+}
+
 static int range_check(uint64_t offset, uint64_t length)
 {
 	return length > XFER_IO_MAX || offset > INT64_MAX - length ? -EINVAL : 0;
@@ -200,7 +207,7 @@ static void complete_write(const struct op *op, const struct file *file, int err
 
 	/* The data of earlier, unstable writes may be what couldn't be written. */
 	if (err == -EIO)
-		verifier_lost(&op->service->verifier);
+		data_lost(op);
 	object_opt_attr(op->volume, file->fd, res->count > 0, &res->attr);
 	if (err)
 		return;
@@ -253,8 +260,8 @@ int service_commit(const struct op *op)
 	if (err)
 		return err;
 	err = op->volume->store->sync(file.file->fd, true);
-	if (err && verifier_is_loss(err))
-		verifier_lost(&op->service->verifier);
+	if (verifier_is_loss(err))
+		data_lost(op);
 	verifier_get(&op->service->verifier, res->verifier);
 	object_opt_attr(op->volume, file.file->fd, false, &res->attr);
 	file_put(file.file);

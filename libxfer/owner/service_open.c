@@ -133,6 +133,9 @@ static int make_file(struct opening *opening)
 	opening->fd = fd;
 	opening->created = true;
 	err = set_attributes(opening);
+	if (err == 0)
+		err = object_node(
+			opening->op->volume, fd, true, &opening->op->request->results.open.node);
 	if (err)
 		store->unlink_at(opening->dir.fd, args->name, 0);
 	return err;
@@ -231,11 +234,14 @@ static int complete(struct opening *opening, unsigned place)
 	const struct op *op = opening->op;
 	struct xfer_open_res *res = &op->request->results.open;
 	bool keep = args->flags & XFER_OPEN_KEEP;
-	bool changed = opening->created || args->flags & XFER_OPEN_TRUNC ||
+	bool changed = args->flags & XFER_OPEN_TRUNC ||
 		       (args->create == XFER_UNCHECKED && args->set.mask & XFER_SET_SIZE);
-	int err = object_node(op->volume, opening->fd, changed, &res->node);
-	int fd = opening->fd;
+	int fd = opening->fd, err = 0;
 	struct file *file;
+
+	/* A file that was made has told it, when it still could be removed. */
+	if (!opening->created)
+		err = object_node(op->volume, fd, changed, &res->node);
 
 	opening->fd = -1;
 	res->created = opening->created || opening->same;

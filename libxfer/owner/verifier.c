@@ -82,7 +82,7 @@ void verifier_get(struct verifier *verifier, uint8_t bytes[8])
 	pthread_mutex_unlock(&verifier->lock);
 }
 
-int verifier_is_loss(int err)
+bool verifier_is_loss(int err)
 {
 	return err == -EIO || err == -ENOSPC || err == -EDQUOT;
 }

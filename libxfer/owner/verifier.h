@@ -4,6 +4,7 @@
 #define XFER_OWNER_VERIFIER_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -25,7 +26,7 @@ void verifier_fini(struct verifier *verifier);
 
 void verifier_get(struct verifier *verifier, uint8_t bytes[8]);
 /* Whether a failed write or sync means that data may be lost which was acknowledged before. */
-int verifier_is_loss(int err);
+bool verifier_is_loss(int err);
 /* The verifier is another one from now on. */
 void verifier_lost(struct verifier *verifier);
 

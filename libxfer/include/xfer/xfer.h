@@ -109,6 +109,10 @@ struct xfer_cred {
 	const uint32_t *groups;
 };
 
+/* A root's handle and inode number have to be known while the owner is away. No file system that has
+ * handles gives this number to anything but its own root. */
+#define XFER_ROOT_FILEID 1
+
 enum xfer_type {
 	XFER_REG = 1,
 	XFER_DIR,
@@ -132,7 +136,7 @@ struct xfer_attr {
 	uint32_t rdev_major, rdev_minor;
 	uint64_t size;   /* bytes */
 	uint64_t used;   /* bytes */
-	uint64_t fileid; /* inode number */
+	uint64_t fileid; /* inode number; of a volume's root: XFER_ROOT_FILEID */
 	uint64_t change; /* the owner's change counter: grows with each change of the object */
 	struct xfer_time atime, mtime, ctime;
 };
