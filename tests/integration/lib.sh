@@ -5,6 +5,7 @@ set -euo pipefail
 : "${XFER_SOURCE_DIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 : "${XFER_BUILD_DIR:=$XFER_SOURCE_DIR/build}"
 export XFER_SOURCE_DIR XFER_BUILD_DIR
+HERE=$XFER_SOURCE_DIR/tests/integration
 WORK=$(mktemp -d /tmp/rdmaxfer-test.XXXXXX)
 export CLUSTER_DIR=$WORK/cluster
 
