@@ -178,8 +178,7 @@ static void adopt_welcome(struct xfer_session *session, const struct xfer_hello_
 	session->session_id = welcome->session_id;
 	session->epoch = welcome->epoch;
 	session->limits = welcome->limits;
-	memcpy(session->verifier, welcome->write_verifier, sizeof(session->verifier));
-	session->has_verifier = true;
+	xfer_session_set_verifier(session, welcome->write_verifier);
 }
 
 static int say_hello(struct connector *connector)

@@ -66,6 +66,7 @@ static void write_done(struct xfer_session_call *call, int err)
 		io->count = res->count;
 		io->committed = res->committed;
 		memcpy(io->verifier, res->verifier, sizeof(io->verifier));
+		xfer_session_saw_verifier(io->session, res->verifier);
 		xfer_count(XFER_CNT_WRITES, 1);
 		xfer_count(XFER_CNT_WRITE_BYTES, io->count);
 	}
@@ -143,8 +144,10 @@ int xfer_op_commit(struct xfer_session *session, const struct xfer_cred *cred,
 		.handle = *handle, .open_id = open_id, .offset = offset, .count = count
 	};
 	err = xfer_session_call(&call);
-	if (err == 0)
+	if (err == 0) {
 		memcpy(verifier, call.results.commit.verifier, 8);
+		xfer_session_saw_verifier(session, verifier);
+	}
 	*attr = call.results.commit.attr;
 	return err;
 }

@@ -206,6 +206,24 @@ int xfer_session_verifier(struct xfer_session *session, uint8_t verifier[8])
 	return err;
 }
 
+/* With the lock held. An answer that was overtaken on its way doesn't bring the old one back. */
+void xfer_session_set_verifier(struct xfer_session *session, const uint8_t verifier[8])
+{
+	if (session->has_verifier && (memcmp(session->verifier, verifier, 8) == 0 ||
+					     memcmp(session->old_verifier, verifier, 8) == 0))
+		return;
+	memcpy(session->old_verifier, session->has_verifier ? session->verifier : verifier, 8);
+	memcpy(session->verifier, verifier, 8);
+	session->has_verifier = true;
+}
+
+void xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verifier[8])
+{
+	pthread_mutex_lock(&session->lock);
+	xfer_session_set_verifier(session, verifier);
+	pthread_mutex_unlock(&session->lock);
+}
+
 json_t *xfer_session_status(struct xfer_session *session)
 {
 	json_t *lanes = json_array(), *status;

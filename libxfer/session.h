@@ -40,6 +40,11 @@ int xfer_session_call(struct xfer_session_call *call);
 /* Any thread; never blocks. */
 void xfer_session_submit(struct xfer_session_call *call);
 
+/* An answer to WRITE or COMMIT carried this verifier: what xfer_session_verifier gives from now on. */
+void xfer_session_set_verifier(
+	struct xfer_session *session, const uint8_t verifier[8]); /* locked */
+void xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verifier[8]);
+
 /* The session's part of STATUS. */
 json_t *xfer_session_status(struct xfer_session *session);
 
@@ -70,8 +75,8 @@ struct xfer_session {
 	uint64_t session_id;
 	uint32_t epoch;
 	struct xfer_limits limits;
-	uint8_t verifier[8];
 	bool has_verifier;
+	uint8_t verifier[8], old_verifier[8]; /* the present one, and the one before it */
 
 	/* call slots: a stack of free ones, and how often each was used */
 	uint16_t free_slots[XFER_SESSION_SLOTS];

@@ -164,7 +164,7 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 	res->features = XFER_FEATURES & hello->features_optional;
 	memcpy(res->boot_id, peers->boot_id, sizeof(res->boot_id));
 	memcpy(res->kernel_boot_id, peers->kernel_boot_id, sizeof(res->kernel_boot_id));
-	memcpy(res->write_verifier, peers->service->write_verifier, sizeof(res->write_verifier));
+	peers->service->write_verifier(peers->owner, res->write_verifier);
 	xfer_info("session %016llx of node %s (%s), epoch %u", (unsigned long long)res->session_id,
 		hello->node, identity->text, res->epoch);
 	return peer;

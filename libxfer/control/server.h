@@ -30,7 +30,8 @@ struct xfer_service {
 	void (*peer_gone)(void *owner, struct xfer_peer *peer);
 	/* The process's part of STATUS: a malloc'ed JSON text. */
 	char *(*status)(void *owner);
-	uint8_t write_verifier[8];
+	/* The write verifier as it is now, for WELCOME. */
+	void (*write_verifier)(void *owner, uint8_t verifier[8]);
 };
 
 struct xfer_server;

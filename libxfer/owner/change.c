@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "clock.h"
+
 #define SHARDS     16
 #define BUCKETS    1024 /* per shard */
 #define SETTLED_NS 1000000000ull
@@ -38,10 +40,11 @@ struct change_table {
 	struct shard shards[SHARDS];
 };
 
-static uint64_t now_ns(clockid_t clock)
+static uint64_t realtime_ns(void)
 {
 	struct timespec ts;
-	clock_gettime(clock, &ts);
+
+	clock_gettime(CLOCK_REALTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
@@ -115,13 +118,13 @@ static void entry_set(
 	entry->ctime = ctime;
 	entry->value = value;
 	entry->stamp = atomic_fetch_add(&table->clock, 1) + 1;
-	entry->made_ns = now_ns(CLOCK_MONOTONIC);
+	entry->made_ns = xfer_now_ns();
 }
 
 /* An entry was used within the second in which it was made, so behind an unsettled tail all are. */
 static void shard_trim(struct change_table *table, struct shard *shard)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = xfer_now_ns();
 
 	while (shard->count > table->shard_capacity) {
 		struct entry *oldest = TAILQ_LAST(&shard->lru, entry_queue);
@@ -154,7 +157,7 @@ static int value_of(struct change_table *table, struct shard *shard, const struc
 	struct entry *entry = entry_find(shard, stx->stx_ino);
 
 	if (entry == NULL) {
-		uint64_t now = now_ns(CLOCK_REALTIME);
+		uint64_t now = realtime_ns();
 		if (ctime + SETTLED_NS > now || changed) {
 			int err = entry_add(table, shard, stx->stx_ino, ctime);
 			if (err < 0)

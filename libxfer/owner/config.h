@@ -3,7 +3,9 @@
 #ifndef XFER_OWNER_CONFIG_H
 #define XFER_OWNER_CONFIG_H
 
-#include "control/server.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "log.h"
 
 #define CONFIG_LISTEN_MAX  16

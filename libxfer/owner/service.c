@@ -260,6 +260,13 @@ static void set_opens_limit(struct opens_limit *limit)
 	limit->max_peer = OPENS_PER_PEER;
 }
 
+static void write_verifier(void *owner, uint8_t verifier[8])
+{
+	struct service *service = owner;
+
+	verifier_get(&service->verifier, verifier);
+}
+
 int service_start(struct service *service)
 {
 	struct work_pool_params pool = { .threads = service->config->workers,
@@ -287,8 +294,8 @@ int service_start(struct service *service)
 		.dispatch = dispatch,
 		.peer_gone = peer_gone,
 		.status = service_status,
+		.write_verifier = write_verifier,
 	};
-	verifier_get(&service->verifier, service->ops.write_verifier);
 	return 0;
 }
 

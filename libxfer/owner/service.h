@@ -100,7 +100,6 @@ struct op_file {
 	struct file *file; /* with a reference */
 	bool checked;      /* permitted by the open, or the ctime is that of the check */
 	uint64_t ctime_ns; /* of an anonymous file: when the permission was checked */
-	bool anonymous;
 };
 
 /* An open of this session that permits `access`, or what the cache has. False: neither. Any thread. */

@@ -38,7 +38,7 @@ static int truncate_object(const struct op *op, const struct object *object, uin
 		return fd;
 	err = creds_assume(&op->cred);
 	if (err == 0)
-		err = op->volume->store->truncate_open(fd, size);
+		err = op->volume->store->truncate(fd, size);
 	op->volume->store->close(fd);
 	return err;
 }
@@ -55,7 +55,7 @@ static int set_size(const struct op *op, const struct object *object)
 		   file->access & XFER_OPEN_WRITE) {
 		err = creds_assume(&op->cred);
 		if (err == 0)
-			err = op->volume->store->truncate_open(file->fd, args->set.size);
+			err = op->volume->store->truncate(file->fd, args->set.size);
 	} else {
 		err = truncate_object(op, object, args->set.size);
 	}

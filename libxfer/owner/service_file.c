@@ -35,7 +35,6 @@ bool op_file_find(const struct op *op, const struct xfer_handle *handle, uint64_
 	struct op_file found = { .file = find_open(op, handle, open_id, access), .checked = true };
 
 	if (!found.file) {
-		found.anonymous = true;
 		found.checked = false;
 		found.file = filecache_find(op->service->cache, &key, &found.ctime_ns);
 	}
@@ -105,7 +104,6 @@ static int open_anonymous(const struct op *op, const struct xfer_handle *handle,
 		.file = file_new(op->volume->store, fd, access, handle),
 		.checked = true,
 		.ctime_ns = object_ctime_ns(&stx),
-		.anonymous = true,
 	};
 	if (!result->file)
 		return -EAGAIN;

@@ -259,7 +259,7 @@ int service_commit(const struct op *op)
 
 	if (err)
 		return err;
-	err = op->volume->store->sync(file.file->fd, true);
+	err = op->volume->store->sync(file.file->fd);
 	if (verifier_is_loss(err))
 		data_lost(op);
 	verifier_get(&op->service->verifier, res->verifier);

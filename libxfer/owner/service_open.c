@@ -87,7 +87,7 @@ static int open_existing(struct opening *opening)
 	if (!sets_size)
 		return 0;
 	err = creds_assume(&op->cred);
-	return err ? err : op->volume->store->truncate_open(opening->fd, size);
+	return err ? err : op->volume->store->truncate(opening->fd, size);
 }
 
 /* --- a new file -------------------------------------------------------------------------------- */
@@ -112,7 +112,7 @@ static int set_attributes(struct opening *opening)
 	}
 	if (set.mask & XFER_SET_SIZE && set.size > 0)
 		err = set.size > INT64_MAX ? -EFBIG
-					   : volume->store->truncate_open(opening->fd, set.size);
+					   : volume->store->truncate(opening->fd, set.size);
 	return err ? err : object_set(volume, opening->fd, &set);
 }
 

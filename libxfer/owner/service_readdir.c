@@ -22,7 +22,7 @@
 
 static uint64_t cookie_of(int64_t d_off)
 {
-	return d_off < 3 ? SUBSTITUTE + (uint64_t)d_off : (uint64_t)d_off;
+	return (uint64_t)d_off < 3 ? SUBSTITUTE + (uint64_t)d_off : (uint64_t)d_off;
 }
 
 static uint64_t position_of(uint64_t cookie)

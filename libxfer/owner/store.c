@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -99,13 +98,6 @@ static int posix_utimes(int fd, const struct timespec times[2])
 
 static int posix_truncate(int fd, uint64_t size)
 {
-	char path[32];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return result(truncate(path, (off_t)size));
-}
-
-static int posix_truncate_open(int fd, uint64_t size)
-{
 	return result(ftruncate(fd, (off_t)size));
 }
 
@@ -148,9 +140,9 @@ static ssize_t posix_write(int fd, const struct iovec *iov, int iovcnt, uint64_t
 	return put < 0 ? -errno : put;
 }
 
-static int posix_sync(int fd, bool metadata_too)
+static int posix_sync(int fd)
 {
-	return result(metadata_too ? fsync(fd) : fdatasync(fd));
+	return result(fsync(fd));
 }
 
 const struct store_ops store_posix = {
@@ -166,7 +158,6 @@ const struct store_ops store_posix = {
 	.chown = posix_chown,
 	.utimes = posix_utimes,
 	.truncate = posix_truncate,
-	.truncate_open = posix_truncate_open,
 	.mkdir_at = posix_mkdir_at,
 	.unlink_at = posix_unlink_at,
 	.rename_at = posix_rename_at,

@@ -42,8 +42,7 @@ struct store_ops {
 	int (*chmod)(int fd, mode_t mode);
 	int (*chown)(int fd, uid_t uid, gid_t gid);
 	int (*utimes)(int fd, const struct timespec times[2]);
-	int (*truncate)(int fd, uint64_t size);      /* with the permissions of the thread */
-	int (*truncate_open)(int fd, uint64_t size); /* open for writing */
+	int (*truncate)(int fd, uint64_t size); /* open for writing */
 	int (*mkdir_at)(int dir, const char *name, mode_t mode);
 	int (*unlink_at)(int dir, const char *name, int flags);
 	int (*rename_at)(int from, const char *from_name, int to, const char *to_name);
@@ -52,7 +51,7 @@ struct store_ops {
 	ssize_t (*read)(int fd, void *buffer, size_t length, uint64_t offset, int flags); /* open */
 	ssize_t (*write)(
 		int fd, const struct iovec *iov, int iovcnt, uint64_t offset, int flags); /* open */
-	int (*sync)(int fd, bool metadata_too);                                           /* open */
+	int (*sync)(int fd);                                                              /* open */
 };
 
 extern const struct store_ops store_posix;

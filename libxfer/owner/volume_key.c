@@ -22,8 +22,8 @@ struct key_place {
 static int failed(const struct key_place *place, const char *what, int err)
 {
 	snprintf(place->message, place->message_len,
-		"%s: %s: %s; the daemon has to be able to write there", place->path, what,
-		strerror(-err));
+		"%s: %s: %s; make it writable for the daemon and free some space there",
+		place->path, what, strerror(-err));
 	return err;
 }
 

@@ -307,7 +307,7 @@ struct xfer_io {
 void xfer_op_read(struct xfer_io *io);
 void xfer_op_write(struct xfer_io *io);
 
-/* The write verifier of the owner's present boot; -EAGAIN before the first session. Any thread. */
+/* The owner's write verifier, as its latest answers have it; -EAGAIN before the first session. Any thread. */
 int xfer_session_verifier(struct xfer_session *session, uint8_t verifier[8]);
 
 /* --- talking to one process without a session: tools ------------------------------------------ */

@@ -245,6 +245,12 @@ static char *status(void *arg)
 	return strdup("{\"role\": \"owner\"}");
 }
 
+static void write_verifier(void *arg, uint8_t verifier[8])
+{
+	(void)arg;
+	memset(verifier, 'v', 8);
+}
+
 void memowner_start(struct memowner *owner, const char *node, const char *address)
 {
 	static unsigned number;
@@ -252,10 +258,11 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 		.node = node, .lanes = 2, .service = &owner->service, .owner = owner
 	};
 
-	owner->service = (struct xfer_service){
-		.admit = admit, .dispatch = dispatch, .peer_gone = peer_gone, .status = status
-	};
-	memset(owner->service.write_verifier, 'v', 8);
+	owner->service = (struct xfer_service){ .admit = admit,
+		.dispatch = dispatch,
+		.peer_gone = peer_gone,
+		.status = status,
+		.write_verifier = write_verifier };
 	owner->data = calloc(1, MEMOWNER_SIZE);
 	assert_non_null(owner->data);
 	owner->last = &owner->first;
