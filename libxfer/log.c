@@ -74,3 +74,13 @@ bool xfer_log_allowed(struct xfer_log_limit *limit, unsigned interval_ms, unsign
 	*suppressed = atomic_exchange(&limit->suppressed, 0);
 	return true;
 }
+
+struct xfer_log_limit *xfer_log_limit_of(const char *cause)
+{
+	static struct xfer_log_limit limits[256];
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	while (*cause)
+		hash = (hash ^ (uint8_t)*cause++) * 16777619u;
+	return &limits[hash % 256];
+}

@@ -26,4 +26,7 @@ struct xfer_log_limit {
 };
 bool xfer_log_allowed(struct xfer_log_limit *limit, unsigned interval_ms, unsigned *suppressed);
 
+/* The limit for all lines with this cause, a text that names peer and reason; causes may share one. */
+struct xfer_log_limit *xfer_log_limit_of(const char *cause);
+
 #endif

@@ -14,6 +14,8 @@
 #include "control/peer.h"
 #include "log.h"
 
+#define REFUSALS_MS 60000 /* the same refusal is logged again after so long */
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -132,6 +134,20 @@ static struct xfer_peer *peer_get(struct xfer_peers *peers, const struct xfer_he
 	return peer_new(peers, hello);
 }
 
+/* A peer that is refused comes again and again. */
+static void log_refusal(const struct xfer_conn_identity *identity, const char *reason)
+{
+	unsigned suppressed;
+
+	if (!xfer_log_allowed(xfer_log_limit_of(reason), REFUSALS_MS, &suppressed))
+		return;
+	if (suppressed > 0)
+		xfer_warn(
+			"refused %s: %s (and %u times before)", identity->text, reason, suppressed);
+	else
+		xfer_warn("refused %s: %s", identity->text, reason);
+}
+
 struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, struct xfer_hello_res *res)
 {
@@ -141,7 +157,7 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 	snprintf(res->node, sizeof(res->node), "%s", peers->node);
 	res->status = acceptable(peers, hello, identity, res->reason, sizeof(res->reason));
 	if (res->status != XFER_ST_OK) {
-		xfer_warn("refused %s: %s", identity->text, res->reason);
+		log_refusal(identity, res->reason);
 		return NULL;
 	}
 	pthread_mutex_lock(&peers->lock);

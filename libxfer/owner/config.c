@@ -128,12 +128,8 @@ static int read_group(
 	if (config_setting_type(group) != CONFIG_TYPE_GROUP)
 		return wrong(reader, group, "%s: an entry must be a group: { name = \"...\"; ... }",
 			key_of(group));
-	for (const struct key *key = keys; key->name; key++) {
+	for (const struct key *key = keys; key->name; key++)
 		strcat(strcat(known, known[0] ? ", " : ""), key->name);
-		if (key->required && !config_setting_get_member(group, key->name))
-			return wrong(reader, group, "%s is missing: add  %s = ...;", key->name,
-				key->name);
-	}
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
 		const struct key *key = keys;
@@ -148,6 +144,11 @@ static int read_group(
 		if (err)
 			return err;
 	}
+	/* Only now: a required key that is missing may be one that was misspelt. */
+	for (const struct key *key = keys; key->name; key++)
+		if (key->required && !config_setting_get_member(group, key->name))
+			return wrong(reader, group, "%s is missing: add  %s = ...;", key->name,
+				key->name);
 	return 0;
 }
 

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <rpc/rpc.h>
 #include <rpc/clnt.h>
 #include <rpc/svc.h>
@@ -15,17 +19,44 @@
 
 static const struct timespec timeout = { .tv_sec = 10 };
 
+/* libntirpc gives the request back through this. */
+static void free_request(struct clnt_req *request, size_t size)
+{
+	(void)size;
+	free(request);
+}
+
+/* What arrives on a client's connection is a request to libntirpc until it turns out to be a reply. */
+static struct svc_req *alloc_incoming(SVCXPRT *xprt, XDR *xdrs)
+{
+	struct svc_req *request = calloc(1, sizeof(*request));
+
+	SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	request->rq_xprt = xprt;
+	request->rq_xdrs = xdrs;
+	request->rq_refcnt = 1;
+	return request;
+}
+
+static void free_incoming(struct svc_req *request, enum xprt_stat stat)
+{
+	(void)stat;
+	SVC_RELEASE(request->rq_xprt, SVC_REF_FLAG_NONE);
+	free(request);
+}
+
 static enum clnt_stat call(CLIENT *client, AUTH *auth, rpcproc_t proc)
 {
-	struct clnt_req *req = calloc(1, sizeof(*req));
+	struct clnt_req *request = calloc(1, sizeof(*request));
 	enum clnt_stat stat;
 
-	clnt_req_fill(req, client, auth, proc, (xdrproc_t)xdr_void, NULL, (xdrproc_t)xdr_void,
-		NULL);
-	stat = clnt_req_setup(req, timeout);
+	clnt_req_fill(
+		request, client, auth, proc, (xdrproc_t)xdr_void, NULL, (xdrproc_t)xdr_void, NULL);
+	request->cc_free_cb = free_request;
+	stat = clnt_req_setup(request, timeout);
 	if (stat == RPC_SUCCESS)
-		stat = CLNT_CALL_WAIT(req);
-	clnt_req_release(req);
+		stat = CLNT_CALL_WAIT(request);
+	clnt_req_release(request);
 	return stat;
 }
 
@@ -37,27 +68,45 @@ static int expect(CLIENT *client, AUTH *auth, rpcproc_t proc, enum clnt_stat exp
 	return stat == expected ? 0 : 1;
 }
 
+static CLIENT *connect_to(const char *host, unsigned short port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct netbuf buffer = { sizeof(address), sizeof(address), &address };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (inet_pton(AF_INET, host, &address.sin_addr) != 1 ||
+		connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return NULL;
+	return clnt_vc_ncreatef(
+		fd, &buffer, PROGRAM, VERSION, 65536, 65536, CLNT_CREATE_FLAG_CLOSE);
+}
+
 int main(int argc, char **argv)
 {
-	svc_init_params params = { .disconnect_cb = NULL, .alloc_cb = NULL, .free_cb = NULL };
+	svc_init_params params = {
+		.alloc_cb = alloc_incoming,
+		.free_cb = free_incoming,
+		.flags = SVC_INIT_EPOLL | SVC_INIT_NOREG_XPRTS,
+		.max_events = 16,
+		.max_connections = 16,
+		.channels = 4,
+		.ioq_thrd_min = 2,
+		.ioq_thrd_max = 4,
+		.ioq_send_max = 65536,
+		.idle_timeout = 60,
+	};
 	CLIENT *client;
 	AUTH *auth;
 	int failed;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: rpc_null UNIVERSAL_ADDRESS\n");
+	if (argc != 3) {
+		fprintf(stderr, "usage: rpc_null ADDRESS PORT\n");
 		return 2;
 	}
-	params.flags = SVC_INIT_EPOLL;
-	params.max_events = 16;
-	params.ioq_thrd_max = 4;
 	if (!svc_init(&params))
 		return 1;
-	struct netconfig *tcp = getnetconfigent("tcp");
-	struct netbuf *address = uaddr2taddr(tcp, argv[1]);
-
-	client = clnt_tli_ncreate(RPC_ANYFD, tcp, address, PROGRAM, VERSION, 0, 0);
-	if (CLNT_FAILURE(client)) {
+	client = connect_to(argv[1], (unsigned short)atoi(argv[2]));
+	if (!client || CLNT_FAILURE(client)) {
 		fprintf(stderr, "no connection to %s\n", argv[1]);
 		return 1;
 	}
