@@ -95,8 +95,16 @@ void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *se
 		set->mtime = from_timespec(in->mtime);
 }
 
-/* From the cache, else from the owner. */
-static fsal_status_t read_attrs(struct rdx_object *object, struct xfer_attr *attr)
+/* The seconds are compared as far as every file system keeps them. */
+bool rdx_attrs_bear_verifier(const struct xfer_attr *attr, const uint8_t verifier[8])
+{
+	uint32_t times[2];
+
+	memcpy(times, verifier, sizeof(times));
+	return (uint32_t)attr->atime.sec == times[0] && (uint32_t)attr->mtime.sec == times[1];
+}
+
+fsal_status_t rdx_attrs_read(struct rdx_object *object, struct xfer_attr *attr)
 {
 	struct rdx_op op;
 	fsal_status_t status;
@@ -110,7 +118,7 @@ static fsal_status_t read_attrs(struct rdx_object *object, struct xfer_attr *att
 	err = xfer_op_getattr(op.session, &op.cred, &object->handle, attr);
 	rdx_op_end(&op);
 	if (err == 0)
-		(void)attrcache_feed(object->volume->cache, object->attrs, attr, rdx_now_ns());
+		rdx_object_learn(object, attr);
 	return rdx_status(err);
 }
 
@@ -118,7 +126,7 @@ fsal_status_t rdx_getattrs(struct fsal_obj_handle *obj, struct fsal_attrlist *at
 {
 	struct rdx_object *object = rdx_object(obj);
 	struct xfer_attr attr;
-	fsal_status_t status = read_attrs(object, &attr);
+	fsal_status_t status = rdx_attrs_read(object, &attr);
 
 	if (!FSAL_IS_ERROR(status))
 		rdx_attrs_to_fsal(object->volume, &attr, attrs_out);
@@ -150,8 +158,6 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	if (FSAL_IS_ERROR(status))
 		return status;
 	err = xfer_op_setattr(op.session, &op.cred, &object->handle, open_id, &set, &now.attr);
-	if (err == -EBADF && open_id != 0)
-		err = xfer_op_setattr(op.session, &op.cred, &object->handle, 0, &set, &now.attr);
 	rdx_op_end(&op);
 	if (err == 0)
 		rdx_object_feed(object, &now);

@@ -19,8 +19,8 @@ static const struct {
 	fsal_errors_t fsal;
 } table[] = {
 	{ 0, ERR_FSAL_NO_ERROR },
-	{ EPERM,
-		ERR_FSAL_PERM }, /* NFS3ERR_PERM, "not owner": the caller lacks ownership, not access */
+	/* NFS3ERR_PERM, "not owner": the caller lacks ownership, not access. */
+	{ EPERM, ERR_FSAL_PERM },
 	{ ENOENT, ERR_FSAL_NOENT },
 	{ EIO, ERR_FSAL_IO },
 	{ ENXIO, ERR_FSAL_NXIO },
@@ -41,7 +41,8 @@ static const struct {
 	{ EISDIR, ERR_FSAL_ISDIR },
 	{ EINVAL, ERR_FSAL_INVAL },
 	{ EDOM, ERR_FSAL_INVAL },
-	{ ETXTBSY, ERR_FSAL_SHARE_DENIED },
+	/* SHARE_DENIED would make NFSv3 clients ask for ever. */
+	{ ETXTBSY, ERR_FSAL_FILE_OPEN },
 	{ EFBIG, ERR_FSAL_FBIG },
 	{ EOVERFLOW, ERR_FSAL_OVERFLOW },
 	{ ENOSPC, ERR_FSAL_NOSPC },

@@ -55,15 +55,19 @@ static bool is_nested(const char *path, const char *in)
 	return strncmp(path, in, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-/* The pseudo file system can't grow below directories that another node owns. With the module's lock. */
-static const char *nested_in(const char *pseudo)
+/*
+ * The pseudo file system can't grow below directories that another node owns. The pseudo path of an export
+ * that lies below `pseudo`, or above it; NULL: there is none. With the module's lock.
+ */
+static const char *nested_with(const char *pseudo)
 {
 	struct glist_head *node;
 
 	glist_for_each (node, &rdx_module.exports) {
 		struct rdx_export *other = glist_entry(node, struct rdx_export, link);
 
-		if (other->pseudo && is_nested(pseudo, other->pseudo))
+		if (other->pseudo &&
+			(is_nested(pseudo, other->pseudo) || is_nested(other->pseudo, pseudo)))
 			return other->pseudo;
 	}
 	return NULL;
@@ -89,20 +93,20 @@ static bool check_expiry(void)
 
 static bool check_pseudo(struct rdx_export *export)
 {
-	const char *pseudo = op_ctx->ctx_export->cfg_pseudopath, *outer;
+	const char *pseudo = op_ctx->ctx_export->cfg_pseudopath, *other;
 
 	if (!pseudo)
 		return true;
 	PTHREAD_MUTEX_lock(&rdx_module.lock);
-	outer = nested_in(pseudo);
-	PTHREAD_MUTEX_unlock(&rdx_module.lock);
-	if (outer) {
+	other = nested_with(pseudo);
+	if (other)
 		LogCrit(COMPONENT_CONFIG,
-			"Export %s: its Pseudo = %s lies inside another RDMAXFER export, %s: choose one "
-			"outside of it",
-			export_path(), pseudo, outer);
+			"Export %s: its Pseudo = %s and that of another RDMAXFER export, %s, lie one "
+			"inside the other: choose one that is beside it",
+			export_path(), pseudo, other);
+	PTHREAD_MUTEX_unlock(&rdx_module.lock);
+	if (other)
 		return false;
-	}
 	export->pseudo = gsh_strdup(pseudo);
 	return true;
 }
@@ -198,25 +202,23 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 {
 	struct rdx_export *export = rdx_export(original);
 	struct rdx_export updated = { 0 };
-	bool same;
+	bool read, same;
 
 	(void)module;
 	(void)updated_super;
-	if (load_config_from_node(parse_node, &block, &updated, true, err_type) || !check_expiry())
-		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	read = load_config_from_node(parse_node, &block, &updated, true, err_type) == 0;
 	same = updated.owner_name && updated.volume_name &&
 	       strcmp(updated.owner_name, export->owner_name) == 0 &&
 	       strcmp(updated.volume_name, export->volume_name) == 0 &&
 	       updated.volume_id == export->volume_id;
 	gsh_free(updated.owner_name);
 	gsh_free(updated.volume_name);
-	if (same)
-		return fsalstat(ERR_FSAL_NO_ERROR, 0);
-	LogCrit(COMPONENT_CONFIG,
-		"Export %s: Owner, Volume and Volume_Id can't be changed while it is exported: remove the "
-		"export and add it again",
-		export_path());
-	return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	if (read && !same)
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: Owner, Volume and Volume_Id can't be changed while it is exported: "
+			"remove the export and add it again",
+			export_path());
+	return read && same ? fsalstat(ERR_FSAL_NO_ERROR, 0) : fsalstat(ERR_FSAL_INVAL, EINVAL);
 }
 
 static void export_release(struct fsal_export *fsal_export)
@@ -295,15 +297,25 @@ static fsal_status_t lookup_path(struct fsal_export *fsal_export, const char *pa
 	return status;
 }
 
+/*
+ * Whether bytes from a client are a handle of the export's volume. Without this, whoever may use one export
+ * could use another's objects, as long as MDCACHE knows them.
+ */
+static bool is_ours(struct fsal_export *fsal_export, const struct gsh_buffdesc *buffer)
+{
+	struct xfer_handle root;
+
+	xfer_handle_root(rdx_export(fsal_export)->volume->id, &root);
+	return buffer->len >= sizeof(uint32_t) && buffer->len <= XFER_HANDLE_MAX &&
+	       memcmp(buffer->addr, root.data, sizeof(uint32_t)) == 0;
+}
+
 static fsal_status_t wire_to_host(struct fsal_export *fsal_export, fsal_digesttype_t type,
 	struct gsh_buffdesc *buffer, int flags)
 {
-	(void)fsal_export;
 	(void)type;
 	(void)flags;
-	if (buffer->len < sizeof(uint32_t) || buffer->len > XFER_HANDLE_MAX)
-		return fsalstat(ERR_FSAL_BADHANDLE, 0);
-	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	return fsalstat(is_ours(fsal_export, buffer) ? ERR_FSAL_NO_ERROR : ERR_FSAL_BADHANDLE, 0);
 }
 
 static fsal_status_t create_handle(struct fsal_export *fsal_export, struct gsh_buffdesc *buffer,
@@ -317,14 +329,12 @@ static fsal_status_t create_handle(struct fsal_export *fsal_export, struct gsh_b
 	int err;
 
 	*obj = NULL;
-	if (buffer->len > XFER_HANDLE_MAX)
+	if (!is_ours(fsal_export, buffer))
 		return fsalstat(ERR_FSAL_BADHANDLE, 0);
 	memcpy(node.handle.data, buffer->addr, buffer->len);
 	xfer_handle_root(volume->id, &root);
 	if (xfer_handle_equal(&node.handle, &root))
 		return get_root(volume, obj, attrs_out);
-	if (buffer->len < 4 || memcmp(node.handle.data, root.data, 4) != 0)
-		return fsalstat(ERR_FSAL_BADHANDLE, 0); /* another volume's */
 	status = rdx_op_begin(volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;

@@ -51,7 +51,9 @@ static uint32_t to_flags(fsal_openflags_t flags, bool keep)
 {
 	return (flags & FSAL_O_READ ? XFER_OPEN_READ : 0) |
 	       (flags & FSAL_O_WRITE ? XFER_OPEN_WRITE : 0) |
-	       (flags & FSAL_O_TRUNC ? XFER_OPEN_TRUNC : 0) | (keep ? XFER_OPEN_KEEP : 0);
+	       (flags & FSAL_O_TRUNC ? XFER_OPEN_TRUNC : 0) |
+	       (flags & FSAL_O_RECLAIM ? XFER_OPEN_OWNER_OVERRIDE : 0) |
+	       (keep ? XFER_OPEN_KEEP : 0);
 }
 
 /* One OPEN; what it says of the directory goes into the cache. */
@@ -103,26 +105,62 @@ static void record(
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/*
+ * Ganesha counts an open without a state as a descriptor of the object's until close() says that it is
+ * closed. There is none, but what isn't given back makes Ganesha refuse all opens in the end.
+ */
+static void count_stateless(struct rdx_object *object)
+{
+	(void)atomic_inc_int32_t(&object->stateless);
+}
+
+static bool is_exclusive(enum fsal_create_mode mode)
+{
+	return mode == FSAL_EXCLUSIVE || mode == FSAL_EXCLUSIVE_41;
+}
+
+static fsal_status_t ask_for_file(struct rdx_object *object, const struct xfer_open *open,
+	enum fsal_create_mode mode, struct xfer_opened *opened)
+{
+	fsal_status_t status = ask_owner(object, open, opened);
+
+	if (FSAL_IS_ERROR(status))
+		return status;
+	rdx_object_feed(
+		object, &(struct xfer_opt_attr){ .valid = true, .attr = opened->node.attr });
+	if (!is_exclusive(mode) || rdx_attrs_bear_verifier(&opened->node.attr, open->verifier))
+		return status;
+	close_at_owner(object, opened->open_id);
+	return rdx_status(-EEXIST);
+}
+
+/* The file is there: MDCACHE has found it by its name, or the client names it by its handle. */
 static fsal_status_t open_by_handle(struct rdx_object *object, struct state_t *state,
-	fsal_openflags_t flags, const struct xfer_open *open, struct fsal_attrlist *attrs_out)
+	fsal_openflags_t flags, struct xfer_open *open, enum fsal_create_mode mode,
+	struct fsal_attrlist *attrs_out)
 {
 	struct xfer_opened opened;
 	fsal_status_t status;
 
+	open->create = XFER_NO_CREATE;
+	/* A file that turns out to be somebody else's must not have been cut. Who made it has made it empty. */
+	if (is_exclusive(mode))
+		open->flags &= ~(uint32_t)XFER_OPEN_TRUNC;
 	if (state) {
 		status = share_take(object, FSAL_O_CLOSED, flags);
 		if (FSAL_IS_ERROR(status))
 			return status;
 	}
-	status = ask_owner(object, open, &opened);
+	status = ask_for_file(object, open, mode, &opened);
 	if (FSAL_IS_ERROR(status)) {
 		if (state)
 			share_change(object, flags, FSAL_O_CLOSED);
 		return status;
 	}
-	rdx_object_feed(object, &(struct xfer_opt_attr){ .valid = true, .attr = opened.node.attr });
 	if (state)
 		record(object, state, flags, opened.open_id);
+	else
+		count_stateless(object);
 	if (attrs_out)
 		rdx_attrs_to_fsal(object->volume, &opened.node.attr, attrs_out);
 	return status;
@@ -133,6 +171,7 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 	struct fsal_attrlist *attrs_out)
 {
 	struct xfer_opened opened;
+	struct rdx_object *object;
 	fsal_status_t status = ask_owner(dir, open, &opened);
 
 	if (FSAL_IS_ERROR(status))
@@ -142,15 +181,21 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 		close_at_owner(dir, opened.open_id);
 		return status;
 	}
-	/* The object is new, so nobody can deny; MDCACHE merges the share into the one it has. */
-	if (state) {
-		share_change(rdx_object(*new_obj), FSAL_O_CLOSED, flags);
-		record(rdx_object(*new_obj), state, flags, opened.open_id);
+	object = rdx_object(*new_obj);
+	if (!state) {
+		count_stateless(object);
+		return status;
 	}
+	/* The object is new, so nobody can deny; MDCACHE merges the share into the one it has. */
+	share_change(object, FSAL_O_CLOSED, flags);
+	record(object, state, flags, opened.open_id);
 	return status;
 }
 
-/* Permissions are checked at the owner, with the caller's own ids: MDCACHE need not do it again. */
+/*
+ * Who creates is checked at the owner, with the caller's own ids. Who merely opens is let in there if the
+ * file is his or he may execute it, which includes reading it; Ganesha then checks as for any other FSAL.
+ */
 fsal_status_t rdx_open2(struct fsal_obj_handle *obj, struct state_t *state, fsal_openflags_t flags,
 	enum fsal_create_mode mode, const char *name, struct fsal_attrlist *attrs_in,
 	fsal_verifier_t verifier, struct fsal_obj_handle **new_obj, struct fsal_attrlist *attrs_out,
@@ -164,32 +209,37 @@ fsal_status_t rdx_open2(struct fsal_obj_handle *obj, struct state_t *state, fsal
 		.create = to_create(mode),
 	};
 
-	*caller_perm_check = false;
+	if (mode == FSAL_NO_CREATE || (!name && mode >= FSAL_EXCLUSIVE))
+		open.flags |= XFER_OPEN_OWNER_OVERRIDE;
+	*caller_perm_check = open.flags & XFER_OPEN_OWNER_OVERRIDE;
 	rdx_attrs_from_fsal(attrs_in, &open.set);
 	if (open.create == XFER_EXCLUSIVE)
 		memcpy(open.verifier, verifier, sizeof(open.verifier));
 	if (name)
 		return open_by_name(object, state, flags, &open, new_obj, attrs_out);
-	return open_by_handle(object, state, flags, &open, attrs_out);
+	return open_by_handle(object, state, flags, &open, mode, attrs_out);
 }
 
+/* Ganesha has checked the permission, as far as it does that here. */
 fsal_status_t rdx_reopen2(
 	struct fsal_obj_handle *obj, struct state_t *state, fsal_openflags_t flags)
 {
 	struct rdx_object *object = rdx_object(obj);
 	fsal_openflags_t old = rdx_state_flags(state);
-	struct xfer_open open = { .handle = object->handle, .flags = to_flags(flags, true) };
+	struct xfer_open open = {
+		.handle = object->handle,
+		.flags = to_flags(flags, true) | XFER_OPEN_OWNER_OVERRIDE,
+	};
 	struct xfer_opened opened;
 	fsal_status_t status = share_take(object, old, flags);
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	status = ask_owner(object, &open, &opened);
+	status = ask_for_file(object, &open, FSAL_NO_CREATE, &opened);
 	if (FSAL_IS_ERROR(status)) {
 		share_change(object, flags, old);
 		return status;
 	}
-	rdx_object_feed(object, &(struct xfer_opt_attr){ .valid = true, .attr = opened.node.attr });
 	record(object, state, flags, opened.open_id);
 	return status;
 }
@@ -200,13 +250,26 @@ fsal_openflags_t rdx_status2(struct fsal_obj_handle *obj, struct state_t *state)
 	return rdx_state_flags(state);
 }
 
+/* Whether an exclusive creation made this file. */
+bool rdx_check_verifier(struct fsal_obj_handle *obj, fsal_verifier_t verifier)
+{
+	struct xfer_attr attr;
+
+	return !FSAL_IS_ERROR(rdx_attrs_read(rdx_object(obj), &attr)) &&
+	       rdx_attrs_bear_verifier(&attr, (const uint8_t *)verifier);
+}
+
 /* --- closing ---------------------------------------------------------------------------------- */
 
-/* Objects hold no open of their own. */
+/* Ends the opens without a state: Ganesha takes one off its count for an answer that isn't NOT_OPENED. */
 fsal_status_t rdx_close(struct fsal_obj_handle *obj)
 {
-	(void)obj;
-	return fsalstat(ERR_FSAL_NOT_OPENED, 0);
+	int32_t count = __atomic_exchange_n(&rdx_object(obj)->stateless, 0, __ATOMIC_ACQ_REL);
+
+	if (count == 0)
+		return fsalstat(ERR_FSAL_NOT_OPENED, 0);
+	(void)atomic_sub_size_t(&open_fd_count, (size_t)count - 1);
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
 /* Never fails and never blocks: it may run on a lane's thread. */
@@ -215,9 +278,9 @@ fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state)
 	static const struct rdx_open closed = { .flags = FSAL_O_CLOSED };
 	struct rdx_object *object = rdx_object(obj);
 
-	if (state->state_type == STATE_TYPE_SHARE || state->state_type == STATE_TYPE_NLM_SHARE ||
-		state->state_type == STATE_TYPE_9P_FID)
-		share_change(object, rdx_state_flags(state), FSAL_O_CLOSED);
+	if (!rdx_state_is_open(state))
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	share_change(object, rdx_state_flags(state), FSAL_O_CLOSED);
 	close_at_owner(object, rdx_state_set(state, &closed));
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }

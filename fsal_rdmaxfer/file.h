@@ -12,6 +12,7 @@ fsal_status_t rdx_open2(struct fsal_obj_handle *obj, struct state_t *state, fsal
 fsal_status_t rdx_reopen2(
 	struct fsal_obj_handle *obj, struct state_t *state, fsal_openflags_t flags);
 fsal_openflags_t rdx_status2(struct fsal_obj_handle *obj, struct state_t *state);
+bool rdx_check_verifier(struct fsal_obj_handle *obj, fsal_verifier_t verifier);
 fsal_status_t rdx_close(struct fsal_obj_handle *obj);
 fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state);
 

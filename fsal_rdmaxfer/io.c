@@ -65,12 +65,6 @@ static void transferred(struct xfer_io *io)
 	struct transfer *transfer = container_of(io, struct transfer, io);
 	struct fsal_io_arg *arg = transfer->arg;
 
-	/* A restarted owner doesn't know the open; the handle does, too. */
-	if (io->result == -EBADF && io->open_id != 0) {
-		io->open_id = 0;
-		submit(transfer);
-		return;
-	}
 	rdx_object_feed(transfer->object, &io->attr);
 	if (io->result == 0) {
 		arg->io_amount = io->count;
@@ -103,7 +97,8 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	struct transfer *transfer = gsh_malloc(sizeof(*transfer) + groups_size);
 
 	memset(transfer, 0, sizeof(*transfer));
-	memcpy(transfer->groups, op->cred.groups, groups_size);
+	if (groups_size > 0)
+		memcpy(transfer->groups, op->cred.groups, groups_size);
 	transfer->object = object;
 	transfer->done = done;
 	transfer->arg = arg;

@@ -21,6 +21,8 @@ struct rdx_module rdx_module = {
 		.case_preserving = true,
 		.unique_handles = true,
 		.cansettime = true,
+		/* Locks that only the clients of this node see would be none: they are refused. */
+		.lock_support = true,
 		.homogenous = true,
 		.supported_attrs = ATTRS_POSIX,
 		.maxread = XFER_IO_MAX,
@@ -59,22 +61,19 @@ static struct config_block block = {
 	.blk_desc.u.blk.commit = noop_conf_commit,
 };
 
+/* libxfer's threads write here, too: Ganesha shows "libxfer" where its own messages name a function. */
 static void log_to_ganesha(enum xfer_log_level level, const char *message)
 {
-	switch (level) {
-	case XFER_LOG_ERROR:
-		LogCrit(COMPONENT_FSAL, "%s", message);
-		break;
-	case XFER_LOG_WARN:
-		LogWarn(COMPONENT_FSAL, "%s", message);
-		break;
-	case XFER_LOG_INFO:
-		LogEvent(COMPONENT_FSAL, "%s", message);
-		break;
-	default:
-		LogDebug(COMPONENT_FSAL, "%s", message);
-		break;
-	}
+	static const log_levels_t levels[] = {
+		[XFER_LOG_ERROR] = NIV_CRIT,
+		[XFER_LOG_WARN] = NIV_WARN,
+		[XFER_LOG_INFO] = NIV_EVENT,
+		[XFER_LOG_DEBUG] = NIV_DEBUG,
+	};
+
+	if (isLevel(COMPONENT_FSAL, levels[level]))
+		DisplayLogComponentLevel(COMPONENT_FSAL, __FILE__, __LINE__, "libxfer",
+			levels[level], "%s", message);
 }
 
 static int create_context(struct rdx_module *module)
@@ -157,6 +156,9 @@ MODULE_FINI void rdx_unload(void)
 	rdx_owners_destroy(&rdx_module.owners);
 	if (rdx_module.context)
 		xfer_context_destroy(rdx_module.context);
+	gsh_free(rdx_module.node_name);
+	gsh_free(rdx_module.owners_text);
+	gsh_free(rdx_module.run_dir);
 	if (unregister_fsal(&rdx_module.fsal))
 		LogCrit(COMPONENT_FSAL, "RDMAXFER is still in use while it is unloaded");
 }

@@ -27,8 +27,6 @@ struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_h
 	object->obj.obj_ops = &rdx_module.obj_ops;
 	object->obj.fsid = rdx_fsid(volume);
 	object->obj.fileid = attr ? attr->fileid : XFER_ROOT_FILEID;
-	if (attr)
-		(void)attrcache_feed(volume->cache, attrs, attr, rdx_now_ns());
 	return object;
 }
 
@@ -38,10 +36,13 @@ fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_no
 	struct rdx_object *object = rdx_object_new(
 		volume, &node->handle, rdx_type_to_fsal(node->attr.type), &node->attr);
 
+	struct xfer_attr attr = node->attr;
+
 	if (!object)
 		return rdx_status(-ENOMEM);
+	rdx_object_learn(object, &attr);
 	if (attrs_out)
-		rdx_attrs_to_fsal(volume, &node->attr, attrs_out);
+		rdx_attrs_to_fsal(volume, &attr, attrs_out);
 	*obj = &object->obj;
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
@@ -65,12 +66,24 @@ void rdx_object_feed(struct rdx_object *object, const struct xfer_opt_attr *attr
 			object->volume->cache, object->attrs, &attr->attr, rdx_now_ns());
 }
 
+void rdx_object_learn(struct rdx_object *object, struct xfer_attr *attr)
+{
+	struct attrcache *cache = object->volume->cache;
+	uint64_t now = rdx_now_ns();
+
+	if (!attrcache_feed(cache, object->attrs, attr, now))
+		(void)attrcache_read(cache, object->attrs, now, attr);
+}
+
 /* MDCACHE has an object for this handle already: what the new one holds goes over to it. */
 static fsal_status_t merge(struct fsal_obj_handle *original, struct fsal_obj_handle *duplicate)
 {
-	if (original->type != REGULAR_FILE || duplicate->type != REGULAR_FILE)
-		return fsalstat(ERR_FSAL_NO_ERROR, 0);
-	return merge_share(original, &rdx_object(original)->share, &rdx_object(duplicate)->share);
+	struct rdx_object *to = rdx_object(original), *from = rdx_object(duplicate);
+	fsal_status_t status = merge_share(original, &to->share, &from->share);
+
+	if (!FSAL_IS_ERROR(status))
+		(void)atomic_add_int32_t(&to->stateless, from->stateless);
+	return status;
 }
 
 static fsal_status_t handle_to_wire(
@@ -100,12 +113,12 @@ static void handle_to_key(struct fsal_obj_handle *obj, struct gsh_buffdesc *buff
  * had in a later release, for:
  *
  *   mknode, symlink, readlink, link         special files, symbolic and hard links
- *   lock_op2, lease_op2                     byte-range locks, delegations
+ *   lock_op2, lease_op2                     byte-range locks (see main.c), delegations
  *   seek2, fallocate, io_advise2            holes, preallocation, hints
  *   getxattrs, setxattrs, removexattrs, listxattrs
  *   layoutget, layoutreturn, layoutcommit   pNFS
  *
- * test_access, check_verifier, is_referral and handle_cmp are right as they are there.
+ * test_access, is_referral and handle_cmp are right as they are there.
  */
 void rdx_obj_ops_init(struct fsal_obj_ops *ops)
 {
@@ -124,6 +137,7 @@ void rdx_obj_ops_init(struct fsal_obj_ops *ops)
 	ops->open2 = rdx_open2;
 	ops->reopen2 = rdx_reopen2;
 	ops->status2 = rdx_status2;
+	ops->check_verifier = rdx_check_verifier;
 	ops->close = rdx_close;
 	ops->close2 = rdx_close2;
 	ops->read2 = rdx_read2;

@@ -11,6 +11,7 @@ struct rdx_object {
 	struct xfer_handle handle;     /* constant; also the key in Ganesha's caches */
 	struct attrcache_entry *attrs; /* referenced */
 	struct fsal_share share;       /* under obj.obj_lock */
+	int32_t stateless;             /* atomic: opens without a state that Ganesha has counted */
 };
 
 static inline struct rdx_object *rdx_object(struct fsal_obj_handle *obj)
@@ -30,5 +31,8 @@ void rdx_object_release(struct fsal_obj_handle *obj);
 
 /* What a reply says of an object goes into the cache. */
 void rdx_object_feed(struct rdx_object *object, const struct xfer_opt_attr *attr);
+
+/* The same; *attr becomes what a reply has said that overtook this one. */
+void rdx_object_learn(struct rdx_object *object, struct xfer_attr *attr);
 
 #endif

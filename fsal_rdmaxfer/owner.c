@@ -108,6 +108,11 @@ int rdx_owner_open(struct rdx_owner *owner, struct xfer_context *context)
 {
 	int err = 0;
 
+	/* Not the other lock, if it can be helped: that would wait for calls that are under way. */
+	if (rdx_owner_acquire(owner)) {
+		rdx_owner_release(owner);
+		return 0;
+	}
 	PTHREAD_RWLOCK_wrlock(&owner->lock);
 	if (owner->session == NULL && !owner->closed)
 		err = xfer_session_open(context, owner->name, owner->address, &owner->session);
@@ -132,10 +137,13 @@ void rdx_owner_close(struct rdx_owner *owner)
 
 struct xfer_session *rdx_owner_acquire(struct rdx_owner *owner)
 {
+	struct xfer_session *session;
+
 	PTHREAD_RWLOCK_rdlock(&owner->lock);
-	if (owner->session == NULL)
+	session = owner->session;
+	if (session == NULL)
 		PTHREAD_RWLOCK_unlock(&owner->lock);
-	return owner->session;
+	return session;
 }
 
 void rdx_owner_release(struct rdx_owner *owner)

@@ -3,18 +3,45 @@
 
 #include "state.h"
 
-static struct rdx_state *rdx_state(struct state_t *state)
+struct rdx_shared_open {
+	pthread_mutex_t lock; /* all that follows */
+	uint32_t refs;
+	struct rdx_open open;
+};
+
+static struct rdx_shared_open *shared_of(struct state_t *state)
 {
-	return container_of(state, struct rdx_state, state);
+	return container_of(state, struct rdx_state, state)->shared;
 }
 
-/* A lock's reads and writes go through the open that it was made under. */
-static void borrow(struct rdx_state *own, struct rdx_state *related)
+static struct rdx_shared_open *shared_new(void)
 {
-	PTHREAD_MUTEX_lock(&related->lock);
-	own->open = related->open;
-	PTHREAD_MUTEX_unlock(&related->lock);
-	own->borrowed = true;
+	struct rdx_shared_open *shared = gsh_calloc(1, sizeof(*shared));
+
+	PTHREAD_MUTEX_init(&shared->lock, NULL);
+	shared->refs = 1;
+	return shared;
+}
+
+static struct rdx_shared_open *shared_ref(struct rdx_shared_open *shared)
+{
+	PTHREAD_MUTEX_lock(&shared->lock);
+	shared->refs++;
+	PTHREAD_MUTEX_unlock(&shared->lock);
+	return shared;
+}
+
+static void shared_unref(struct rdx_shared_open *shared)
+{
+	bool last;
+
+	PTHREAD_MUTEX_lock(&shared->lock);
+	last = --shared->refs == 0;
+	PTHREAD_MUTEX_unlock(&shared->lock);
+	if (!last)
+		return;
+	PTHREAD_MUTEX_destroy(&shared->lock);
+	gsh_free(shared);
 }
 
 struct state_t *rdx_alloc_state(
@@ -22,54 +49,58 @@ struct state_t *rdx_alloc_state(
 {
 	struct rdx_state *own = gsh_calloc(1, sizeof(*own));
 
-	PTHREAD_MUTEX_init(&own->lock, NULL);
-	if (type == STATE_TYPE_LOCK && related)
-		borrow(own, rdx_state(related));
+	own->shared =
+		type == STATE_TYPE_LOCK && related ? shared_ref(shared_of(related)) : shared_new();
 	return init_state(&own->state, export, type, related);
 }
 
 void rdx_free_state(struct fsal_export *export, struct state_t *state)
 {
-	struct rdx_state *own = rdx_state(state);
+	struct rdx_state *own = container_of(state, struct rdx_state, state);
 
 	(void)export;
-	PTHREAD_MUTEX_destroy(&own->lock);
+	shared_unref(own->shared);
 	gsh_free(own);
+}
+
+bool rdx_state_is_open(const struct state_t *state)
+{
+	return state->state_type == STATE_TYPE_SHARE || state->state_type == STATE_TYPE_NLM_SHARE ||
+	       state->state_type == STATE_TYPE_9P_FID;
 }
 
 uint64_t rdx_state_set(struct state_t *state, const struct rdx_open *open)
 {
-	struct rdx_state *own = rdx_state(state);
+	struct rdx_shared_open *shared = shared_of(state);
 	uint64_t replaced;
 
-	PTHREAD_MUTEX_lock(&own->lock);
-	replaced = own->borrowed ? 0 : own->open.open_id;
-	own->open = *open;
-	own->borrowed = false;
-	PTHREAD_MUTEX_unlock(&own->lock);
+	PTHREAD_MUTEX_lock(&shared->lock);
+	replaced = shared->open.open_id;
+	shared->open = *open;
+	PTHREAD_MUTEX_unlock(&shared->lock);
 	return replaced;
 }
 
 fsal_openflags_t rdx_state_flags(struct state_t *state)
 {
-	struct rdx_state *own = rdx_state(state);
+	struct rdx_shared_open *shared = shared_of(state);
 	fsal_openflags_t flags;
 
-	PTHREAD_MUTEX_lock(&own->lock);
-	flags = own->open.flags;
-	PTHREAD_MUTEX_unlock(&own->lock);
+	PTHREAD_MUTEX_lock(&shared->lock);
+	flags = shared->open.flags;
+	PTHREAD_MUTEX_unlock(&shared->lock);
 	return flags;
 }
 
 static uint64_t usable_open_id(struct state_t *state, fsal_openflags_t access)
 {
-	struct rdx_state *own = rdx_state(state);
+	struct rdx_shared_open *shared = shared_of(state);
 	uint64_t open_id = 0;
 
-	PTHREAD_MUTEX_lock(&own->lock);
-	if ((own->open.flags & access) == access)
-		open_id = own->open.open_id;
-	PTHREAD_MUTEX_unlock(&own->lock);
+	PTHREAD_MUTEX_lock(&shared->lock);
+	if ((shared->open.flags & access) == access)
+		open_id = shared->open.open_id;
+	PTHREAD_MUTEX_unlock(&shared->lock);
 	return open_id;
 }
 

@@ -16,16 +16,20 @@ struct rdx_open {
 	uint64_t open_id;       /* 0: the owner keeps none */
 };
 
+struct rdx_shared_open;
+
 struct rdx_state {
 	struct state_t state;
-	pthread_mutex_t lock; /* open */
-	struct rdx_open open;
-	bool borrowed; /* a lock's: the open is that of the state it belongs to */
+	/* Referenced. A lock's state shares that of the open it was made under, and sees it change. */
+	struct rdx_shared_open *shared;
 };
 
 struct state_t *rdx_alloc_state(
 	struct fsal_export *export, enum state_type type, struct state_t *related);
 void rdx_free_state(struct fsal_export *export, struct state_t *state);
+
+/* Whether a state has an open of its own, with a share reservation. */
+bool rdx_state_is_open(const struct state_t *state);
 
 /* Records an open; the open id that it replaces and that is to be closed, or 0. */
 uint64_t rdx_state_set(struct state_t *state, const struct rdx_open *open);
@@ -34,8 +38,8 @@ uint64_t rdx_state_set(struct state_t *state, const struct rdx_open *open);
 fsal_openflags_t rdx_state_flags(struct state_t *state);
 
 /*
- * The open that an operation of a state uses. *open_id: 0 where none fits, so that the owner opens the file for the operation. Without a state
- * ERR_FSAL_SHARE_DENIED when others deny that access, unless bypass.
+ * The open that an operation of a state uses. *open_id: 0 where none fits, so that the owner opens the file
+ * for the operation. Without a state ERR_FSAL_SHARE_DENIED when others deny that access, unless bypass.
  */
 fsal_status_t rdx_state_open_id(struct rdx_object *object, struct state_t *state,
 	fsal_openflags_t access, bool bypass, uint64_t *open_id);
