@@ -103,6 +103,26 @@ static int reserve(struct xfer_conn *conn, uint32_t room)
 	return 0;
 }
 
+/*
+ * XDR decodes from aligned memory only, but behind a payload that was taken elsewhere a head may begin
+ * anywhere: what isn't consumed yet moves up by a few bytes. In front of it payload may lie that is in use.
+ */
+static int align(struct xfer_conn *conn)
+{
+	uint32_t held = conn->end_at - conn->start_at;
+	uint32_t shift = -conn->start_at & 3;
+	uint8_t *data = conn->rbuf->data;
+
+	if (shift == 0)
+		return 0;
+	if (conn->end_at + shift > conn->rbuf->size)
+		return reserve(conn, conn->rbuf->size);
+	memmove(data + conn->start_at + shift, data + conn->start_at, held);
+	conn->start_at += shift;
+	conn->end_at += shift;
+	return 0;
+}
+
 /* --- what was received ------------------------------------------------------------------------ */
 
 static uint32_t mark_at(const uint8_t *bytes)
@@ -114,14 +134,19 @@ static uint32_t mark_at(const uint8_t *bytes)
 /* 1: went on, 0: more bytes are needed, -errno: close. */
 static int take_head(struct xfer_conn *conn, const char **why)
 {
-	uint8_t *bytes = conn->rbuf->data + conn->start_at;
 	uint32_t held = conn->end_at - conn->start_at;
 	uint32_t mark, len;
+	uint8_t *bytes;
 	int err;
 
 	conn->need = MARK_LEN;
 	if (held < MARK_LEN)
 		return 0;
+	*why = "no memory for a record";
+	err = align(conn);
+	if (err)
+		return err;
+	bytes = conn->rbuf->data + conn->start_at;
 	mark = mark_at(bytes);
 	len = mark & ~XFER_MARK_LAST;
 	if (len > XFER_HEAD_MAX || len % 4 || len == 0) {

@@ -383,6 +383,44 @@ static void test_many_at_once_out_of_order(void **state)
 	tear_down(&f);
 }
 
+/* Payloads that aren't multiples of 4 bytes, one behind the other: what follows them begins anywhere in memory. */
+static void test_uneven_lengths_at_once(void **state)
+{
+	enum { CALLS = 64, MAX = 70000 };
+	struct fixture f;
+	struct wait_io w[CALLS];
+	uint8_t *out = malloc(CALLS * MAX), *in = malloc(CALLS * MAX);
+
+	(void)state;
+	set_up(&f);
+	fill(out, CALLS * MAX, 99);
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < CALLS; i++) {
+			size_t size = 1 + (round * 7919 + i * 104729) % (i % 4 ? 9000 : MAX - 1);
+
+			io_prepare(&f, &w[i], (uint64_t)i * MAX, out + i * MAX, size);
+			xfer_op_write(&w[i].io);
+		}
+		for (unsigned i = 0; i < CALLS; i++)
+			assert_int_equal(io_wait(&w[i]), 0);
+		memset(in, 0, CALLS * MAX);
+		for (unsigned i = 0; i < CALLS; i++) {
+			size_t size = w[i].iov[0].iov_len;
+
+			io_prepare(&f, &w[i], (uint64_t)i * MAX, in + i * MAX, size);
+			xfer_op_read(&w[i].io);
+		}
+		for (unsigned i = 0; i < CALLS; i++) {
+			assert_int_equal(io_wait(&w[i]), 0);
+			assert_memory_equal(in + i * MAX, out + i * MAX, w[i].iov[0].iov_len);
+		}
+	}
+	assert_int_equal(xfer_counters[XFER_CNT_PROTOCOL_ERRORS], 0);
+	free(out);
+	free(in);
+	tear_down(&f);
+}
+
 static bool all_slots_taken(void *arg)
 {
 	struct memowner *owner = arg;
@@ -667,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_short_read_at_the_end),
 		cmocka_unit_test(test_invalid_io),
 		cmocka_unit_test(test_many_at_once_out_of_order),
+		cmocka_unit_test(test_uneven_lengths_at_once),
 		cmocka_unit_test(test_more_calls_than_slots),
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_owner_restart),
