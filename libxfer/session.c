@@ -28,11 +28,21 @@ static void give_slot(struct xfer_session *session, struct xfer_session_call *ca
 		pthread_cond_signal(&session->slot_free);
 }
 
-/* Lanes in turn; with a reference. */
+/* The lane with the fewest calls under way, the first of equals: a single caller finds it awake. With a
+ * reference. */
 static struct xfer_caller *take_lane(struct xfer_session *session)
 {
-	struct xfer_caller *lane = session->lanes[session->next_lane++ % session->nlanes];
+	struct xfer_caller *lane = session->lanes[0];
+	unsigned pending = xfer_caller_pending(lane);
 
+	for (unsigned i = 1; i < session->nlanes && pending > 0; i++) {
+		unsigned others = xfer_caller_pending(session->lanes[i]);
+
+		if (others < pending) {
+			lane = session->lanes[i];
+			pending = others;
+		}
+	}
 	xfer_caller_ref(lane);
 	return lane;
 }
@@ -85,7 +95,8 @@ static void pass_slot(struct xfer_session *session, struct xfer_session_call *ca
 static void forget_call(struct xfer_session *session)
 {
 	pthread_mutex_lock(&session->lock);
-	if (--session->calls == 0)
+	/* While the session is up nobody waits for that, and its thread would be woken for nothing. */
+	if (--session->calls == 0 && session->state != XFER_SESSION_UP)
 		pthread_cond_broadcast(&session->changed);
 	pthread_mutex_unlock(&session->lock);
 }

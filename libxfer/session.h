@@ -67,7 +67,7 @@ struct xfer_session {
 	bool broken;      /* a lane has ended */
 	char reason[320]; /* why it isn't up */
 	struct xfer_caller *lanes[XFER_LANES_MAX];
-	unsigned nlanes, next_lane;
+	unsigned nlanes;
 	unsigned open_lanes; /* whose `closed` has not been called */
 	unsigned calls;      /* that have not ended */
 

@@ -38,7 +38,7 @@ struct xfer_caller {
 	pthread_mutex_t lock; /* entries, free, pending, closed */
 	struct entry *entries;
 	uint32_t free;
-	unsigned pending;
+	_Atomic unsigned pending; /* changed with the lock held, read without it */
 	bool closed;
 
 	/* the lane's thread only */
@@ -468,10 +468,5 @@ void xfer_caller_close(struct xfer_caller *caller, int err, const char *why)
 
 unsigned xfer_caller_pending(struct xfer_caller *caller)
 {
-	unsigned pending;
-
-	pthread_mutex_lock(&caller->lock);
-	pending = caller->pending;
-	pthread_mutex_unlock(&caller->lock);
-	return pending;
+	return atomic_load_explicit(&caller->pending, memory_order_relaxed);
 }

@@ -173,6 +173,19 @@ static int volume_of(struct service *service, struct op *op)
 	return 0;
 }
 
+/* What needs neither a disk nor a lock is done by the lane, which saves a wake-up. */
+static bool done_now(const struct op *op)
+{
+	switch (op->request->proc) {
+	case XFER_PROC_READ:
+		return service_read_now(op);
+	case XFER_PROC_WRITE:
+		return service_write_now(op);
+	default:
+		return false;
+	}
+}
+
 /* Lane thread. */
 static void dispatch(void *arg, struct xfer_request *request)
 {
@@ -186,7 +199,7 @@ static void dispatch(void *arg, struct xfer_request *request)
 	}
 	op = op_of(service, op.volume, request);
 	atomic_fetch_add_explicit(&op.volume->operations, 1, memory_order_relaxed);
-	if (request->proc == XFER_PROC_READ && service_read_now(&op)) {
+	if (done_now(&op)) {
 		xfer_request_finish(request, 0);
 		return;
 	}

@@ -87,6 +87,8 @@ int service_statfs(const struct op *op);
 /* On a lane's thread: whether the READ could be answered from memory; then its results are filled. What was
  * read before that turned out to be impossible is kept for service_read. */
 bool service_read_now(const struct op *op);
+/* The same for a WRITE. */
+bool service_write_now(const struct op *op);
 
 /* admit and status of struct xfer_service; arg: the service. */
 uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,
@@ -105,6 +107,9 @@ struct op_file {
 /* An open of this session that permits `access`, or what the cache has. False: neither. Any thread. */
 bool op_file_find(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
 	uint32_t access, bool owner_override, struct op_file *file);
+/* Looks at the permission again if the file has changed since it was checked. Any thread. */
+int op_file_recheck(
+	const struct op *op, uint32_t access, bool owner_override, struct op_file *file);
 /* The same, opened if need be; the permission is checked now. On a worker. */
 int op_file_get(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
 	uint32_t access, bool owner_override, struct op_file *file);

@@ -111,23 +111,25 @@ static int open_anonymous(const struct op *op, const struct xfer_handle *handle,
 	return 0;
 }
 
-/* Looks at the permission again if the file has changed since it was checked. */
-static int recheck(const struct op *op, uint32_t access, bool owner_override, struct op_file *file)
+int op_file_recheck(const struct op *op, uint32_t access, bool owner_override, struct op_file *file)
 {
 	struct file_key key = key_of(op, &file->file->handle, access, owner_override);
 	struct statx stx;
-	int err = op->volume->store->stat(file->file->fd, &stx);
+	int err;
 
-	if (err)
-		return err;
-	file->checked = true;
-	if (object_ctime_ns(&stx) == file->ctime_ns)
+	if (file->checked)
 		return 0;
-	err = op_may_access(op, file->file->fd, &stx, access, owner_override);
+	err = op->volume->store->stat(file->file->fd, &stx);
 	if (err)
 		return err;
-	file->ctime_ns = object_ctime_ns(&stx);
-	filecache_put(op->service->cache, &key, file->file, file->ctime_ns);
+	if (object_ctime_ns(&stx) != file->ctime_ns) {
+		err = op_may_access(op, file->file->fd, &stx, access, owner_override);
+		if (err)
+			return err;
+		file->ctime_ns = object_ctime_ns(&stx);
+		filecache_put(op->service->cache, &key, file->file, file->ctime_ns);
+	}
+	file->checked = true;
 	return 0;
 }
 
@@ -135,12 +137,11 @@ int op_file_get(const struct op *op, const struct xfer_handle *handle, uint64_t 
 	uint32_t access, bool owner_override, struct op_file *result)
 {
 	struct op_file file;
-	int err = 0;
+	int err;
 
 	if (!op_file_find(op, handle, open_id, access, owner_override, &file))
 		return open_anonymous(op, handle, access, owner_override, result);
-	if (!file.checked)
-		err = recheck(op, access, owner_override, &file);
+	err = op_file_recheck(op, access, owner_override, &file);
 	if (err)
 		file_put(file.file);
 	else

@@ -76,10 +76,10 @@ static bool read_cached(const struct op *op, const struct file *file)
 
 	if (args->count == 0)
 		return true;
-	got = op->volume->store->read(
-		file->fd, op->request->answer, args->count, args->offset, RWF_NOWAIT);
+	got = op->volume->store->read(file->fd, op->request->answer, args->count, args->offset,
+		op->volume->in_memory ? 0 : RWF_NOWAIT);
 	if (got == -EOPNOTSUPP)
-		atomic_store(&op->volume->no_nowait, true);
+		atomic_store(&op->volume->no_nowait_read, true);
 	if (got < 0)
 		return false;
 	payload->length = (uint32_t)got;
@@ -94,7 +94,7 @@ bool service_read_now(const struct op *op)
 	struct op_file file;
 	bool done;
 
-	if (atomic_load_explicit(&op->volume->no_nowait, memory_order_relaxed) ||
+	if (atomic_load_explicit(&op->volume->no_nowait_read, memory_order_relaxed) ||
 		args->payload.kind != XFER_PAYLOAD_INLINE || range_check(args->offset, args->count))
 		return false;
 	if (!op_file_find(op, &args->handle, args->open_id, XFER_OPEN_READ,
@@ -164,6 +164,10 @@ int service_read(const struct op *op)
 
 /* --- WRITE ------------------------------------------------------------------------------------- */
 
+static const int write_flags[] = {
+	[XFER_UNSTABLE] = 0, [XFER_DATA_SYNC] = RWF_DSYNC, [XFER_FILE_SYNC] = RWF_SYNC
+};
+
 /* Takes `length` bytes off the front of the pieces; *first: those that are left. */
 static void advance(struct iovec **first, int *count, size_t length)
 {
@@ -181,17 +185,14 @@ static void advance(struct iovec **first, int *count, size_t length)
 /* Straight from where the payload was received. An error behind the first bytes shows in their number. */
 static int write_all(const struct op *op, const struct file *file)
 {
-	static const int flags[] = {
-		[XFER_UNSTABLE] = 0, [XFER_DATA_SYNC] = RWF_DSYNC, [XFER_FILE_SYNC] = RWF_SYNC
-	};
 	const struct xfer_write_args *args = &op->request->args.write;
 	struct xfer_write_res *res = &op->request->results.write;
 	struct iovec *iov = op->request->payload;
 	int count = op->request->payload_count;
 
 	while (res->count < op->request->payload_length) {
-		ssize_t put = op->volume->store->write(
-			file->fd, iov, count, args->offset + res->count, flags[args->stability]);
+		ssize_t put = op->volume->store->write(file->fd, iov, count,
+			args->offset + res->count, write_flags[args->stability]);
 
 		if (put <= 0)
 			return res->count ? 0 : put < 0 ? (int)put : -EIO;
@@ -215,6 +216,46 @@ static void complete_write(const struct op *op, const struct file *file, int err
 	verifier_get(&op->service->verifier, res->verifier);
 	xfer_count(XFER_CNT_WRITES, 1);
 	xfer_count(XFER_CNT_WRITE_BYTES, res->count);
+}
+
+/* All of it or nothing that counts: what was written of it is written again. */
+static bool write_whole(const struct op *op, const struct file *file, int flags)
+{
+	const struct xfer_request *request = op->request;
+	ssize_t put = op->volume->store->write(file->fd, request->payload, request->payload_count,
+		request->args.write.offset, flags);
+
+	if (put == -EOPNOTSUPP)
+		atomic_store(&op->volume->no_nowait_write, true);
+	return put == (ssize_t)request->payload_length;
+}
+
+bool service_write_now(const struct op *op)
+{
+	const struct xfer_write_args *args = &op->request->args.write;
+	bool in_memory = op->volume->in_memory, done;
+	struct op_file file;
+
+	if (!in_memory &&
+		(args->stability != XFER_UNSTABLE ||
+			atomic_load_explicit(&op->volume->no_nowait_write, memory_order_relaxed)))
+		return false;
+	if (op->request->payload_length == 0 ||
+		range_check(args->offset, op->request->payload_length))
+		return false;
+	if (!op_file_find(op, &args->handle, args->open_id, XFER_OPEN_WRITE,
+		    args->flags & XFER_IO_OWNER_OVERRIDE, &file))
+		return false;
+	done = op_file_recheck(op, XFER_OPEN_WRITE, args->flags & XFER_IO_OWNER_OVERRIDE, &file) ==
+		       0 &&
+	       creds_assume(&op->cred) == 0 &&
+	       write_whole(op, file.file, in_memory ? write_flags[args->stability] : RWF_NOWAIT);
+	if (done) {
+		op->request->results.write.count = op->request->payload_length;
+		complete_write(op, file.file, 0);
+	}
+	file_put(file.file);
+	return done;
 }
 
 int service_write(const struct op *op)

@@ -95,6 +95,7 @@ static int check_handles(struct volume *volume, char *message, size_t len)
 	}
 	volume->root_ino = stx.stx_ino;
 	mount_find((int)stx.stx_mnt_id, &mount);
+	volume->in_memory = strcmp(mount.fs_type, "tmpfs") == 0;
 	err = volume->store->handle_of(volume->root_fd, &kernel, &volume->mount_id);
 	if (err)
 		return unfit(volume, &mount, "gives no file handles", err, message, len);

@@ -20,9 +20,10 @@ struct volume {
 	int mount_id;
 	struct handle_maker maker;
 	struct change_table *changes;
-	struct work_queue queue;     /* the pool's */
-	_Atomic bool no_nowait;      /* the file system can't say what is in memory */
-	_Atomic uint64_t operations; /* since the start */
+	struct work_queue queue;                      /* the pool's */
+	bool in_memory;                               /* its file system has no disk to wait for */
+	_Atomic bool no_nowait_read, no_nowait_write; /* it can't say what would have to wait */
+	_Atomic uint64_t operations;                  /* since the start */
 };
 
 struct volume_params {

@@ -430,7 +430,7 @@ static void test_read_goes_on_where_memory_ends(void **state)
 	call = call_new();
 	res = &call->request.results.read;
 	fill_read(&call->request.args);
-	if (!service_read_now(&call->op) && f.service.volumes[0]->no_nowait) {
+	if (!service_read_now(&call->op) && f.service.volumes[0]->no_nowait_read) {
 		call_free(call, false);
 		skip(); /* a file system without RWF_NOWAIT */
 	}
