@@ -218,8 +218,8 @@ static void complete_write(const struct op *op, const struct file *file, int err
 	xfer_count(XFER_CNT_WRITE_BYTES, res->count);
 }
 
-/* All of it or nothing that counts: what was written of it is written again. */
-static bool write_whole(const struct op *op, const struct file *file, int flags)
+/* Bytes written; a part of them only is a short write, which its caller continues. False: none. */
+static bool write_some(const struct op *op, const struct file *file, int flags)
 {
 	const struct xfer_request *request = op->request;
 	ssize_t put = op->volume->store->write(file->fd, request->payload, request->payload_count,
@@ -227,7 +227,10 @@ static bool write_whole(const struct op *op, const struct file *file, int flags)
 
 	if (put == -EOPNOTSUPP)
 		atomic_store(&op->volume->no_nowait_write, true);
-	return put == (ssize_t)request->payload_length;
+	if (put <= 0)
+		return false;
+	op->request->results.write.count = (uint32_t)put;
+	return true;
 }
 
 bool service_write_now(const struct op *op)
@@ -249,11 +252,9 @@ bool service_write_now(const struct op *op)
 	done = op_file_recheck(op, XFER_OPEN_WRITE, args->flags & XFER_IO_OWNER_OVERRIDE, &file) ==
 		       0 &&
 	       creds_assume(&op->cred) == 0 &&
-	       write_whole(op, file.file, in_memory ? write_flags[args->stability] : RWF_NOWAIT);
-	if (done) {
-		op->request->results.write.count = op->request->payload_length;
+	       write_some(op, file.file, in_memory ? write_flags[args->stability] : RWF_NOWAIT);
+	if (done)
 		complete_write(op, file.file, 0);
-	}
 	file_put(file.file);
 	return done;
 }

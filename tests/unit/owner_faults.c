@@ -471,6 +471,51 @@ static void test_permission_goes_between(void **state)
 	call_free(call, false);
 }
 
+static void fill_text(struct call *call, char *text)
+{
+	fill_write(&call->request.args);
+	call->request.payload[0] = (struct iovec){ text, strlen(text) };
+	call->request.payload_count = 1;
+	call->request.payload_length = (uint32_t)strlen(text);
+}
+
+/* Where no disk has to be waited for the lane writes, as far as it gets; but not without permission. */
+static void test_write_by_the_lane(void **state)
+{
+	static char text[] = "abcdefghijklm";
+	struct call *call = call_new();
+	struct xfer_write_res *res;
+
+	(void)state;
+	empty_cache();
+	f.service.volumes[0]->in_memory = true;
+	fill_text(call, text);
+	assert_false(service_write_now(&call->op)); /* nothing at hand */
+	assert_int_equal(service_write(&call->op), 0);
+	call_free(call, false);
+
+	call = call_new();
+	res = &call->request.results.write;
+	fill_text(call, text);
+	assert_true(service_write_now(&call->op));
+	assert_int_equal(res->count, 5); /* as much as the store takes at a time */
+	assert_int_equal(res->committed, XFER_FILE_SYNC);
+	assert_true(res->attr.valid);
+	call_free(call, false);
+
+	call = call_new();
+	fill_text(call, text);
+	f.service.volumes[0]->in_memory = false;
+	assert_false(service_write_now(&call->op)); /* a stable write waits for the disk */
+	f.service.volumes[0]->in_memory = true;
+	creds_daemon();
+	make("file", "0123456789", 0);
+	assert_false(service_write_now(&call->op));
+	assert_int_equal(service_write(&call->op), -EACCES);
+	assert_int_equal(call->request.results.write.count, 0);
+	call_free(call, false);
+}
+
 static void test_write_in_bits(void **state)
 {
 	static char first[] = "abcdefghijklm", second[] = "nopqrstuvwxyz", path[256], back[32];
@@ -605,6 +650,7 @@ int main(void)
 		TEST(test_each_call_fails_once),
 		TEST(test_read_goes_on_where_memory_ends),
 		TEST(test_permission_goes_between),
+		TEST(test_write_by_the_lane),
 		TEST(test_write_in_bits),
 		TEST(test_lost_data_changes_the_verifier),
 		TEST(test_out_of_descriptors),
