@@ -267,6 +267,7 @@ static int establish(struct connector *connector)
 static void go_up(struct xfer_session *session)
 {
 	session->nfree = 0;
+	session->payload_out = 0;
 	for (uint32_t slot = session->limits.calls_max; slot > 0; slot--)
 		session->free_slots[session->nfree++] = (uint16_t)(slot - 1);
 	session->state = XFER_SESSION_UP;

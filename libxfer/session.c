@@ -13,9 +13,18 @@
 
 /* --- call slots: with the lock held ----------------------------------------------------------- */
 
+/* Whether the call may go now: there is a slot, and the owner will not have to stop reading. */
+static bool may_go(const struct xfer_session *session, const struct xfer_session_call *call)
+{
+	return session->nfree > 0 &&
+	       session->payload_out + call->call.payload_length <= XFER_PAYLOAD_OUT_MAX;
+}
+
 static void take_slot(struct xfer_session *session, struct xfer_session_call *call)
 {
 	uint16_t slot = session->free_slots[--session->nfree];
+
+	session->payload_out += call->call.payload_length;
 
 	call->header.call_slot = slot;
 	call->header.sequence = ++session->sequences[slot];
@@ -24,6 +33,7 @@ static void take_slot(struct xfer_session *session, struct xfer_session_call *ca
 static void give_slot(struct xfer_session *session, struct xfer_session_call *call)
 {
 	session->free_slots[session->nfree++] = (uint16_t)call->header.call_slot;
+	session->payload_out -= call->call.payload_length;
 	if (session->waiting_threads > 0)
 		pthread_cond_signal(&session->slot_free);
 }
@@ -65,27 +75,40 @@ static int outcome(const struct xfer_session_call *call, int err)
 	}
 }
 
+/* The next call that waits and may go, its slot taken; NULL: none. */
+static struct xfer_session_call *next_waiting(
+	struct xfer_session *session, struct xfer_caller **lane)
+{
+	struct xfer_session_call *next;
+
+	pthread_mutex_lock(&session->lock);
+	next = session->state == XFER_SESSION_UP ? STAILQ_FIRST(&session->waiting) : NULL;
+	if (next && may_go(session, next)) {
+		STAILQ_REMOVE_HEAD(&session->waiting, link);
+		take_slot(session, next);
+		*lane = take_lane(session);
+	} else {
+		next = NULL;
+	}
+	pthread_mutex_unlock(&session->lock);
+	return next;
+}
+
 /*
- * Gives the slot to the next call that waits for one. Not when the connection has just failed this
- * one: they would all fail one inside the other; the session's thread fails them when it sees the
- * connection's end.
+ * Gives the slot back, and sends the calls that waited for it. Not when the connection has just failed this one:
+ * they would all fail one inside the other; the session's thread fails them when it sees the connection's end.
  */
 static void pass_slot(struct xfer_session *session, struct xfer_session_call *call, int err)
 {
-	bool failed = err == -EAGAIN || err == -EREMOTEIO;
-	struct xfer_session_call *next = NULL;
-	struct xfer_caller *lane = NULL;
+	struct xfer_session_call *next;
+	struct xfer_caller *lane;
 
 	pthread_mutex_lock(&session->lock);
 	give_slot(session, call);
-	if (!failed && session->state == XFER_SESSION_UP && !STAILQ_EMPTY(&session->waiting)) {
-		next = STAILQ_FIRST(&session->waiting);
-		STAILQ_REMOVE_HEAD(&session->waiting, link);
-		take_slot(session, next);
-		lane = take_lane(session);
-	}
 	pthread_mutex_unlock(&session->lock);
-	if (next) {
+	if (err == -EAGAIN || err == -EREMOTEIO)
+		return;
+	while ((next = next_waiting(session, &lane))) {
 		xfer_caller_submit(lane, &next->call);
 		xfer_caller_unref(lane);
 	}
@@ -176,7 +199,7 @@ void xfer_session_submit(struct xfer_session_call *call)
 	if (up) {
 		session->calls++;
 		session->operations++;
-		if (session->nfree > 0) {
+		if (STAILQ_EMPTY(&session->waiting) && may_go(session, call)) {
 			take_slot(session, call);
 			lane = take_lane(session);
 		} else {

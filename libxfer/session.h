@@ -82,6 +82,8 @@ struct xfer_session {
 	uint16_t free_slots[XFER_SESSION_SLOTS];
 	unsigned nfree;
 	uint32_t sequences[XFER_SESSION_SLOTS];
+	uint64_t
+		payload_out; /* bytes of payload that READs and WRITEs under way bring or ask for */
 	unsigned waiting_threads;
 	STAILQ_HEAD(, xfer_session_call) waiting;
 	uint64_t operations;

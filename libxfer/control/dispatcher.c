@@ -16,7 +16,7 @@
 
 /* A connection is not read from while it has more than this under way. */
 #define CALLS_SESSIONLESS 16u
-#define CHARGE_MAX        (32u << 20) /* bytes */
+#define CALLS_SPARE       8u /* heartbeats come on top of what was agreed */
 
 #define HELLO_NS                                                                                   \
 	(30000 *                                                                                   \
@@ -57,8 +57,8 @@ static void dispatcher_unref(struct xfer_dispatcher *dispatcher)
 static void update_flow(struct xfer_dispatcher *dispatcher)
 {
 	struct xfer_peer *peer = dispatcher->peer;
-	unsigned calls_max = peer ? peer->limits.calls_max : CALLS_SESSIONLESS;
-	bool pause = dispatcher->in_flight >= calls_max || dispatcher->charged >= CHARGE_MAX;
+	unsigned calls_max = peer ? peer->limits.calls_max + CALLS_SPARE : CALLS_SESSIONLESS;
+	bool pause = dispatcher->in_flight >= calls_max || dispatcher->charged >= XFER_CHARGE_MAX;
 
 	if (pause == dispatcher->paused)
 		return;

@@ -25,6 +25,13 @@
 #define XFER_RECORD_MAX (XFER_HEAD_MAX + XFER_IO_MAX + 4)
 #define XFER_CALLS_MAX  1024u /* upper bound of calls outstanding in a session */
 
+/*
+ * A server stops reading a connection, heartbeats included, while calls that hold more memory than the first are
+ * under way. A session asks for less, so that this never happens to it and silence means that a peer is dead.
+ */
+#define XFER_CHARGE_MAX      (32u << 20)
+#define XFER_PAYLOAD_OUT_MAX (28u << 20)
+
 enum xfer_proc {
 	XFER_PROC_NULL = 0,
 	/* sessions */

@@ -2,6 +2,7 @@
 /* dispatcher.c -- what a server answers to calls that no client of ours would send */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -422,6 +423,37 @@ static void test_cut_in_payload(void **state)
 	assert_int_equal(raw->owner.operations, 0);
 }
 
+/* Who sends more than the server will hold is not read from until there is room. */
+static void test_too_much_under_way(void **state)
+{
+	enum { CALLS = 100 };
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD], mark[4], *payload = calloc(1, XFER_IO_MAX);
+	union xfer_args args = { 0 };
+	struct pollfd pollfd = { .fd = raw->fd, .events = POLLOUT };
+	unsigned sent = 0;
+
+	hello(raw, XFER_ST_OK);
+	raw->owner.hold = true;
+	args.write.payload =
+		(struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = XFER_IO_MAX };
+	xfer_mark_put(mark, XFER_IO_MAX, true);
+	fcntl(raw->fd, F_SETFL, 0);
+	for (; sent < CALLS && poll(&pollfd, 1, 500) == 1; sent++) {
+		send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
+		send_bytes(raw->fd, mark, 4);
+		if (sent >= 32) /* the kernel's buffers hold what the server doesn't read */
+			fcntl(raw->fd, F_SETFL, O_NONBLOCK);
+		if (send(raw->fd, payload, XFER_IO_MAX, MSG_NOSIGNAL) != XFER_IO_MAX)
+			break;
+	}
+	usleep(200000);
+	assert_in_range(raw->owner.operations, 31, 33);
+	assert_in_range(sent, 32, 40);
+	raw->owner.hold = false;
+	free(payload);
+}
+
 /* Strangers above the cap are turned away; when they leave, others can come. */
 static void test_too_many_strangers(void **state)
 {
@@ -469,6 +501,7 @@ int main(void)
 		TEST(test_not_rpc),
 		TEST(test_payload_of_another_length),
 		TEST(test_cut_in_payload),
+		TEST(test_too_much_under_way),
 		TEST(test_too_many_strangers),
 	};
 
