@@ -171,6 +171,7 @@ int xfer_session_call(struct xfer_session_call *call)
 		pthread_cond_wait(&session->slot_free, &session->lock);
 	session->waiting_threads--;
 	if (session->state != XFER_SESSION_UP) {
+		pthread_cond_broadcast(&session->changed); /* for xfer_session_close */
 		pthread_mutex_unlock(&session->lock);
 		return -EAGAIN;
 	}

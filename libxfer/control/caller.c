@@ -182,18 +182,22 @@ static void lay_out(struct xfer_call *call, uint32_t len)
 
 void xfer_caller_submit(struct xfer_caller *caller, struct xfer_call *call)
 {
-	int err = enter(caller, call), len;
+	int err, len;
 
+	/* Complete before it is in the table: the lane takes it from there when the connection ends. */
 	call->caller = caller;
 	call->broken = false;
 	call->err = 0;
+	call->head = call->small_head;
 	call->out.started = false;
-	if (err) {
-		call->done(call, err);
-		return;
-	}
 	atomic_store(&call->refs, 2);
 	xfer_caller_ref(caller);
+	err = enter(caller, call);
+	if (err) {
+		call->done(call, err);
+		xfer_caller_unref(caller);
+		return;
+	}
 	len = encode(call);
 	if (len < 0) {
 		/* Whoever takes it out of the table fails it: here, unless the connection just

@@ -235,10 +235,11 @@ int xfer_listener_create(struct xfer_lane *lane, const char *text, xfer_accept_f
 	}
 	xfer_lane_post(lane, &listener->start);
 	wait_done(listener);
-	*result = listener;
 	err = xfer_lane_add(lane, listener->fd, EPOLLIN, &listener->pollable);
 	if (err)
 		xfer_listener_destroy(listener);
+	else
+		*result = listener;
 	return err;
 }
 

@@ -116,6 +116,7 @@ static struct xfer_peer *peer_new(struct xfer_peers *peers, const struct xfer_he
 	peer->peers = peers;
 	snprintf(peer->node, sizeof(peer->node), "%s", hello->node);
 	memcpy(peer->boot_id, hello->boot_id, sizeof(peer->boot_id));
+	agree(&hello->limits, &peer->limits);
 	xfer_random(&peer->session_id, sizeof(peer->session_id));
 	peer->session_id |= 1; /* never 0, which asks for a new one */
 	LIST_INSERT_HEAD(&peers->list, peer, link);
@@ -165,7 +166,6 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 	if (peer) {
 		xfer_peer_ref(peer);
 		peer->epoch++;
-		agree(&hello->limits, &peer->limits);
 		res->session_id = peer->session_id;
 		res->epoch = peer->epoch;
 		res->limits = peer->limits;

@@ -18,8 +18,8 @@ struct xfer_peer {
 	char node[XFER_NODE_MAX + 1];
 	uint8_t boot_id[16];
 	uint64_t session_id;
-	uint32_t epoch;
-	struct xfer_limits limits; /* agreed */
+	_Atomic uint32_t epoch;
+	struct xfer_limits limits; /* agreed when the session began; constant */
 	void *data;                /* the service's */
 	_Atomic uint64_t operations;
 	_Atomic uint64_t charged; /* bytes of memory that its requests use now */

@@ -22,7 +22,7 @@ const struct xfer_limits xfer_own_limits = {
 
 static bool xdr_flag(XDR *xdrs, bool *flag)
 {
-	bool_t wire = *flag;
+	bool_t wire = xdrs->x_op == XDR_ENCODE ? *flag : FALSE;
 
 	if (!xdr_bool(xdrs, &wire))
 		return false;

@@ -14,9 +14,10 @@
 #include "owner/workers.h"
 
 /*
- * Threads: dispatch() runs on lane threads and carries out only what can't block (a READ of what is in memory);
- * everything else goes to the workers. Credentials are changed on workers alone. Order of locks: a session's
- * opens, the file cache, a volume's change table and the pool have a lock each, none is taken with another held.
+ * Threads: dispatch() runs on lane threads and carries out only what waits for nothing (a READ or WRITE of
+ * what is in memory); everything else goes to the workers. Both change their credentials (creds.h). Order of
+ * locks: a session's opens, the file cache, a volume's change table and the pool have a lock each, none is
+ * taken with another held.
  */
 
 struct service {

@@ -538,6 +538,60 @@ static void test_owner_restart(void **state)
 	memowner_stop(&next);
 }
 
+struct breaker {
+	struct fixture *f;
+	_Atomic bool stop;
+	_Atomic unsigned ended;
+};
+
+static void *submit_always(void *arg)
+{
+	struct breaker *breaker = arg;
+	struct xfer_attr attr;
+	uint8_t data[5000] = { 0 };
+	struct wait_io w[4];
+
+	while (!breaker->stop) {
+		for (unsigned i = 0; i < 4; i++) {
+			io_prepare(breaker->f, &w[i], i * 5000, data, sizeof(data));
+			xfer_op_write(&w[i].io);
+		}
+		(void)xfer_op_getattr(breaker->f->session, &cred, &breaker->f->handle, &attr);
+		for (unsigned i = 0; i < 4; i++)
+			(void)io_wait(&w[i]); /* whatever becomes of it, it ends */
+		breaker->ended += 4;
+	}
+	return NULL;
+}
+
+/* Connections break at any point of a submission: each call ends, the session comes up again each time. */
+static void test_submitting_while_connections_break(void **state)
+{
+	struct fixture f;
+	struct breaker breaker = { .f = &f };
+	pthread_t threads[3];
+
+	(void)state;
+	set_up(&f);
+	for (unsigned i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, submit_always, &breaker);
+	for (unsigned i = 0; i < 10; i++) {
+		char address[sizeof(f.owner.address)];
+
+		usleep(5000 + i * 1000);
+		strcpy(address, f.owner.address);
+		memowner_stop(&f.owner);
+		memset(&f.owner, 0, sizeof(f.owner));
+		memowner_start(&f.owner, "b", address);
+		assert_true(wait_for(session_up, f.session));
+	}
+	breaker.stop = true;
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(breaker.ended > 0);
+	tear_down(&f);
+}
+
 /* Changing operations that are cut off have an unknown fate, the others may be asked again. */
 static void test_fate_of_cut_off_calls(void **state)
 {
@@ -713,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_more_calls_than_slots),
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_owner_restart),
+		cmocka_unit_test(test_submitting_while_connections_break),
 		cmocka_unit_test(test_fate_of_cut_off_calls),
 		cmocka_unit_test(test_silent_owner),
 		cmocka_unit_test(test_refusals_name_the_cause),

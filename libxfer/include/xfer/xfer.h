@@ -279,7 +279,7 @@ int xfer_op_statfs(struct xfer_session *session, const struct xfer_cred *cred,
 /*
  * One READ or WRITE. The caller fills the first part and keeps the whole structure, the buffers, the
  * handle's copy and the groups alive until `done`; done is called exactly once, possibly before the submitting
- * function has returned and possibly on the submitting thread, else on a lane thread.
+ * function has returned: on the submitting thread, a lane thread, or the thread that makes the session's connections.
  */
 struct xfer_io {
 	struct xfer_session *session;
