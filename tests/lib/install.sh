@@ -4,7 +4,7 @@
 # To build it, and to run a cluster on one machine.
 XFER_PACKAGES=(build-essential cmake pkg-config python3 ca-certificates
 	libntirpc-dev liburcu-dev libkrb5-dev libdbus-1-dev libssl-dev libjansson-dev libconfig-dev
-	nfs-ganesha rpcbind iproute2 util-linux libnfs-utils)
+	nfs-ganesha rpcbind netbase iproute2 util-linux libnfs-utils)
 
 # For the tests, too.
 XFER_TEST_PACKAGES=(libcmocka-dev libnfs-dev nfs-ganesha-vfs nfs-ganesha-proxy-v4
