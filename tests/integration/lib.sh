@@ -8,6 +8,7 @@ export XFER_SOURCE_DIR XFER_BUILD_DIR
 HERE=$XFER_SOURCE_DIR/tests/integration
 WORK=$(mktemp -d /tmp/rdmaxfer-test.XXXXXX)
 export CLUSTER_DIR=$WORK/cluster
+export CLUSTER_GUARD=$$ # when even the traps below can't clean up
 
 cluster() {
 	"$XFER_SOURCE_DIR/tests/cluster" "$@"
@@ -26,13 +27,14 @@ show_logs() {
 finish() {
 	local status=$?
 	trap - EXIT
-	[ $status = 0 ] || [ $status = 77 ] || show_logs
+	trap '' PIPE
+	[ $status = 0 ] || [ $status = 77 ] || show_logs || true
 	cluster down || true
 	rm -rf "$WORK"
 	exit $status
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP PIPE
 
 say() {
 	echo "== $*"
