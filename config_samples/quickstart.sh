@@ -37,7 +37,7 @@ fi
 # shellcheck source=../tests/lib/install.sh
 . "$source/tests/lib/install.sh"
 
-state=$(mktemp -d /tmp/rdmaxfer-quickstart.XXXXXX)
+state=$(mktemp -d "${TMPDIR:-/tmp}/rdmaxfer-quickstart.XXXXXX")
 cluster=("$source/tests/cluster")
 export CLUSTER_DIR=$state/cluster
 finish() {
