@@ -54,7 +54,7 @@ void rdx_attrs_to_fsal(
 	out->ctime = to_timespec(attr->ctime);
 	out->spaceused = attr->used;
 	out->change = attr->change;
-	out->supported = ATTRS_POSIX;
+	out->supported = RDX_SUPPORTED_ATTRS;
 	out->valid_mask |= ATTRS_POSIX;
 }
 

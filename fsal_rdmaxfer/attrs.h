@@ -5,6 +5,9 @@
 
 #include "object.h"
 
+/* Locations are the export's own path, for who asks: there is no referral. */
+#define RDX_SUPPORTED_ATTRS (ATTRS_POSIX | ATTR4_FS_LOCATIONS | ATTR4_XATTR)
+
 /* What clients tell file systems apart by. */
 fsal_fsid_t rdx_fsid(const struct rdx_volume *volume);
 

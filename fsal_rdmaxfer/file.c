@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "file.h"
 #include "gate.h"
+#include "lock.h"
 #include "state.h"
 
 /* --- share reservations: among the clients of this server ------------------------------------- */
@@ -74,7 +75,7 @@ static fsal_status_t ask_owner(
 	return rdx_status(err);
 }
 
-static void close_at_owner(struct rdx_object *object, uint64_t open_id)
+void rdx_close_at_owner(struct rdx_object *object, uint64_t open_id)
 {
 	struct rdx_owner *owner = object->volume->owner;
 	struct xfer_session *session;
@@ -100,7 +101,7 @@ static void record(
 		.open_id = open_id,
 	};
 
-	close_at_owner(object, rdx_state_set(state, &open));
+	rdx_close_at_owner(object, rdx_state_set(state, &open));
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -130,7 +131,7 @@ static fsal_status_t ask_for_file(struct rdx_object *object, const struct xfer_o
 		object, &(struct xfer_opt_attr){ .valid = true, .attr = opened->node.attr });
 	if (!is_exclusive(mode) || rdx_attrs_bear_verifier(&opened->node.attr, open->verifier))
 		return status;
-	close_at_owner(object, opened->open_id);
+	rdx_close_at_owner(object, opened->open_id);
 	return rdx_status(-EEXIST);
 }
 
@@ -178,7 +179,7 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 		return status;
 	status = rdx_object_of_node(dir->volume, &opened.node, new_obj, attrs_out);
 	if (FSAL_IS_ERROR(status)) {
-		close_at_owner(dir, opened.open_id);
+		rdx_close_at_owner(dir, opened.open_id);
 		return status;
 	}
 	object = rdx_object(*new_obj);
@@ -278,9 +279,11 @@ fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state)
 	static const struct rdx_open closed = { .flags = FSAL_O_CLOSED };
 	struct rdx_object *object = rdx_object(obj);
 
-	if (!rdx_state_is_open(state))
+	if (!rdx_state_is_open(state)) {
+		rdx_lock_close(obj, state);
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	}
 	share_change(object, rdx_state_flags(state), FSAL_O_CLOSED);
-	close_at_owner(object, rdx_state_set(state, &closed));
+	rdx_close_at_owner(object, rdx_state_set(state, &closed));
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }

@@ -16,4 +16,7 @@ bool rdx_check_verifier(struct fsal_obj_handle *obj, fsal_verifier_t verifier);
 fsal_status_t rdx_close(struct fsal_obj_handle *obj);
 fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state);
 
+/* Gives up an open there; 0: none. Never fails and never blocks. */
+void rdx_close_at_owner(struct rdx_object *object, uint64_t open_id);
+
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "attrs.h"
 #include "module.h"
 
 static const char name[] = "RDMAXFER";
@@ -21,10 +22,15 @@ struct rdx_module rdx_module = {
 		.case_preserving = true,
 		.unique_handles = true,
 		.cansettime = true,
-		/* Locks that only the clients of this node see would be none: they are refused. */
+		.link_support = true,
+		.symlink_support = true,
 		.lock_support = true,
+		/* FSAL_VFS says so, too; Debian's knows no ACLs all the same. */
+		.named_attr = true,
+		.acl_support = FSAL_ACLSUPPORT_ALLOW,
+		.xattr_support = true,
 		.homogenous = true,
-		.supported_attrs = ATTRS_POSIX,
+		.supported_attrs = RDX_SUPPORTED_ATTRS,
 		.maxread = XFER_IO_MAX,
 		.maxwrite = XFER_IO_MAX,
 		.readdir_plus = true,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* namespace.c -- names in directories: lookup, listing, mkdir, rename, unlink */
+/* namespace.c -- names in directories: lookup, listing, link, rename, unlink */
 
 #include "attrs.h"
 #include "errors.h"
@@ -24,25 +24,26 @@ fsal_status_t rdx_lookup(struct fsal_obj_handle *dir, const char *name,
 	return err ? rdx_status(err) : rdx_object_of_node(object->volume, &node, obj, attrs_out);
 }
 
-fsal_status_t rdx_mkdir(struct fsal_obj_handle *dir, const char *name,
-	struct fsal_attrlist *attrs_in, struct fsal_obj_handle **obj,
-	struct fsal_attrlist *attrs_out)
+fsal_status_t rdx_link(
+	struct fsal_obj_handle *obj, struct fsal_obj_handle *dir_obj, const char *name)
 {
-	struct rdx_object *object = rdx_object(dir);
-	struct xfer_opt_attr dir_attr = { 0 };
-	struct xfer_setattr set;
-	struct xfer_node node;
+	struct rdx_object *object = rdx_object(obj), *dir = rdx_object(dir_obj);
+	struct xfer_opt_attr dir_attr = { 0 }, linked = { 0 };
 	struct rdx_op op;
-	fsal_status_t status = rdx_op_begin(object->volume, &op);
+	fsal_status_t status;
 	int err;
 
+	if (object->volume != dir->volume)
+		return rdx_status(-EXDEV);
+	status = rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
-	rdx_attrs_from_fsal(attrs_in, &set);
-	err = xfer_op_mkdir(op.session, &op.cred, &object->handle, name, &set, &node, &dir_attr);
+	err = xfer_op_link(
+		op.session, &op.cred, &object->handle, &dir->handle, name, &dir_attr, &linked);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr);
-	return err ? rdx_status(err) : rdx_object_of_node(object->volume, &node, obj, attrs_out);
+	rdx_object_feed(dir, &dir_attr);
+	rdx_object_feed(object, &linked);
+	return rdx_status(err);
 }
 
 fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *from_dir,

@@ -4,11 +4,15 @@
 #include <errno.h>
 
 #include "attrs.h"
+#include "create.h"
 #include "errors.h"
 #include "file.h"
 #include "io.h"
+#include "lock.h"
 #include "namespace.h"
 #include "now.h"
+#include "space.h"
+#include "xattr.h"
 
 struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_handle *handle,
 	object_file_type_t type, const struct xfer_attr *attr)
@@ -109,13 +113,10 @@ static void handle_to_key(struct fsal_obj_handle *obj, struct gsh_buffdesc *buff
 }
 
 /*
- * What is not in this table is answered by Ganesha's default_methods.c. That is ERR_FSAL_NOTSUPP, to be
- * had in a later release, for:
+ * What is not in this table is answered by Ganesha's default_methods.c. That is ERR_FSAL_NOTSUPP for:
  *
- *   mknode, symlink, readlink, link         special files, symbolic and hard links
- *   lock_op2, lease_op2                     byte-range locks (see main.c), delegations
- *   seek2, fallocate, io_advise2            holes, preallocation, hints
- *   getxattrs, setxattrs, removexattrs, listxattrs
+ *   lease_op2                               delegations
+ *   io_advise2                              never called: Ganesha keeps IO_ADVISE's hints to itself
  *   layoutget, layoutreturn, layoutcommit   pNFS
  *
  * test_access, is_referral and handle_cmp are right as they are there.
@@ -130,6 +131,10 @@ void rdx_obj_ops_init(struct fsal_obj_ops *ops)
 	ops->lookup = rdx_lookup;
 	ops->readdir = rdx_readdir;
 	ops->mkdir = rdx_mkdir;
+	ops->mknode = rdx_mknode;
+	ops->symlink = rdx_symlink;
+	ops->readlink = rdx_readlink;
+	ops->link = rdx_link;
 	ops->rename = rdx_rename;
 	ops->unlink = rdx_unlink;
 	ops->getattrs = rdx_getattrs;
@@ -143,4 +148,11 @@ void rdx_obj_ops_init(struct fsal_obj_ops *ops)
 	ops->read2 = rdx_read2;
 	ops->write2 = rdx_write2;
 	ops->commit2 = rdx_commit2;
+	ops->seek2 = rdx_seek2;
+	ops->fallocate = rdx_fallocate;
+	ops->lock_op2 = rdx_lock_op2;
+	ops->getxattrs = rdx_getxattrs;
+	ops->setxattrs = rdx_setxattrs;
+	ops->removexattrs = rdx_removexattrs;
+	ops->listxattrs = rdx_listxattrs;
 }

@@ -92,6 +92,16 @@ fsal_openflags_t rdx_state_flags(struct state_t *state)
 	return flags;
 }
 
+uint64_t rdx_state_lock_id(struct state_t *state)
+{
+	return atomic_load(&container_of(state, struct rdx_state, state)->lock_id);
+}
+
+uint64_t rdx_state_set_lock_id(struct state_t *state, uint64_t open_id)
+{
+	return atomic_exchange(&container_of(state, struct rdx_state, state)->lock_id, open_id);
+}
+
 static uint64_t usable_open_id(struct state_t *state, fsal_openflags_t access)
 {
 	struct rdx_shared_open *shared = shared_of(state);

@@ -3,6 +3,8 @@
 #ifndef FSAL_RDMAXFER_STATE_H
 #define FSAL_RDMAXFER_STATE_H
 
+#include <stdatomic.h>
+
 #include "object.h"
 
 /*
@@ -22,6 +24,8 @@ struct rdx_state {
 	struct state_t state;
 	/* Referenced. A lock's state shares that of the open it was made under, and sees it change. */
 	struct rdx_shared_open *shared;
+	/* Of a lock's state: the open at the owner that its locks belong to; 0: none. */
+	_Atomic uint64_t lock_id;
 };
 
 struct state_t *rdx_alloc_state(
@@ -36,6 +40,10 @@ uint64_t rdx_state_set(struct state_t *state, const struct rdx_open *open);
 
 /* The flags of a state's open. */
 fsal_openflags_t rdx_state_flags(struct state_t *state);
+
+/* The open that a lock state's locks belong to, or 0; and another one in its place, which gives the present one. */
+uint64_t rdx_state_lock_id(struct state_t *state);
+uint64_t rdx_state_set_lock_id(struct state_t *state, uint64_t open_id);
 
 /*
  * The open that an operation of a state uses. *open_id: 0 where none fits, so that the owner opens the file

@@ -33,7 +33,7 @@ static inline void xfer_count(enum xfer_counter counter, uint64_t n)
 }
 
 /* Calls by procedure, sent or received; index: enum xfer_proc. */
-#define XFER_RPC_COUNTERS 32
+#define XFER_RPC_COUNTERS 64
 extern _Atomic uint64_t xfer_rpc_counters[XFER_RPC_COUNTERS];
 
 static inline void xfer_count_rpc(uint32_t proc)

@@ -9,4 +9,7 @@
  */
 int xfer_op_put_name(char *to, const char *name);
 
+/* Calls, and puts the answer's payload into `buffer`, which has `room` bytes. *len: what came. */
+int xfer_op_fetch(struct xfer_session_call *call, void *buffer, uint32_t room, uint32_t *len);
+
 #endif

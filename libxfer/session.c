@@ -158,6 +158,13 @@ void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *s
 	call->call.payload_length = 0;
 }
 
+void xfer_session_put_payload(struct xfer_session_call *call, const struct iovec *iov)
+{
+	call->call.payload = iov;
+	call->call.payload_count = 1;
+	call->call.payload_length = (uint32_t)iov->iov_len;
+}
+
 int xfer_session_call(struct xfer_session_call *call)
 {
 	struct xfer_session *session = call->session;

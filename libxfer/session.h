@@ -34,6 +34,9 @@ struct xfer_session_call {
 void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *session,
 	const struct xfer_cred *cred, uint32_t proc);
 
+/* One piece of payload, sent or to be filled, that lives as long as the call. */
+void xfer_session_put_payload(struct xfer_session_call *call, const struct iovec *iov);
+
 /* Submits and waits for the answer; not on a lane thread. 0 or -errno as `done` would get. */
 int xfer_session_call(struct xfer_session_call *call);
 

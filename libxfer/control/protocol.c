@@ -79,16 +79,20 @@ static bool xdr_time(XDR *xdrs, struct xfer_time *time)
 	       time->nsec < 1000000000u;
 }
 
+static bool xdr_type(XDR *xdrs, enum xfer_type *type)
+{
+	return XDR_ENUM_UP_TO(xdrs, type, XFER_SOCK) && *type >= XFER_REG;
+}
+
 static bool xdr_attr(XDR *xdrs, struct xfer_attr *attr)
 {
-	return XDR_ENUM_UP_TO(xdrs, &attr->type, XFER_SOCK) && xdr_uint32_t(xdrs, &attr->mode) &&
+	return xdr_type(xdrs, &attr->type) && xdr_uint32_t(xdrs, &attr->mode) &&
 	       xdr_uint32_t(xdrs, &attr->nlink) && xdr_uint32_t(xdrs, &attr->uid) &&
 	       xdr_uint32_t(xdrs, &attr->gid) && xdr_uint32_t(xdrs, &attr->rdev_major) &&
 	       xdr_uint32_t(xdrs, &attr->rdev_minor) && xdr_uint64_t(xdrs, &attr->size) &&
 	       xdr_uint64_t(xdrs, &attr->used) && xdr_uint64_t(xdrs, &attr->fileid) &&
 	       xdr_uint64_t(xdrs, &attr->change) && xdr_time(xdrs, &attr->atime) &&
-	       xdr_time(xdrs, &attr->mtime) && xdr_time(xdrs, &attr->ctime) &&
-	       attr->type >= XFER_REG;
+	       xdr_time(xdrs, &attr->mtime) && xdr_time(xdrs, &attr->ctime);
 }
 
 static bool xdr_opt_attr(XDR *xdrs, struct xfer_opt_attr *opt)
@@ -107,6 +111,12 @@ static bool xdr_setattr(XDR *xdrs, struct xfer_setattr *set)
 	       xdr_uint32_t(xdrs, &set->uid) && xdr_uint32_t(xdrs, &set->gid) &&
 	       xdr_uint64_t(xdrs, &set->size) && xdr_time(xdrs, &set->atime) &&
 	       xdr_time(xdrs, &set->mtime);
+}
+
+static bool xdr_lock(XDR *xdrs, struct xfer_lock *lock)
+{
+	return xdr_flag(xdrs, &lock->exclusive) && xdr_uint64_t(xdrs, &lock->offset) &&
+	       xdr_uint64_t(xdrs, &lock->length);
 }
 
 static bool xdr_limits(XDR *xdrs, struct xfer_limits *limits)
@@ -230,12 +240,14 @@ static bool args_close(XDR *xdrs, union xfer_args *args)
 	return xdr_handle(xdrs, &args->close.handle) && xdr_uint64_t(xdrs, &args->close.open_id);
 }
 
-static bool args_mkdir(XDR *xdrs, union xfer_args *args)
+static bool args_create(XDR *xdrs, union xfer_args *args)
 {
-	struct xfer_mkdir_args *a = &args->mkdir;
+	struct xfer_create_args *a = &args->create;
 
 	return xdr_handle(xdrs, &a->dir) && xdr_text(xdrs, a->name, XFER_NAME_MAX) &&
-	       xdr_setattr(xdrs, &a->set);
+	       xdr_type(xdrs, &a->type) && xdr_uint32_t(xdrs, &a->rdev_major) &&
+	       xdr_uint32_t(xdrs, &a->rdev_minor) && xdr_setattr(xdrs, &a->set) &&
+	       xdr_payload(xdrs, &a->payload);
 }
 
 static bool args_rename(XDR *xdrs, union xfer_args *args)
@@ -272,6 +284,54 @@ static bool args_commit(XDR *xdrs, union xfer_args *args)
 
 	return xdr_handle(xdrs, &a->handle) && xdr_uint64_t(xdrs, &a->open_id) &&
 	       xdr_uint64_t(xdrs, &a->offset) && xdr_uint64_t(xdrs, &a->count);
+}
+
+static bool args_link(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_link_args *a = &args->link;
+
+	return xdr_handle(xdrs, &a->handle) && xdr_handle(xdrs, &a->dir) &&
+	       xdr_text(xdrs, a->name, XFER_NAME_MAX);
+}
+
+static bool args_lock(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_lock_args *a = &args->lock;
+
+	return xdr_handle(xdrs, &a->handle) && xdr_uint64_t(xdrs, &a->open_id) &&
+	       XDR_ENUM_UP_TO(xdrs, &a->op, XFER_LOCK_CLEAR) && xdr_lock(xdrs, &a->lock);
+}
+
+static bool args_seek(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_seek_args *a = &args->seek;
+
+	return xdr_handle(xdrs, &a->handle) && xdr_uint64_t(xdrs, &a->open_id) &&
+	       xdr_uint64_t(xdrs, &a->offset) && xdr_flag(xdrs, &a->hole);
+}
+
+static bool args_allocate(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_allocate_args *a = &args->allocate;
+
+	return xdr_handle(xdrs, &a->handle) && xdr_uint64_t(xdrs, &a->open_id) &&
+	       xdr_uint64_t(xdrs, &a->offset) && xdr_uint64_t(xdrs, &a->length) &&
+	       xdr_flag(xdrs, &a->punch);
+}
+
+static bool args_xattr(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_xattr_args *a = &args->xattr;
+
+	return xdr_handle(xdrs, &a->handle) && xdr_text(xdrs, a->name, XFER_NAME_MAX);
+}
+
+static bool args_setxattr(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_setxattr_args *a = &args->setxattr;
+
+	return xdr_handle(xdrs, &a->handle) && xdr_text(xdrs, a->name, XFER_NAME_MAX) &&
+	       XDR_ENUM_UP_TO(xdrs, &a->how, XFER_XATTR_REPLACE) && xdr_payload(xdrs, &a->payload);
 }
 
 /* --- results ---------------------------------------------------------------------------------- */
@@ -348,9 +408,9 @@ static bool results_open(XDR *xdrs, union xfer_results *results)
 		       xdr_flag(xdrs, &r->created));
 }
 
-static bool results_unlink(XDR *xdrs, union xfer_results *results)
+static bool results_link(XDR *xdrs, union xfer_results *results)
 {
-	struct xfer_unlink_res *r = &results->unlink;
+	struct xfer_link_res *r = &results->link;
 
 	return xdr_uint32_t(xdrs, &r->status) && xdr_opt_attr(xdrs, &r->dir_attr) &&
 	       xdr_opt_attr(xdrs, &r->object);
@@ -400,6 +460,30 @@ static bool results_statfs(XDR *xdrs, union xfer_results *results)
 	       xdr_uint64_t(xdrs, &s->avail_files);
 }
 
+static bool results_lock(XDR *xdrs, union xfer_results *results)
+{
+	struct xfer_lock_res *r = &results->lock;
+
+	return xdr_uint32_t(xdrs, &r->status) && xdr_flag(xdrs, &r->granted) &&
+	       xdr_lock(xdrs, &r->conflict);
+}
+
+static bool results_seek(XDR *xdrs, union xfer_results *results)
+{
+	struct xfer_found *f = &results->seek.found;
+
+	return xdr_uint32_t(xdrs, &results->seek.status) && xdr_uint64_t(xdrs, &f->offset) &&
+	       xdr_flag(xdrs, &f->none) && xdr_flag(xdrs, &f->eof);
+}
+
+static bool results_bytes(XDR *xdrs, union xfer_results *results)
+{
+	struct xfer_bytes_res *r = &results->bytes;
+
+	return xdr_uint32_t(xdrs, &r->status) && xdr_opt_attr(xdrs, &r->attr) &&
+	       xdr_payload(xdrs, &r->payload);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
@@ -415,13 +499,22 @@ static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
 	[XFER_PROC_READDIR] = { "READDIR", args_readdir, results_readdir, false },
 	[XFER_PROC_OPEN] = { "OPEN", args_open, results_open, true },
 	[XFER_PROC_CLOSE] = { "CLOSE", args_close, results_status, true },
-	[XFER_PROC_MKDIR] = { "MKDIR", args_mkdir, results_node, true },
-	[XFER_PROC_UNLINK] = { "UNLINK", args_name, results_unlink, true },
+	[XFER_PROC_CREATE] = { "CREATE", args_create, results_node, true },
+	[XFER_PROC_UNLINK] = { "UNLINK", args_name, results_link, true },
 	[XFER_PROC_RENAME] = { "RENAME", args_rename, results_rename, true },
 	[XFER_PROC_READ] = { "READ", args_read, results_read, false },
 	[XFER_PROC_WRITE] = { "WRITE", args_write, results_write, true },
 	[XFER_PROC_COMMIT] = { "COMMIT", args_commit, results_commit, false },
 	[XFER_PROC_STATFS] = { "STATFS", args_handle, results_statfs, false },
+	[XFER_PROC_READLINK] = { "READLINK", args_handle, results_bytes, false },
+	[XFER_PROC_LINK] = { "LINK", args_link, results_link, true },
+	[XFER_PROC_LOCK] = { "LOCK", args_lock, results_lock, true },
+	[XFER_PROC_SEEK] = { "SEEK", args_seek, results_seek, false },
+	[XFER_PROC_ALLOCATE] = { "ALLOCATE", args_allocate, results_attr, true },
+	[XFER_PROC_GETXATTR] = { "GETXATTR", args_xattr, results_bytes, false },
+	[XFER_PROC_SETXATTR] = { "SETXATTR", args_setxattr, results_attr, true },
+	[XFER_PROC_LISTXATTR] = { "LISTXATTR", args_handle, results_bytes, false },
+	[XFER_PROC_REMOVEXATTR] = { "REMOVEXATTR", args_xattr, results_attr, true },
 };
 
 const struct xfer_proc_info *xfer_proc_info(uint32_t proc)
@@ -431,12 +524,30 @@ const struct xfer_proc_info *xfer_proc_info(uint32_t proc)
 
 struct xfer_payload *xfer_args_payload(uint32_t proc, union xfer_args *args)
 {
-	return proc == XFER_PROC_WRITE ? &args->write.payload : NULL;
+	switch (proc) {
+	case XFER_PROC_WRITE:
+		return &args->write.payload;
+	case XFER_PROC_CREATE:
+		return &args->create.payload;
+	case XFER_PROC_SETXATTR:
+		return &args->setxattr.payload;
+	default:
+		return NULL;
+	}
 }
 
 struct xfer_payload *xfer_results_payload(uint32_t proc, union xfer_results *results)
 {
-	return proc == XFER_PROC_READ ? &results->read.payload : NULL;
+	switch (proc) {
+	case XFER_PROC_READ:
+		return &results->read.payload;
+	case XFER_PROC_READLINK:
+	case XFER_PROC_GETXATTR:
+	case XFER_PROC_LISTXATTR:
+		return &results->bytes.payload;
+	default:
+		return NULL;
+	}
 }
 
 const struct xfer_handle *xfer_args_handle(uint32_t proc, const union xfer_args *args)
@@ -447,6 +558,8 @@ const struct xfer_handle *xfer_args_handle(uint32_t proc, const union xfer_args 
 		return &args->name.dir;
 	case XFER_PROC_GETATTR:
 	case XFER_PROC_STATFS:
+	case XFER_PROC_READLINK:
+	case XFER_PROC_LISTXATTR:
 		return &args->handle.handle;
 	case XFER_PROC_SETATTR:
 		return &args->setattr.handle;
@@ -456,8 +569,8 @@ const struct xfer_handle *xfer_args_handle(uint32_t proc, const union xfer_args 
 		return &args->open.handle;
 	case XFER_PROC_CLOSE:
 		return &args->close.handle;
-	case XFER_PROC_MKDIR:
-		return &args->mkdir.dir;
+	case XFER_PROC_CREATE:
+		return &args->create.dir;
 	case XFER_PROC_RENAME:
 		return &args->rename.from_dir;
 	case XFER_PROC_READ:
@@ -466,6 +579,19 @@ const struct xfer_handle *xfer_args_handle(uint32_t proc, const union xfer_args 
 		return &args->write.handle;
 	case XFER_PROC_COMMIT:
 		return &args->commit.handle;
+	case XFER_PROC_LINK:
+		return &args->link.handle;
+	case XFER_PROC_LOCK:
+		return &args->lock.handle;
+	case XFER_PROC_SEEK:
+		return &args->seek.handle;
+	case XFER_PROC_ALLOCATE:
+		return &args->allocate.handle;
+	case XFER_PROC_GETXATTR:
+	case XFER_PROC_REMOVEXATTR:
+		return &args->xattr.handle;
+	case XFER_PROC_SETXATTR:
+		return &args->setxattr.handle;
 	default:
 		return NULL;
 	}
@@ -489,6 +615,8 @@ int xfer_status_to_errno(uint32_t status)
 		return -EPROTO;
 	case XFER_ST_BAD_HANDLE:
 		return -EBADF;
+	case XFER_ST_BAD_OPEN:
+		return -EBADFD;
 	case EAGAIN:
 	case EREMOTEIO:
 		/* These have a meaning of libxfer's own; the owner's file system doesn't mean that.

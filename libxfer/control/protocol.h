@@ -47,14 +47,23 @@ enum xfer_proc {
 	XFER_PROC_READDIR = 19,
 	XFER_PROC_OPEN = 20,
 	XFER_PROC_CLOSE = 21,
-	XFER_PROC_MKDIR = 22,
+	XFER_PROC_CREATE = 22, /* but not regular files: OPEN */
 	XFER_PROC_UNLINK = 23,
 	XFER_PROC_RENAME = 24,
 	XFER_PROC_READ = 25,
 	XFER_PROC_WRITE = 26,
 	XFER_PROC_COMMIT = 27,
 	XFER_PROC_STATFS = 28,
-	XFER_PROC_COUNT = 29,
+	XFER_PROC_READLINK = 29,
+	XFER_PROC_LINK = 30,
+	XFER_PROC_LOCK = 31,
+	XFER_PROC_SEEK = 32,
+	XFER_PROC_ALLOCATE = 33,
+	XFER_PROC_GETXATTR = 34,
+	XFER_PROC_SETXATTR = 35,
+	XFER_PROC_LISTXATTR = 36,
+	XFER_PROC_REMOVEXATTR = 37,
+	XFER_PROC_COUNT = 38,
 };
 #define XFER_PROC_FIRST_OP XFER_PROC_LOOKUP
 
@@ -71,6 +80,7 @@ enum xfer_wire_status {
 	XFER_ST_WRONG_NODE = 1004, /* the caller meant another owner */
 	XFER_ST_BAD_HANDLE = 1005, /* not a handle of this volume, or forged */
 	XFER_ST_BAD_TOKEN = 1006,
+	XFER_ST_BAD_OPEN = 1007, /* an open id that isn't known, for what can't be done without */
 };
 
 /* The negative errno value that libxfer's callers see for a wire status. */
@@ -172,7 +182,7 @@ struct xfer_payload {
 
 /* --- operations ------------------------------------------------------------------------------- */
 
-struct xfer_handle_args { /* GETATTR, STATFS */
+struct xfer_handle_args { /* GETATTR, STATFS, READLINK, LISTXATTR */
 	struct xfer_handle handle;
 };
 
@@ -207,10 +217,13 @@ struct xfer_close_args {
 	uint64_t open_id;
 };
 
-struct xfer_mkdir_args {
+struct xfer_create_args {
 	struct xfer_handle dir;
 	char name[XFER_NAME_MAX + 1];
+	enum xfer_type type;
+	uint32_t rdev_major, rdev_minor;
 	struct xfer_setattr set;
+	struct xfer_payload payload; /* LNK: the target; else NONE */
 };
 
 struct xfer_rename_args {
@@ -242,15 +255,51 @@ struct xfer_commit_args {
 	uint64_t open_id, offset, count;
 };
 
+struct xfer_link_args {
+	struct xfer_handle handle, dir;
+	char name[XFER_NAME_MAX + 1];
+};
+
+struct xfer_lock_args {
+	struct xfer_handle handle;
+	uint64_t open_id;
+	enum xfer_lock_op op;
+	struct xfer_lock lock;
+};
+
+struct xfer_seek_args {
+	struct xfer_handle handle;
+	uint64_t open_id, offset;
+	bool hole;
+};
+
+struct xfer_allocate_args {
+	struct xfer_handle handle;
+	uint64_t open_id, offset, length;
+	bool punch;
+};
+
+struct xfer_xattr_args { /* GETXATTR, REMOVEXATTR */
+	struct xfer_handle handle;
+	char name[XFER_NAME_MAX + 1];
+};
+
+struct xfer_setxattr_args {
+	struct xfer_handle handle;
+	char name[XFER_NAME_MAX + 1];
+	enum xfer_setxattr how;
+	struct xfer_payload payload; /* the value */
+};
+
 /* Results. Every one begins with the status; what follows it is sent for each status, so that
  * attributes reach the caller with errors too. */
 
-struct xfer_attr_res { /* GETATTR, SETATTR */
+struct xfer_attr_res { /* GETATTR, SETATTR, ALLOCATE, SETXATTR, REMOVEXATTR */
 	uint32_t status;
 	struct xfer_opt_attr attr;
 };
 
-struct xfer_node_res { /* LOOKUP, MKDIR */
+struct xfer_node_res { /* LOOKUP, CREATE */
 	uint32_t status;
 	struct xfer_node node; /* when OK */
 	struct xfer_opt_attr dir_attr;
@@ -277,7 +326,7 @@ struct xfer_close_res {
 	uint32_t status;
 };
 
-struct xfer_unlink_res {
+struct xfer_link_res { /* LINK, UNLINK */
 	uint32_t status;
 	struct xfer_opt_attr dir_attr, object;
 };
@@ -308,6 +357,23 @@ struct xfer_commit_res {
 	uint8_t verifier[8];
 };
 
+struct xfer_lock_res {
+	uint32_t status;
+	bool granted;
+	struct xfer_lock conflict; /* when not granted */
+};
+
+struct xfer_seek_res {
+	uint32_t status;
+	struct xfer_found found;
+};
+
+struct xfer_bytes_res { /* READLINK, GETXATTR, LISTXATTR */
+	uint32_t status;
+	struct xfer_opt_attr attr;
+	struct xfer_payload payload;
+};
+
 struct xfer_statfs_res {
 	uint32_t status;
 	struct xfer_statfs statfs;
@@ -322,11 +388,17 @@ union xfer_args {
 	struct xfer_readdir_args readdir;
 	struct xfer_open_args open;
 	struct xfer_close_args close;
-	struct xfer_mkdir_args mkdir;
+	struct xfer_create_args create;
 	struct xfer_rename_args rename;
 	struct xfer_read_args read;
 	struct xfer_write_args write;
 	struct xfer_commit_args commit;
+	struct xfer_link_args link;
+	struct xfer_lock_args lock;
+	struct xfer_seek_args seek;
+	struct xfer_allocate_args allocate;
+	struct xfer_xattr_args xattr;
+	struct xfer_setxattr_args setxattr;
 };
 
 union xfer_results {
@@ -340,12 +412,15 @@ union xfer_results {
 	struct xfer_readdir_res readdir;
 	struct xfer_open_res open;
 	struct xfer_close_res close;
-	struct xfer_unlink_res unlink;
+	struct xfer_link_res link;
 	struct xfer_rename_res rename;
 	struct xfer_read_res read;
 	struct xfer_write_res write;
 	struct xfer_commit_res commit;
 	struct xfer_statfs_res statfs;
+	struct xfer_lock_res lock;
+	struct xfer_seek_res seek;
+	struct xfer_bytes_res bytes;
 };
 
 /* What is the same for all calls of a procedure. */

@@ -22,13 +22,22 @@ static const service_fn procedures[XFER_PROC_COUNT] = {
 	[XFER_PROC_READDIR] = service_readdir,
 	[XFER_PROC_OPEN] = service_open,
 	[XFER_PROC_CLOSE] = service_close,
-	[XFER_PROC_MKDIR] = service_mkdir,
+	[XFER_PROC_CREATE] = service_create,
 	[XFER_PROC_UNLINK] = service_unlink,
 	[XFER_PROC_RENAME] = service_rename,
 	[XFER_PROC_READ] = service_read,
 	[XFER_PROC_WRITE] = service_write,
 	[XFER_PROC_COMMIT] = service_commit,
 	[XFER_PROC_STATFS] = service_statfs,
+	[XFER_PROC_READLINK] = service_readlink,
+	[XFER_PROC_LINK] = service_link,
+	[XFER_PROC_LOCK] = service_lock,
+	[XFER_PROC_SEEK] = service_seek,
+	[XFER_PROC_ALLOCATE] = service_allocate,
+	[XFER_PROC_GETXATTR] = service_getxattr,
+	[XFER_PROC_SETXATTR] = service_setxattr,
+	[XFER_PROC_LISTXATTR] = service_listxattr,
+	[XFER_PROC_REMOVEXATTR] = service_removexattr,
 };
 
 /* --- peers ------------------------------------------------------------------------------------- */

@@ -77,13 +77,22 @@ int service_setattr(const struct op *op);
 int service_readdir(const struct op *op);
 int service_open(const struct op *op);
 int service_close(const struct op *op);
-int service_mkdir(const struct op *op);
+int service_create(const struct op *op);
+int service_readlink(const struct op *op);
+int service_link(const struct op *op);
 int service_unlink(const struct op *op);
 int service_rename(const struct op *op);
 int service_read(const struct op *op);
 int service_write(const struct op *op);
 int service_commit(const struct op *op);
 int service_statfs(const struct op *op);
+int service_lock(const struct op *op);
+int service_seek(const struct op *op);
+int service_allocate(const struct op *op);
+int service_getxattr(const struct op *op);
+int service_setxattr(const struct op *op);
+int service_listxattr(const struct op *op);
+int service_removexattr(const struct op *op);
 
 /* On a lane's thread: whether the READ could be answered from memory; then its results are filled. What was
  * read before that turned out to be impossible is kept for service_read. */
@@ -114,6 +123,16 @@ int op_file_recheck(
 /* The same, opened if need be; the permission is checked now. On a worker. */
 int op_file_get(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
 	uint32_t access, bool owner_override, struct op_file *file);
+
+/* For what gives nothing away: an open of this session, else whatever the caller may open. On a worker. */
+int op_file_get_any(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
+	struct op_file *file);
+
+/* A directory, and the caller's credentials for the thread. */
+int op_open_dir(const struct op *op, const struct xfer_handle *handle, struct object *dir);
+
+/* Where the payload of the answer goes; the same again when asked again. NULL: out of memory. */
+void *op_answer_buffer(struct xfer_request *request, size_t size);
 
 /* Whether the caller may `access` the regular file behind fd. Leaves the thread with any credentials. */
 int op_may_access(

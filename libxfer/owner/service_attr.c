@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* service_attr.c -- GETATTR, SETATTR, STATFS */
+/* service_attr.c -- GETATTR, SETATTR, READLINK, STATFS */
 
 #include <errno.h>
 
@@ -79,6 +79,33 @@ int service_setattr(const struct op *op)
 		err = object_set(op->volume, object.fd, &args->set);
 	/* Also after an error: a part may have been done. */
 	object_opt_attr(op->volume, object.fd, true, &op->request->results.attr.attr);
+	object_close(&object);
+	return err;
+}
+
+/* Whoever has found the link may read it. */
+int service_readlink(const struct op *op)
+{
+	struct xfer_bytes_res *res = &op->request->results.bytes;
+	struct object object;
+	ssize_t got;
+	int err = object_open(op->volume, &op->request->args.handle.handle, &object);
+
+	if (err)
+		return err;
+	err = object_attr(op->volume, object.fd, false, &res->attr.attr);
+	res->attr.valid = err == 0;
+	if (err == 0 && res->attr.attr.type != XFER_LNK)
+		err = -EINVAL;
+	if (err == 0 && !op_answer_buffer(op->request, XFER_TARGET_MAX))
+		err = -EAGAIN;
+	if (err == 0) {
+		got = op->volume->store->readlink(object.fd, op->request->answer, XFER_TARGET_MAX);
+		err = got < 0 ? (int)got : 0;
+	}
+	if (err == 0)
+		res->payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE,
+			.length = (uint32_t)got };
 	object_close(&object);
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "bufpool.h"
 #include "owner/creds.h"
 #include "owner/service.h"
 
@@ -147,4 +148,47 @@ int op_file_get(const struct op *op, const struct xfer_handle *handle, uint64_t 
 	else
 		*result = file;
 	return err;
+}
+
+int op_file_get_any(const struct op *op, const struct xfer_handle *handle, uint64_t open_id,
+	struct op_file *file)
+{
+	int err;
+
+	if (open_id && op_file_find(op, handle, open_id, 0, true, file))
+		return 0;
+	err = op_file_get(op, handle, 0, XFER_OPEN_WRITE, true, file);
+	if (err == -EACCES || err == -EROFS)
+		err = op_file_get(op, handle, 0, XFER_OPEN_READ, true, file);
+	return err;
+}
+
+int op_open_dir(const struct op *op, const struct xfer_handle *handle, struct object *dir)
+{
+	int err = object_open(op->volume, handle, dir);
+
+	if (err)
+		return err;
+	err = creds_assume(&op->cred);
+	if (err)
+		object_close(dir);
+	return err;
+}
+
+/* arg: the buffer's size. */
+static void release_buffer(void *arg, void *buffer)
+{
+	xfer_bufpool_put(buffer, (size_t)(uintptr_t)arg);
+}
+
+void *op_answer_buffer(struct xfer_request *request, size_t size)
+{
+	if (request->answer)
+		return request->answer;
+	if (size == 0)
+		size = 1;
+	request->answer = xfer_bufpool_get(size);
+	request->release = release_buffer;
+	request->release_arg = (void *)(uintptr_t)size;
+	return request->answer;
 }

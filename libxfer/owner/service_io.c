@@ -25,24 +25,13 @@ static int range_check(uint64_t offset, uint64_t length)
 
 /* --- READ -------------------------------------------------------------------------------------- */
 
-/* arg: the buffer's size. */
-static void release_buffer(void *arg, void *buffer)
-{
-	xfer_bufpool_put(buffer, (size_t)(uintptr_t)arg);
-}
-
-/* The answer's buffer, made once; reading may go on in it on another thread. False: out of memory. */
+/* Made once; reading may go on in it on another thread. False: out of memory. */
 static bool prepare_answer(struct xfer_request *request)
 {
-	size_t size = request->args.read.count ? request->args.read.count : 1;
-
-	if (request->answer)
-		return true;
-	request->answer = xfer_bufpool_get(size);
-	request->release = release_buffer;
-	request->release_arg = (void *)(uintptr_t)size;
+	if (!op_answer_buffer(request, request->args.read.count))
+		return false;
 	request->results.read.payload.kind = XFER_PAYLOAD_INLINE;
-	return request->answer != NULL;
+	return true;
 }
 
 /* Attributes after the read, and whether it reached the end. *ctime_ns: the file's now. */
@@ -282,22 +271,13 @@ int service_write(const struct op *op)
 
 /* --- COMMIT ------------------------------------------------------------------------------------ */
 
-/* Whoever has the file open, or may write or read it: syncing gives nothing away. */
-static int file_to_sync(const struct op *op, struct op_file *file)
-{
-	const struct xfer_commit_args *args = &op->request->args.commit;
-	int err = op_file_get(op, &args->handle, args->open_id, XFER_OPEN_WRITE, true, file);
-
-	if (err == -EACCES || err == -EROFS)
-		err = op_file_get(op, &args->handle, args->open_id, XFER_OPEN_READ, true, file);
-	return err;
-}
-
 int service_commit(const struct op *op)
 {
+	const struct xfer_commit_args *args = &op->request->args.commit;
 	struct xfer_commit_res *res = &op->request->results.commit;
 	struct op_file file;
-	int err = file_to_sync(op, &file);
+	/* Syncing gives nothing away. */
+	int err = op_file_get_any(op, &args->handle, args->open_id, &file);
 
 	if (err)
 		return err;

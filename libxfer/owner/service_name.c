@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* service_name.c -- LOOKUP, MKDIR, UNLINK, RENAME: names in directories */
+/* service_name.c -- LOOKUP, LINK, UNLINK, RENAME: names in directories */
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "owner/creds.h"
 #include "owner/service.h"
 
 #define DEPTH_MAX 4096 /* directories above one another */
 #define TRIES     3    /* against others who change the same name */
-
-/* The directory, and the caller's credentials. */
-static int open_dir(const struct op *op, const struct xfer_handle *handle, struct object *dir)
-{
-	int err = object_open(op->volume, handle, dir);
-
-	if (err)
-		return err;
-	err = creds_assume(&op->cred);
-	if (err)
-		object_close(dir);
-	return err;
-}
 
 /* --- LOOKUP ------------------------------------------------------------------------------------ */
 
@@ -78,7 +66,7 @@ int service_lookup(const struct op *op)
 	const struct xfer_name_args *args = &op->request->args.name;
 	struct xfer_node_res *res = &op->request->results.node;
 	struct object dir, found;
-	int err = open_dir(op, &args->dir, &dir);
+	int err = op_open_dir(op, &args->dir, &dir);
 
 	if (err)
 		return err;
@@ -98,49 +86,48 @@ int service_lookup(const struct op *op)
 	return err;
 }
 
-/* --- MKDIR ------------------------------------------------------------------------------------- */
+/* --- LINK -------------------------------------------------------------------------------------- */
 
-/* What mkdir's own mode argument can't do; without it the directory is not what was asked for. */
-static int complete_directory(const struct op *op, const struct object *dir)
+/*
+ * As the daemon, once it is known that the caller may write the directory: a name for somebody else's file needs
+ * no right to the file in NFS, while the kernel may ask for one (fs.protected_hardlinks).
+ */
+static int link_into(const struct op *op, const struct object *object, const struct object *dir)
 {
-	const struct xfer_mkdir_args *args = &op->request->args.mkdir;
-	struct xfer_setattr set = args->set;
-	struct object made;
-	int err = object_open_at(op->volume, dir->fd, args->name, &made);
+	const struct xfer_link_args *args = &op->request->args.link;
+	int err = op->volume->store->access(dir->fd, W_OK | X_OK);
 
 	if (err)
 		return err;
-	if ((set.mode & 07000) == 0)
-		set.mask &= ~(uint32_t)XFER_SET_MODE;
-	err = object_set(op->volume, made.fd, &set);
-	if (err == 0)
-		err = object_node(op->volume, made.fd, true, &op->request->results.node.node);
-	object_close(&made);
-	return err;
+	creds_daemon();
+	return op->volume->store->link_at(object->fd, dir->fd, args->name);
 }
 
-int service_mkdir(const struct op *op)
+int service_link(const struct op *op)
 {
-	const struct xfer_mkdir_args *args = &op->request->args.mkdir;
-	uint32_t mode = args->set.mask & XFER_SET_MODE ? args->set.mode : 0777;
-	struct object dir;
+	const struct xfer_link_args *args = &op->request->args.link;
+	struct xfer_link_res *res = &op->request->results.link;
+	struct object object, dir;
+	uint32_t dir_volume;
 	int err = object_check_name(args->name);
 
 	if (err)
 		return err;
-	err = open_dir(op, &args->dir, &dir);
+	if (!xfer_handle_volume(&args->dir, &dir_volume))
+		return HANDLE_BAD;
+	if (dir_volume != op->volume->maker.volume_id)
+		return -EXDEV;
+	err = object_open(op->volume, &args->handle, &object);
 	if (err)
 		return err;
-	err = op->volume->store->mkdir_at(dir.fd, args->name, mode & 07777);
+	err = op_open_dir(op, &args->dir, &dir);
 	if (err == 0) {
-		err = complete_directory(op, &dir);
-		if (err)
-			op->volume->store->unlink_at(dir.fd, args->name, AT_REMOVEDIR);
-		object_opt_attr(op->volume, dir.fd, true, &op->request->results.node.dir_attr);
-	} else {
-		object_opt_attr(op->volume, dir.fd, false, &op->request->results.node.dir_attr);
+		err = link_into(op, &object, &dir);
+		object_opt_attr(op->volume, dir.fd, err == 0, &res->dir_attr);
+		object_opt_attr(op->volume, object.fd, err == 0, &res->object);
+		object_close(&dir);
 	}
-	object_close(&dir);
+	object_close(&object);
 	return err;
 }
 
@@ -164,7 +151,7 @@ static void left_over(const struct op *op, const struct object *object, struct x
 static int unlink_once(const struct op *op, const struct object *dir)
 {
 	const struct xfer_name_args *args = &op->request->args.name;
-	struct xfer_unlink_res *res = &op->request->results.unlink;
+	struct xfer_link_res *res = &op->request->results.link;
 	struct object object;
 	struct statx stx;
 	int err = object_open_at(op->volume, dir->fd, args->name, &object);
@@ -184,13 +171,13 @@ static int unlink_once(const struct op *op, const struct object *dir)
 int service_unlink(const struct op *op)
 {
 	const struct xfer_name_args *args = &op->request->args.name;
-	struct xfer_unlink_res *res = &op->request->results.unlink;
+	struct xfer_link_res *res = &op->request->results.link;
 	struct object dir;
 	int err = object_check_name(args->name);
 
 	if (err)
 		return err;
-	err = open_dir(op, &args->dir, &dir);
+	err = op_open_dir(op, &args->dir, &dir);
 	if (err)
 		return err;
 	err = -EAGAIN;
@@ -245,7 +232,7 @@ int service_rename(const struct op *op)
 	err = object_open(op->volume, &args->to_dir, &to);
 	if (err)
 		return err;
-	err = open_dir(op, &args->from_dir, &from);
+	err = op_open_dir(op, &args->from_dir, &from);
 	if (err == 0) {
 		err = rename_within(op, &from, &to);
 		object_opt_attr(op->volume, from.fd, err == 0, &res->from_dir);

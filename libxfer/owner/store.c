@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* /proc/self/fd: the thread group's own entries may be opened by each thread, whatever its fsuid. */
@@ -106,6 +107,27 @@ static int posix_mkdir_at(int dir, const char *name, mode_t mode)
 	return result(mkdirat(dir, name, mode));
 }
 
+static int posix_symlink_at(const char *target, int dir, const char *name)
+{
+	return result(symlinkat(target, dir, name));
+}
+
+static int posix_mknod_at(int dir, const char *name, mode_t mode, dev_t dev)
+{
+	return result(mknodat(dir, name, mode, dev));
+}
+
+static int posix_link_at(int fd, int dir, const char *name)
+{
+	return result(linkat(fd, "", dir, name, AT_EMPTY_PATH));
+}
+
+static ssize_t posix_readlink(int fd, char *target, size_t length)
+{
+	ssize_t got = readlinkat(fd, "", target, length);
+	return got < 0 ? -errno : got;
+}
+
 static int posix_unlink_at(int dir, const char *name, int flags)
 {
 	return result(unlinkat(dir, name, flags));
@@ -145,6 +167,56 @@ static int posix_sync(int fd)
 	return result(fsync(fd));
 }
 
+static int64_t posix_seek(int fd, int64_t offset, int whence)
+{
+	off_t found = lseek(fd, offset, whence);
+	return found < 0 ? -errno : found;
+}
+
+static int posix_allocate(int fd, int mode, int64_t offset, int64_t length)
+{
+	return result(fallocate(fd, mode, offset, length));
+}
+
+static int posix_lock(int fd, int command, struct flock *lock)
+{
+	return result(fcntl(fd, command, lock));
+}
+
+/* There are no calls for O_PATH descriptors but by way of /proc. */
+struct fd_path {
+	char text[32];
+};
+
+static struct fd_path path_of(int fd)
+{
+	struct fd_path path;
+	snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+static ssize_t posix_get_xattr(int fd, const char *name, void *value, size_t length)
+{
+	ssize_t got = getxattr(path_of(fd).text, name, value, length);
+	return got < 0 ? -errno : got;
+}
+
+static int posix_set_xattr(int fd, const char *name, const void *value, size_t length, int flags)
+{
+	return result(setxattr(path_of(fd).text, name, value, length, flags));
+}
+
+static int posix_remove_xattr(int fd, const char *name)
+{
+	return result(removexattr(path_of(fd).text, name));
+}
+
+static ssize_t posix_list_xattr(int fd, char *names, size_t length)
+{
+	ssize_t got = listxattr(path_of(fd).text, names, length);
+	return got < 0 ? -errno : got;
+}
+
 const struct store_ops store_posix = {
 	.handle_of = posix_handle_of,
 	.open_handle = posix_open_handle,
@@ -159,6 +231,10 @@ const struct store_ops store_posix = {
 	.utimes = posix_utimes,
 	.truncate = posix_truncate,
 	.mkdir_at = posix_mkdir_at,
+	.symlink_at = posix_symlink_at,
+	.mknod_at = posix_mknod_at,
+	.link_at = posix_link_at,
+	.readlink = posix_readlink,
 	.unlink_at = posix_unlink_at,
 	.rename_at = posix_rename_at,
 	.seek_dir = posix_seek_dir,
@@ -166,4 +242,11 @@ const struct store_ops store_posix = {
 	.read = posix_read,
 	.write = posix_write,
 	.sync = posix_sync,
+	.seek = posix_seek,
+	.allocate = posix_allocate,
+	.lock = posix_lock,
+	.get_xattr = posix_get_xattr,
+	.set_xattr = posix_set_xattr,
+	.remove_xattr = posix_remove_xattr,
+	.list_xattr = posix_list_xattr,
 };

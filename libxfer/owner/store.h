@@ -44,6 +44,12 @@ struct store_ops {
 	int (*utimes)(int fd, const struct timespec times[2]);
 	int (*truncate)(int fd, uint64_t size); /* open for writing */
 	int (*mkdir_at)(int dir, const char *name, mode_t mode);
+	int (*symlink_at)(const char *target, int dir, const char *name);
+	int (*mknod_at)(
+		int dir, const char *name, mode_t mode, dev_t dev); /* mode: with the type */
+	/* One more name for the object behind `fd`; needs the daemon's own credentials. */
+	int (*link_at)(int fd, int dir, const char *name);
+	ssize_t (*readlink)(int fd, char *target, size_t length);
 	int (*unlink_at)(int dir, const char *name, int flags);
 	int (*rename_at)(int from, const char *from_name, int to, const char *to_name);
 	int (*seek_dir)(int fd, uint64_t offset);             /* open */
@@ -52,6 +58,14 @@ struct store_ops {
 	ssize_t (*write)(
 		int fd, const struct iovec *iov, int iovcnt, uint64_t offset, int flags); /* open */
 	int (*sync)(int fd);                                                              /* open */
+	int64_t (*seek)(int fd, int64_t offset, int whence); /* open; SEEK_HOLE, SEEK_DATA */
+	int (*allocate)(int fd, int mode, int64_t offset, int64_t length); /* open for writing */
+	/* An open-file-description lock: F_OFD_SETLK, F_OFD_GETLK. Open. */
+	int (*lock)(int fd, int command, struct flock *lock);
+	ssize_t (*get_xattr)(int fd, const char *name, void *value, size_t length);
+	int (*set_xattr)(int fd, const char *name, const void *value, size_t length, int flags);
+	int (*remove_xattr)(int fd, const char *name);
+	ssize_t (*list_xattr)(int fd, char *names, size_t length);
 };
 
 extern const struct store_ops store_posix;

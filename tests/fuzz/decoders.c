@@ -58,8 +58,19 @@ static void check_args(uint32_t proc, const union xfer_args *args)
 	} else if (proc == XFER_PROC_OPEN) {
 		FUZZ_CHECK(text_ends(args->open.name, XFER_NAME_MAX));
 		FUZZ_CHECK((unsigned)args->open.create <= XFER_EXCLUSIVE);
-	} else if (proc == XFER_PROC_MKDIR) {
-		FUZZ_CHECK(text_ends(args->mkdir.name, XFER_NAME_MAX));
+	} else if (proc == XFER_PROC_CREATE) {
+		FUZZ_CHECK(text_ends(args->create.name, XFER_NAME_MAX));
+		FUZZ_CHECK(args->create.type >= XFER_REG && args->create.type <= XFER_SOCK);
+	} else if (proc == XFER_PROC_LINK) {
+		FUZZ_CHECK(args->link.dir.len <= XFER_HANDLE_MAX);
+		FUZZ_CHECK(text_ends(args->link.name, XFER_NAME_MAX));
+	} else if (proc == XFER_PROC_LOCK) {
+		FUZZ_CHECK((unsigned)args->lock.op <= XFER_LOCK_CLEAR);
+	} else if (proc == XFER_PROC_GETXATTR || proc == XFER_PROC_REMOVEXATTR) {
+		FUZZ_CHECK(text_ends(args->xattr.name, XFER_NAME_MAX));
+	} else if (proc == XFER_PROC_SETXATTR) {
+		FUZZ_CHECK(text_ends(args->setxattr.name, XFER_NAME_MAX));
+		FUZZ_CHECK((unsigned)args->setxattr.how <= XFER_XATTR_REPLACE);
 	} else if (proc == XFER_PROC_RENAME) {
 		FUZZ_CHECK(args->rename.to_dir.len <= XFER_HANDLE_MAX);
 		FUZZ_CHECK(text_ends(args->rename.from_name, XFER_NAME_MAX));
@@ -80,7 +91,7 @@ static void check_results(uint32_t proc, const union xfer_results *results, uint
 		FUZZ_CHECK(results->text.text_len <= room);
 	} else if (proc == XFER_PROC_READ) {
 		FUZZ_CHECK(results->read.payload.length <= XFER_IO_MAX);
-	} else if (proc == XFER_PROC_LOOKUP || proc == XFER_PROC_MKDIR) {
+	} else if (proc == XFER_PROC_LOOKUP || proc == XFER_PROC_CREATE) {
 		FUZZ_CHECK(
 			results->node.status || results->node.node.handle.len <= XFER_HANDLE_MAX);
 	} else if (proc == XFER_PROC_OPEN) {

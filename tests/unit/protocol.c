@@ -531,12 +531,13 @@ static void test_own_statuses(void **state)
 	assert_int_equal(xfer_status_to_errno(XFER_ST_WRONG_NODE), -EPROTO);
 	assert_int_equal(xfer_status_to_errno(XFER_ST_BAD_HANDLE), -EBADF);
 	assert_int_equal(xfer_status_to_errno(XFER_ST_BAD_TOKEN), -EPROTO);
+	assert_int_equal(xfer_status_to_errno(XFER_ST_BAD_OPEN), -EBADFD);
 	/* What is unknown is an error, and never one that would be asked again. */
-	for (uint32_t status = XFER_ST_BAD_TOKEN + 1; status < 3000; status++)
+	for (uint32_t status = XFER_ST_BAD_OPEN + 1; status < 3000; status++)
 		assert_int_equal(xfer_status_to_errno(status), -EIO);
 	assert_int_equal(xfer_status_to_errno(UINT32_MAX), -EIO);
 	/* Services return negated wire statuses. */
-	for (uint32_t status = XFER_ST_DELAY; status <= XFER_ST_BAD_TOKEN; status++)
+	for (uint32_t status = XFER_ST_DELAY; status <= XFER_ST_BAD_OPEN; status++)
 		assert_int_equal(xfer_status_from_errno(-(int)status), status);
 }
 
@@ -545,8 +546,9 @@ static void test_own_statuses(void **state)
 static void test_procedures(void **state)
 {
 	static const uint32_t changing[] = { XFER_PROC_HELLO, XFER_PROC_TOKEN, XFER_PROC_ATTACH,
-		XFER_PROC_SETATTR, XFER_PROC_OPEN, XFER_PROC_CLOSE, XFER_PROC_MKDIR,
-		XFER_PROC_UNLINK, XFER_PROC_RENAME, XFER_PROC_WRITE };
+		XFER_PROC_SETATTR, XFER_PROC_OPEN, XFER_PROC_CLOSE, XFER_PROC_CREATE,
+		XFER_PROC_UNLINK, XFER_PROC_RENAME, XFER_PROC_WRITE, XFER_PROC_LINK, XFER_PROC_LOCK,
+		XFER_PROC_ALLOCATE, XFER_PROC_SETXATTR, XFER_PROC_REMOVEXATTR };
 	unsigned known = 0, changes = 0;
 
 	(void)state;
@@ -554,7 +556,7 @@ static void test_procedures(void **state)
 		known += xfer_proc_info(proc) != NULL;
 		changes += xfer_proc_info(proc) && xfer_proc_info(proc)->changes;
 	}
-	assert_int_equal(known, 6 + 13);
+	assert_int_equal(known, 6 + 22);
 	assert_int_equal(changes, sizeof(changing) / sizeof(*changing));
 	for (unsigned i = 0; i < changes; i++)
 		assert_true(xfer_proc_info(changing[i])->changes);
@@ -587,10 +589,13 @@ static void test_handles_and_payloads(void **state)
 			assert_int_equal(ntohl(word), handle->len);
 			assert_memory_equal(bytes + 4, handle->data, handle->len);
 		}
-		assert_ptr_equal(xfer_args_payload(value.proc, &value.args),
-			value.proc == XFER_PROC_WRITE ? &value.args.write.payload : NULL);
-		assert_ptr_equal(xfer_results_payload(value.proc, &value.results),
-			value.proc == XFER_PROC_READ ? &value.results.read.payload : NULL);
+		assert_int_equal(xfer_args_payload(value.proc, &value.args) != NULL,
+			value.proc == XFER_PROC_WRITE || value.proc == XFER_PROC_CREATE ||
+				value.proc == XFER_PROC_SETXATTR);
+		assert_int_equal(xfer_results_payload(value.proc, &value.results) != NULL,
+			value.proc == XFER_PROC_READ || value.proc == XFER_PROC_READLINK ||
+				value.proc == XFER_PROC_GETXATTR ||
+				value.proc == XFER_PROC_LISTXATTR);
 	}
 	assert_null(xfer_args_handle(XFER_PROC_COUNT, &value.args));
 	free(value.variable);

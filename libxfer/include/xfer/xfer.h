@@ -244,9 +244,28 @@ int xfer_op_open(struct xfer_session *session, const struct xfer_cred *cred,
 void xfer_op_close(
 	struct xfer_session *session, const struct xfer_handle *handle, uint64_t open_id);
 
-int xfer_op_mkdir(struct xfer_session *session, const struct xfer_cred *cred,
-	const struct xfer_handle *dir, const char *name, const struct xfer_setattr *set,
+/* What xfer_op_create makes: anything but a regular file. */
+struct xfer_new {
+	enum xfer_type type;             /* XFER_DIR .. XFER_SOCK */
+	uint32_t rdev_major, rdev_minor; /* XFER_BLK, XFER_CHR */
+	const char *target; /* XFER_LNK: 1 to XFER_TARGET_MAX bytes; its mode isn't set */
+	struct xfer_setattr set;
+};
+#define XFER_TARGET_MAX 4095
+
+int xfer_op_create(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *dir, const char *name, const struct xfer_new *make,
 	struct xfer_node *node, struct xfer_opt_attr *dir_attr);
+
+/* A symbolic link's target, with a NUL behind it. -EINVAL: it isn't one. */
+int xfer_op_readlink(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, char target[XFER_TARGET_MAX + 1],
+	struct xfer_opt_attr *attr);
+
+/* A further name. Needs the right to write the directory, and none to the object. */
+int xfer_op_link(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, const struct xfer_handle *dir, const char *name,
+	struct xfer_opt_attr *dir_attr, struct xfer_opt_attr *object);
 
 /* Files and empty directories. *object: what is left of it when it has further links or is open. */
 int xfer_op_unlink(struct xfer_session *session, const struct xfer_cred *cred,
@@ -275,6 +294,64 @@ struct xfer_statfs {
 
 int xfer_op_statfs(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *handle, struct xfer_statfs *statfs);
+
+/* --- byte-range locks --- */
+
+enum xfer_lock_op { XFER_LOCK_TEST, XFER_LOCK_SET, XFER_LOCK_CLEAR };
+
+struct xfer_lock {
+	bool exclusive;
+	uint64_t offset, length; /* bytes; length 0: to the end of any file */
+};
+
+/*
+ * Locks belong to the open, whichever process asks: the owner keeps them with its descriptor (an
+ * open-file-description lock), across its whole cluster, and drops them when it is closed. Setting never waits.
+ * open_id may be 0 for XFER_LOCK_TEST only. *granted: false: *conflict is a lock in the way; when testing, it
+ * could be set. -EBADFD: the owner doesn't know the open (any more).
+ */
+int xfer_op_lock(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, uint64_t open_id, enum xfer_lock_op op,
+	const struct xfer_lock *lock, bool *granted, struct xfer_lock *conflict);
+
+/* --- holes --- */
+
+struct xfer_found {
+	uint64_t offset; /* unless eof without a hole: where what was asked for begins */
+	bool none;       /* no data behind the offset asked for */
+	bool eof;        /* it begins at the end of the file */
+};
+
+/* The next hole (the end is one), else the next data, at or behind `offset`. -ENXIO: offset isn't in the file. */
+int xfer_op_seek(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, uint64_t open_id, uint64_t offset, bool hole,
+	struct xfer_found *found);
+
+/* Reserves space (and makes the file longer), or frees it, so that zeros are read (and leaves its size). */
+int xfer_op_allocate(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, uint64_t open_id, uint64_t offset, uint64_t length,
+	bool punch, struct xfer_opt_attr *attr);
+
+/* --- extended attributes: names begin with "user." (RFC 8276) --- */
+
+#define XFER_XATTR_MAX (64u << 10) /* bytes of a value, or of all names */
+
+/* *len: of the value. -ENODATA: there is no such attribute. */
+int xfer_op_getxattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, const char *name, uint8_t value[XFER_XATTR_MAX],
+	uint32_t *len);
+
+enum xfer_setxattr { XFER_XATTR_EITHER, XFER_XATTR_CREATE, XFER_XATTR_REPLACE };
+
+int xfer_op_setxattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, const char *name, enum xfer_setxattr how,
+	const void *value, uint32_t len, struct xfer_opt_attr *attr);
+int xfer_op_removexattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, const char *name, struct xfer_opt_attr *attr);
+
+/* The names, each with a NUL behind it. *len: of all of them. */
+int xfer_op_listxattr(struct xfer_session *session, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, char names[XFER_XATTR_MAX], uint32_t *len);
 
 /*
  * One READ or WRITE. The caller fills the first part and keeps the whole structure, the buffers, the

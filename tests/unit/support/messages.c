@@ -245,10 +245,18 @@ static void args_names(struct random *random, uint32_t proc, union xfer_args *ar
 		put_handle(random, &args->rename.to_dir);
 		put_text(random, args->rename.from_name, 0, XFER_NAME_MAX);
 		put_text(random, args->rename.to_name, 0, XFER_NAME_MAX);
-	} else if (proc == XFER_PROC_MKDIR) {
-		put_handle(random, &args->mkdir.dir);
-		put_text(random, args->mkdir.name, 0, XFER_NAME_MAX);
-		put_setattr(random, &args->mkdir.set);
+	} else if (proc == XFER_PROC_CREATE) {
+		put_handle(random, &args->create.dir);
+		put_text(random, args->create.name, 0, XFER_NAME_MAX);
+		args->create.type = XFER_REG + random_below(random, XFER_SOCK);
+		args->create.rdev_major = u32(random);
+		args->create.rdev_minor = u32(random);
+		put_setattr(random, &args->create.set);
+		put_payload(random, &args->create.payload);
+	} else if (proc == XFER_PROC_LINK) {
+		put_handle(random, &args->link.handle);
+		put_handle(random, &args->link.dir);
+		put_text(random, args->link.name, 0, XFER_NAME_MAX);
 	} else {
 		put_handle(random, &args->name.dir);
 		put_text(random, args->name.name, 0, XFER_NAME_MAX);
@@ -270,6 +278,47 @@ static void args_objects(struct random *random, uint32_t proc, union xfer_args *
 		args->close.open_id = random_u64(random);
 	} else {
 		put_handle(random, &args->handle.handle);
+	}
+}
+
+static void put_lock(struct random *random, struct xfer_lock *lock)
+{
+	lock->exclusive = coin(random);
+	lock->offset = random_u64(random);
+	lock->length = random_u64(random);
+}
+
+static void args_ranges(struct random *random, uint32_t proc, union xfer_args *args)
+{
+	if (proc == XFER_PROC_LOCK) {
+		put_handle(random, &args->lock.handle);
+		args->lock.open_id = random_u64(random);
+		args->lock.op = random_below(random, XFER_LOCK_CLEAR + 1);
+		put_lock(random, &args->lock.lock);
+	} else if (proc == XFER_PROC_SEEK) {
+		put_handle(random, &args->seek.handle);
+		args->seek.open_id = random_u64(random);
+		args->seek.offset = random_u64(random);
+		args->seek.hole = coin(random);
+	} else {
+		put_handle(random, &args->allocate.handle);
+		args->allocate.open_id = random_u64(random);
+		args->allocate.offset = random_u64(random);
+		args->allocate.length = random_u64(random);
+		args->allocate.punch = coin(random);
+	}
+}
+
+static void args_xattrs(struct random *random, uint32_t proc, union xfer_args *args)
+{
+	if (proc == XFER_PROC_SETXATTR) {
+		put_handle(random, &args->setxattr.handle);
+		put_text(random, args->setxattr.name, 0, XFER_NAME_MAX);
+		args->setxattr.how = random_below(random, XFER_XATTR_REPLACE + 1);
+		put_payload(random, &args->setxattr.payload);
+	} else {
+		put_handle(random, &args->xattr.handle);
+		put_text(random, args->xattr.name, 0, XFER_NAME_MAX);
 	}
 }
 
@@ -299,9 +348,20 @@ void message_args(struct random *random, uint32_t proc, union xfer_args *args)
 		break;
 	case XFER_PROC_LOOKUP:
 	case XFER_PROC_UNLINK:
-	case XFER_PROC_MKDIR:
+	case XFER_PROC_CREATE:
+	case XFER_PROC_LINK:
 	case XFER_PROC_RENAME:
 		args_names(random, proc, args);
+		break;
+	case XFER_PROC_LOCK:
+	case XFER_PROC_SEEK:
+	case XFER_PROC_ALLOCATE:
+		args_ranges(random, proc, args);
+		break;
+	case XFER_PROC_GETXATTR:
+	case XFER_PROC_SETXATTR:
+	case XFER_PROC_REMOVEXATTR:
+		args_xattrs(random, proc, args);
 		break;
 	default:
 		args_objects(random, proc, args);
@@ -351,9 +411,9 @@ static void results_names(struct random *random, uint32_t proc, union xfer_resul
 			res->open.open_id = random_u64(random);
 			res->open.created = coin(random);
 		}
-	} else if (proc == XFER_PROC_UNLINK) {
-		put_opt_attr(random, &res->unlink.dir_attr);
-		put_opt_attr(random, &res->unlink.object);
+	} else if (proc == XFER_PROC_UNLINK || proc == XFER_PROC_LINK) {
+		put_opt_attr(random, &res->link.dir_attr);
+		put_opt_attr(random, &res->link.object);
 	} else if (proc == XFER_PROC_RENAME) {
 		put_opt_attr(random, &res->rename.from_dir);
 		put_opt_attr(random, &res->rename.to_dir);
@@ -426,7 +486,8 @@ void message_results(
 		results->status = coin(random) ? XFER_ST_OK : u32(random);
 	switch (proc) {
 	case XFER_PROC_LOOKUP:
-	case XFER_PROC_MKDIR:
+	case XFER_PROC_CREATE:
+	case XFER_PROC_LINK:
 	case XFER_PROC_OPEN:
 	case XFER_PROC_UNLINK:
 	case XFER_PROC_RENAME:
@@ -437,6 +498,24 @@ void message_results(
 	case XFER_PROC_COMMIT:
 		results_io(random, proc, results);
 		break;
+	case XFER_PROC_READLINK:
+	case XFER_PROC_GETXATTR:
+	case XFER_PROC_LISTXATTR:
+		put_opt_attr(random, &results->bytes.attr);
+		put_payload(random, &results->bytes.payload);
+		break;
+	case XFER_PROC_LOCK:
+		results->lock.granted = coin(random);
+		put_lock(random, &results->lock.conflict);
+		break;
+	case XFER_PROC_SEEK:
+		results->seek.found = (struct xfer_found){
+			.offset = random_u64(random), .none = coin(random), .eof = coin(random)
+		};
+		break;
+	case XFER_PROC_ALLOCATE:
+	case XFER_PROC_SETXATTR:
+	case XFER_PROC_REMOVEXATTR:
 	case XFER_PROC_GETATTR:
 	case XFER_PROC_SETATTR:
 		put_opt_attr(random, &results->attr.attr);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* space.c -- holes and reserved space: SEEK, ALLOCATE, DEALLOCATE */
+
+#include <errno.h>
+
+#include "errors.h"
+#include "gate.h"
+#include "space.h"
+#include "state.h"
+
+fsal_status_t rdx_seek2(struct fsal_obj_handle *obj, struct state_t *state, struct io_info *info)
+{
+	struct rdx_object *object = rdx_object(obj);
+	uint64_t open_id, offset = info->io_content.hole.di_offset;
+	bool hole = info->io_content.what == NFS4_CONTENT_HOLE;
+	struct xfer_found found;
+	struct rdx_op op;
+	fsal_status_t status;
+	int err;
+
+	if (!hole && info->io_content.what != NFS4_CONTENT_DATA)
+		return fsalstat(ERR_FSAL_UNION_NOTSUPP, 0);
+	status = rdx_state_open_id(object, state, FSAL_O_ANY, true, &open_id);
+	if (!FSAL_IS_ERROR(status))
+		status = rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_seek(op.session, &op.cred, &object->handle, open_id, offset, hole, &found);
+	rdx_op_end(&op);
+	if (err == 0) {
+		info->io_eof = found.eof;
+		info->io_content.hole.di_offset = found.offset;
+	}
+	return rdx_status(err);
+}
+
+fsal_status_t rdx_fallocate(struct fsal_obj_handle *obj, struct state_t *state, uint64_t offset,
+	uint64_t length, bool allocate)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct xfer_opt_attr attr = { 0 };
+	uint64_t open_id;
+	struct rdx_op op;
+	fsal_status_t status = rdx_state_open_id(object, state, FSAL_O_WRITE, false, &open_id);
+	int err;
+
+	if (!FSAL_IS_ERROR(status))
+		status = rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_allocate(
+		op.session, &op.cred, &object->handle, open_id, offset, length, !allocate, &attr);
+	rdx_op_end(&op);
+	rdx_object_feed(object, &attr);
+	if (err && !attr.valid)
+		attrcache_drop(object->volume->cache, object->attrs);
+	return rdx_status(err);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* xattr.c -- extended attributes (RFC 8276) */
+
+#include <errno.h>
+
+#include "errors.h"
+#include "gate.h"
+#include "xattr.h"
+
+/* NFS knows the names without it, and only these. */
+#define PREFIX "user."
+
+struct full_name {
+	char text[XFER_NAME_MAX + 1];
+};
+
+static int put_name(const xattrkey4 *name, struct full_name *full)
+{
+	size_t prefix = sizeof(PREFIX) - 1;
+
+	if (name->utf8string_len == 0 || memchr(name->utf8string_val, '\0', name->utf8string_len))
+		return -EINVAL;
+	if (name->utf8string_len > XFER_NAME_MAX - prefix)
+		return -ENAMETOOLONG;
+	memcpy(full->text, PREFIX, prefix);
+	memcpy(full->text + prefix, name->utf8string_val, name->utf8string_len);
+	full->text[prefix + name->utf8string_len] = '\0';
+	return 0;
+}
+
+/* Ganesha asks with a small buffer first; without one it asks for the length. */
+static fsal_status_t hand_over(const uint8_t *bytes, uint32_t len, xattrvalue4 *value)
+{
+	if (value->utf8string_len > 0 && len > value->utf8string_len)
+		return fsalstat(ERR_FSAL_XATTR2BIG, 0);
+	if (value->utf8string_len > 0)
+		memcpy(value->utf8string_val, bytes, len);
+	value->utf8string_len = len;
+	return rdx_status(0);
+}
+
+fsal_status_t rdx_getxattrs(struct fsal_obj_handle *obj, xattrkey4 *name, xattrvalue4 *value)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct full_name full;
+	struct rdx_op op;
+	fsal_status_t status;
+	uint8_t *bytes;
+	uint32_t len;
+	int err = put_name(name, &full);
+
+	status = err ? rdx_status(err) : rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	bytes = gsh_malloc(XFER_XATTR_MAX);
+	err = xfer_op_getxattr(op.session, &op.cred, &object->handle, full.text, bytes, &len);
+	rdx_op_end(&op);
+	status = err ? rdx_status(err) : hand_over(bytes, len, value);
+	gsh_free(bytes);
+	return status;
+}
+
+static int to_how(setxattr_option4 option, enum xfer_setxattr *how)
+{
+	switch (option) {
+	case SETXATTR4_CREATE:
+		*how = XFER_XATTR_CREATE;
+		return 0;
+	case SETXATTR4_REPLACE:
+		*how = XFER_XATTR_REPLACE;
+		return 0;
+	default:
+		*how = XFER_XATTR_EITHER;
+		return option == SETXATTR4_EITHER ? 0 : -EINVAL;
+	}
+}
+
+fsal_status_t rdx_setxattrs(
+	struct fsal_obj_handle *obj, setxattr_option4 option, xattrkey4 *name, xattrvalue4 *value)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct xfer_opt_attr attr = { 0 };
+	enum xfer_setxattr how;
+	struct full_name full;
+	struct rdx_op op;
+	fsal_status_t status;
+	int err = to_how(option, &how);
+
+	if (err == 0)
+		err = put_name(name, &full);
+	status = err ? rdx_status(err) : rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_setxattr(op.session, &op.cred, &object->handle, full.text, how,
+		value->utf8string_val, value->utf8string_len, &attr);
+	rdx_op_end(&op);
+	rdx_object_feed(object, &attr);
+	return rdx_status(err);
+}
+
+fsal_status_t rdx_removexattrs(struct fsal_obj_handle *obj, xattrkey4 *name)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct xfer_opt_attr attr = { 0 };
+	struct full_name full;
+	struct rdx_op op;
+	fsal_status_t status;
+	int err = put_name(name, &full);
+
+	status = err ? rdx_status(err) : rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status))
+		return status;
+	err = xfer_op_removexattr(op.session, &op.cred, &object->handle, full.text, &attr);
+	rdx_op_end(&op);
+	rdx_object_feed(object, &attr);
+	return rdx_status(err);
+}
+
+fsal_status_t rdx_listxattrs(struct fsal_obj_handle *obj, count4 max_bytes, nfs_cookie4 *cookie,
+	bool_t *eof, xattrlist4 *names)
+{
+	struct rdx_object *object = rdx_object(obj);
+	struct rdx_op op;
+	fsal_status_t status = rdx_op_begin(object->volume, &op);
+	uint32_t len;
+	char *bytes;
+	int err;
+
+	if (FSAL_IS_ERROR(status))
+		return status;
+	bytes = gsh_malloc(XFER_XATTR_MAX);
+	err = xfer_op_listxattr(op.session, &op.cred, &object->handle, bytes, &len);
+	rdx_op_end(&op);
+	/* Takes the prefix away. */
+	status = err ? rdx_status(err)
+		     : fsal_listxattr_helper(bytes, len, max_bytes, cookie, eof, names);
+	gsh_free(bytes);
+	return status;
+}
