@@ -36,6 +36,7 @@ struct xfer_request {
 	void *release_arg;
 
 	struct xfer_request *next; /* for the service's queues */
+	void *user;                /* the service's */
 	uint64_t arrived_ns;       /* CLOCK_MONOTONIC */
 
 	/* the dispatcher's own */

@@ -16,6 +16,7 @@
 #define DEFAULT_STATE_DIR "/var/lib/rdmaxfer"
 #define DEFAULT_RUN_DIR   "/run/rdmaxfer"
 #define DEFAULT_WORKERS   16
+#define ANONYMOUS         65534 /* nobody */
 #define WORKERS_MAX       256
 
 /* Names travel in messages and become names of directories. */
@@ -81,12 +82,6 @@ static int get_name(
 	return err;
 }
 
-/* The same as an entry of a list. */
-static int read_name(struct reader *reader, const config_setting_t *setting, void *to)
-{
-	return get_name(reader, setting, to);
-}
-
 static int get_path(
 	const struct reader *reader, const config_setting_t *setting, char *to, size_t size)
 {
@@ -108,6 +103,15 @@ static int get_number(const struct reader *reader, const config_setting_t *setti
 		return wrong(reader, setting, "%s must be a number from %lld to %lld",
 			key_of(setting), min, max);
 	*number = value;
+	return 0;
+}
+
+static int get_bool(const struct reader *reader, const config_setting_t *setting, bool *value)
+{
+	if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
+		return wrong(
+			reader, setting, "%s must be true or false", config_setting_name(setting));
+	*value = config_setting_get_bool(setting);
 	return 0;
 }
 
@@ -196,10 +200,7 @@ static int node_address(struct reader *reader, const config_setting_t *setting, 
 
 static int node_insecure(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
-		return wrong(reader, setting, "insecure must be true or false");
-	((struct config_node *)to)->insecure = config_setting_get_bool(setting);
-	return 0;
+	return get_bool(reader, setting, &((struct config_node *)to)->insecure);
 }
 
 static int node_uid(struct reader *reader, const config_setting_t *setting, void *to)
@@ -298,6 +299,64 @@ static int volume_workers(struct reader *reader, const config_setting_t *setting
 	return 0;
 }
 
+static int volume_read_only(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_bool(reader, setting, &((struct config_volume *)to)->read_only);
+}
+
+static int volume_squash(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	static const char *const names[] = {
+		[SQUASH_NONE] = "none", [SQUASH_ROOT] = "root", [SQUASH_ALL] = "all"
+	};
+	char text[16];
+	int err = get_text(reader, setting, text, sizeof(text));
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			((struct config_volume *)to)->squash = i;
+			return 0;
+		}
+	}
+	return wrong(reader, setting, "squash must be \"none\", \"root\" or \"all\"");
+}
+
+static int volume_anon_uid(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return node_uid(reader, setting, &((struct config_volume *)to)->anon_uid);
+}
+
+static int volume_anon_gid(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return node_uid(reader, setting, &((struct config_volume *)to)->anon_gid);
+}
+
+static int volume_node_name(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_name(reader, setting, ((struct config_volume_node *)to)->name);
+}
+
+static int volume_node_read_only(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_bool(reader, setting, &((struct config_volume_node *)to)->read_only);
+}
+
+static const struct key volume_node_keys[] = {
+	{ "name", volume_node_name, true },
+	{ "read_only", volume_node_read_only, false },
+	{ NULL, NULL, false },
+};
+
+/* "a", or { name = "a"; read_only = true; } */
+static int read_volume_node(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	if (config_setting_is_group(setting))
+		return read_group(reader, setting, volume_node_keys, to);
+	return volume_node_name(reader, setting, to);
+}
+
 static int volume_nodes(struct reader *reader, const config_setting_t *setting, void *to)
 {
 	struct config_volume *volume = to;
@@ -305,7 +364,7 @@ static int volume_nodes(struct reader *reader, const config_setting_t *setting, 
 	volume->nodes = calloc(CONFIG_NODES_MAX, sizeof(*volume->nodes));
 	if (!volume->nodes)
 		return -ENOMEM;
-	return read_list(reader, setting, CONFIG_NODES_MAX, read_name, volume->nodes,
+	return read_list(reader, setting, CONFIG_NODES_MAX, read_volume_node, volume->nodes,
 		sizeof(*volume->nodes), &volume->nnodes);
 }
 
@@ -314,6 +373,10 @@ static const struct key volume_keys[] = {
 	{ "path", volume_path, true },
 	{ "id", volume_id, false },
 	{ "workers", volume_workers, false },
+	{ "read_only", volume_read_only, false },
+	{ "squash", volume_squash, false },
+	{ "anon_uid", volume_anon_uid, false },
+	{ "anon_gid", volume_anon_gid, false },
 	{ "nodes", volume_nodes, true },
 	{ NULL, NULL, false },
 };
@@ -321,7 +384,11 @@ static const struct key volume_keys[] = {
 static int read_volume(struct reader *reader, const config_setting_t *setting, void *to)
 {
 	struct config_volume *volume = to;
-	int err = read_group(reader, setting, volume_keys, volume);
+	int err;
+
+	volume->anon_uid = ANONYMOUS;
+	volume->anon_gid = ANONYMOUS;
+	err = read_group(reader, setting, volume_keys, volume);
 
 	volume->line = config_setting_source_line(setting);
 	if (err == 0 && volume->id == 0)
@@ -424,6 +491,15 @@ const struct config_node *config_node_find(const struct config *config, const ch
 	return NULL;
 }
 
+const struct config_volume_node *config_volume_node_find(
+	const struct config_volume *volume, const char *name)
+{
+	for (unsigned i = 0; i < volume->nnodes; i++)
+		if (strcmp(volume->nodes[i].name, name) == 0)
+			return &volume->nodes[i];
+	return NULL;
+}
+
 /* Against the volumes before it. */
 static int check_unique(const struct reader *reader, unsigned index)
 {
@@ -457,10 +533,10 @@ static int check_volume(const struct reader *reader, unsigned index)
 	if (volume->workers == 0)
 		volume->workers = reader->config->workers;
 	for (unsigned i = 0; i < volume->nnodes; i++)
-		if (!config_node_find(reader->config, volume->nodes[i]))
+		if (!config_node_find(reader->config, volume->nodes[i].name))
 			return wrong_at(reader, volume->line,
 				"volumes: %s is for node %s, which is not in nodes: add it there",
-				volume->name, volume->nodes[i]);
+				volume->name, volume->nodes[i].name);
 	return check_unique(reader, index);
 }
 

@@ -23,14 +23,31 @@ struct config_node {
 	uid_t uids[CONFIG_UIDS_MAX];
 };
 
+/* Whose rights a node's callers have at most, whatever the node has mapped already. */
+enum config_squash {
+	SQUASH_NONE,
+	SQUASH_ROOT, /* root becomes the anonymous user, root's group the anonymous group */
+	SQUASH_ALL,  /* everybody does */
+};
+
+/* A node that may use a volume. */
+struct config_volume_node {
+	char name[XFER_NODE_MAX + 1];
+	bool read_only;
+};
+
 struct config_volume {
 	unsigned line;
 	char name[XFER_NODE_MAX + 1];
 	char path[4096];
 	uint32_t id;
 	unsigned workers; /* at most so many of the pool's threads work for it at a time */
+	bool read_only;
+	enum config_squash squash;
+	uid_t anon_uid;
+	gid_t anon_gid;
 	unsigned nnodes;
-	char (*nodes)[XFER_NODE_MAX + 1]; /* who may use it */
+	struct config_volume_node *nodes; /* who may use it */
 };
 
 struct config {
@@ -54,5 +71,8 @@ void config_free(struct config *config); /* NULL is ignored */
 
 /* The entry of a node; NULL: none. */
 const struct config_node *config_node_find(const struct config *config, const char *name);
+/* What a node may do on a volume; NULL: nothing. */
+const struct config_volume_node *config_volume_node_find(
+	const struct config_volume *volume, const char *name);
 
 #endif

@@ -6,16 +6,17 @@
 #include "owner/file.h"
 
 struct file *file_new(
-	const struct store_ops *store, int fd, uint32_t access, const struct xfer_handle *handle)
+	const struct volume *volume, int fd, uint32_t access, const struct xfer_handle *handle)
 {
 	struct file *file = malloc(sizeof(*file));
 
 	if (!file) {
-		store->close(fd);
+		volume->store->close(fd);
 		return NULL;
 	}
 	atomic_init(&file->refs, 1);
-	file->store = store;
+	file->store = volume->store;
+	file->volume = volume;
 	file->fd = fd;
 	file->access = access;
 	file->handle = *handle;

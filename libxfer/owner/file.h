@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#include "owner/store.h"
+#include "owner/volume.h"
 #include "xfer/xfer.h"
 
 /* Constant but for the references. The descriptor is closed with the last of them, on whichever thread. */
@@ -13,13 +13,14 @@ struct file {
 	_Atomic unsigned refs;
 	const struct store_ops *store;
 	int fd;
+	const struct volume *volume; /* whose it is; to be compared only */
 	uint32_t access; /* of XFER_OPEN_READ and XFER_OPEN_WRITE: what it may be used for */
 	struct xfer_handle handle;
 };
 
 /* Takes the descriptor over, also on failure. NULL: out of memory. */
 struct file *file_new(
-	const struct store_ops *store, int fd, uint32_t access, const struct xfer_handle *handle);
+	const struct volume *volume, int fd, uint32_t access, const struct xfer_handle *handle);
 struct file *file_get(struct file *file);
 void file_put(struct file *file); /* NULL is ignored */
 

@@ -48,9 +48,9 @@ static bool matches(const struct entry *entry, const struct file_key *key)
 	const struct xfer_cred *cred = key->cred;
 
 	return xfer_handle_equal(&entry->file->handle, key->handle) &&
-	       entry->file->access == key->access && entry->owner_override == key->owner_override &&
-	       entry->uid == cred->uid && entry->gid == cred->gid &&
-	       entry->ngroups == cred->ngroups &&
+	       entry->file->volume == key->volume && entry->file->access == key->access &&
+	       entry->owner_override == key->owner_override && entry->uid == cred->uid &&
+	       entry->gid == cred->gid && entry->ngroups == cred->ngroups &&
 	       (cred->ngroups == 0 ||
 		       memcmp(entry->groups, cred->groups, cred->ngroups * sizeof(uint32_t)) == 0);
 }
@@ -157,6 +157,23 @@ void filecache_forget(struct file_cache *cache, const struct xfer_handle *handle
 	for (entry = LIST_FIRST(bucket_of(cache, handle)); entry; entry = next) {
 		next = LIST_NEXT(entry, bucket);
 		if (!xfer_handle_equal(&entry->file->handle, handle))
+			continue;
+		unlink_entry(cache, entry);
+		TAILQ_INSERT_HEAD(&dropped, entry, lru);
+	}
+	pthread_mutex_unlock(&cache->lock);
+	drop(&dropped);
+}
+
+void filecache_forget_volume(struct file_cache *cache, const struct volume *volume)
+{
+	struct entry_queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
+	struct entry *entry, *next;
+
+	pthread_mutex_lock(&cache->lock);
+	for (entry = TAILQ_FIRST(&cache->lru); entry; entry = next) {
+		next = TAILQ_NEXT(entry, lru);
+		if (entry->file->volume != volume)
 			continue;
 		unlink_entry(cache, entry);
 		TAILQ_INSERT_HEAD(&dropped, entry, lru);

@@ -17,6 +17,7 @@
 struct file_cache;
 
 struct file_key {
+	const struct volume *volume;
 	const struct xfer_handle *handle;
 	const struct xfer_cred *cred;
 	uint32_t access;     /* XFER_OPEN_READ or XFER_OPEN_WRITE */
@@ -35,6 +36,9 @@ void filecache_put(
 	struct file_cache *cache, const struct file_key *key, struct file *file, uint64_t ctime_ns);
 /* Lets go of a file, because it was unlinked. */
 void filecache_forget(struct file_cache *cache, const struct xfer_handle *handle);
+
+/* The same for all of a volume's. */
+void filecache_forget_volume(struct file_cache *cache, const struct volume *volume);
 
 unsigned filecache_count(struct file_cache *cache);
 

@@ -176,17 +176,68 @@ static int listen_everywhere(struct xfer_server *server, const struct config *co
 	return 0;
 }
 
-static void wait_for_end(const sigset_t *signals)
+static bool same_listen(const struct config *a, const struct config *b)
 {
-	int number;
+	for (unsigned i = 0; i < a->nlisten || i < b->nlisten; i++)
+		if (strcmp(a->listen[i], b->listen[i]) != 0)
+			return false;
+	return true;
+}
 
-	while (sigwait(signals, &number))
-		;
+/* What can't change while the process lives: the key's name, or NULL. */
+static const char *fixed_key(const struct config *now, const struct config *next)
+{
+	return strcmp(now->node, next->node) != 0             ? "node"
+	       : !same_listen(now, next)                      ? "listen"
+	       : strcmp(now->state_dir, next->state_dir) != 0 ? "state_dir"
+	       : strcmp(now->run_dir, next->run_dir) != 0     ? "run_dir"
+	       : now->workers != next->workers                ? "workers"
+							      : NULL;
+}
+
+/* SIGHUP: volumes, nodes and log_level as they are in the file now. What is wrong leaves all as it is. */
+static void reload(struct service *service, const struct options *options)
+{
+	const struct config *now = service->setup->config;
+	struct config *next;
+	const char *fixed;
+
+	if (config_load(options->config, &next)) {
+		xfer_error("%s isn't loaded again: correct it, then send SIGHUP once more",
+			options->config);
+		return;
+	}
+	fixed = fixed_key(now, next);
+	if (fixed)
+		xfer_warn("%s: another `%s` takes effect when rdmaxferd is started again",
+			options->config, fixed);
+	strcpy(next->node, now->node);
+	strcpy(next->state_dir, now->state_dir);
+	if (!options->log_level)
+		xfer_log_set_level(next->log_level);
+	if (service_reload(service, next)) {
+		config_free(next);
+		xfer_error("%s isn't loaded again: all is served as before", options->config);
+		return;
+	}
+	xfer_info("%s is loaded again: %u volumes, %u nodes", options->config, next->nvolumes,
+		next->nnodes);
+}
+
+static void wait_for_end(
+	const sigset_t *signals, struct service *service, const struct options *options)
+{
+	int number = 0;
+
+	while (sigwait(signals, &number) || number == SIGHUP)
+		if (number == SIGHUP)
+			reload(service, options);
 	xfer_info("%s: ending", strsignal(number));
 }
 
-static int serve(struct service *service, const struct config *config, const char *pid_file)
+static int serve(struct service *service, const struct options *options)
 {
+	const struct config *config = service->setup->config;
 	struct xfer_server_params params = {
 		.node = config->node, .lanes = LANES, .service = &service->ops, .owner = service
 	};
@@ -198,6 +249,7 @@ static int serve(struct service *service, const struct config *config, const cha
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	err = service_start(service);
 	if (err)
@@ -210,20 +262,21 @@ static int serve(struct service *service, const struct config *config, const cha
 	}
 	err = listen_everywhere(server, config);
 	if (err == 0)
-		err = write_pid_file(pid_file);
+		err = write_pid_file(options->pid_file);
 	if (err == 0) {
 		prctl(PR_SET_DUMPABLE, 0);
 		xfer_info("owner %s serves %u volumes with %u workers", config->node,
-			service->nvolumes, config->workers);
-		wait_for_end(&signals);
-		if (pid_file)
-			unlink(pid_file);
+			config->nvolumes, config->workers);
+		wait_for_end(&signals, service, options);
+		if (options->pid_file)
+			unlink(options->pid_file);
 	}
 	xfer_server_destroy(server);
 	return err;
 }
 
-static int run(const struct config *config, const struct options *options)
+/* Takes the configuration over. */
+static int run(struct config *config, const struct options *options)
 {
 	struct service service;
 	int err = prepare_process();
@@ -232,10 +285,14 @@ static int run(const struct config *config, const struct options *options)
 		err = make_directory(config->state_dir, 0700, "state_dir");
 	if (err == 0)
 		err = make_directory(config->run_dir, 0755, "run_dir");
-	if (err)
+	if (err) {
+		config_free(config);
 		return EXIT_FAILED;
+	}
 	err = service_open_volumes(&service, config, &store_posix, LOCK_MS);
-	if (err == 0 && serve(&service, config, options->pid_file))
+	if (err)
+		config_free(config);
+	else if (serve(&service, options))
 		err = -EIO;
 	service_stop(&service);
 	if (err == 0)
@@ -248,7 +305,6 @@ int main(int argc, char **argv)
 	struct options options = { .config = CONFIG_DEFAULT_FILE };
 	enum xfer_log_level level;
 	struct config *config;
-	int status;
 
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
@@ -262,10 +318,8 @@ int main(int argc, char **argv)
 	if (options.check_only) {
 		printf("%s: good: node %s, %u volumes, %u nodes\n", options.config, config->node,
 			config->nvolumes, config->nnodes);
-		status = 0;
-	} else {
-		status = run(config, &options);
+		config_free(config);
+		return 0;
 	}
-	config_free(config);
-	return status;
+	return run(config, &options);
 }

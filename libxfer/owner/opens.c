@@ -135,3 +135,19 @@ struct file *opens_take(struct opens *opens, uint64_t id)
 	pthread_mutex_unlock(&opens->lock);
 	return file;
 }
+
+unsigned opens_take_volume(
+	struct opens *opens, const struct volume *volume, struct file **files, unsigned max)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&opens->lock);
+	for (unsigned i = 0; i < opens->size && count < max; i++) {
+		if (!opens->slots[i].file || opens->slots[i].file->volume != volume)
+			continue;
+		files[count++] = opens->slots[i].file;
+		release(opens, i);
+	}
+	pthread_mutex_unlock(&opens->lock);
+	return count;
+}

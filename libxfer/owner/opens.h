@@ -44,7 +44,10 @@ void opens_cancel(struct opens *opens, unsigned place);
 
 /* With a reference; NULL: no such open. */
 struct file *opens_find(struct opens *opens, uint64_t id);
-/* The same, and the id is gone. */
+/* Some of a volume's files, whose ids are gone; how many: 0 when there are no more. */
+unsigned opens_take_volume(
+	struct opens *opens, const struct volume *volume, struct file **files, unsigned max);
+/* With a reference, and the id is gone. */
 struct file *opens_take(struct opens *opens, uint64_t id);
 
 #endif

@@ -51,8 +51,10 @@ static struct peer_state *peer_get(struct service *service, struct xfer_peer *pe
 	state = xfer_peer_private(peer);
 	if (!state) {
 		state = calloc(1, sizeof(*state));
-		if (state)
+		if (state) {
 			opens_init(&state->opens, &service->opens);
+			LIST_INSERT_HEAD(&service->peers, state, link);
+		}
 		xfer_peer_set_private(peer, state);
 	}
 	pthread_mutex_unlock(&service->peers_lock);
@@ -62,10 +64,13 @@ static struct peer_state *peer_get(struct service *service, struct xfer_peer *pe
 static void peer_gone(void *arg, struct xfer_peer *peer)
 {
 	struct peer_state *state = xfer_peer_private(peer);
+	struct service *service = arg;
 
-	(void)arg;
 	if (!state)
 		return;
+	pthread_mutex_lock(&service->peers_lock);
+	LIST_REMOVE(state, link);
+	pthread_mutex_unlock(&service->peers_lock);
 	opens_fini(&state->opens);
 	free(state);
 }
@@ -80,8 +85,8 @@ static void log_cause(
 	uint32_t id = 0;
 	char volume[XFER_NODE_MAX + 1];
 
-	if (op->volume)
-		snprintf(volume, sizeof(volume), "%s", op->volume->config->name);
+	if (op->config)
+		snprintf(volume, sizeof(volume), "%s", op->config->name);
 	else if (xfer_handle_volume(xfer_args_handle(request->proc, &request->args), &id))
 		snprintf(volume, sizeof(volume), "with id 0x%08x", id);
 	else
@@ -122,13 +127,30 @@ static void log_error(const struct op *op, int err)
 
 /* --- operations -------------------------------------------------------------------------------- */
 
-static struct op op_of(struct service *service, struct volume *volume, struct xfer_request *request)
+static void anonymize(const struct config_volume *config, struct xfer_cred *cred, uint32_t *groups)
+{
+	if (config->squash == SQUASH_NONE)
+		return;
+	if (config->squash == SQUASH_ALL || cred->uid == 0) {
+		*cred = (struct xfer_cred){ .uid = config->anon_uid, .gid = config->anon_gid };
+		return;
+	}
+	if (cred->gid == 0)
+		cred->gid = config->anon_gid;
+	for (uint32_t i = 0; i < cred->ngroups; i++)
+		if (groups[i] == 0)
+			groups[i] = config->anon_gid;
+}
+
+/* Of an admitted request. */
+static struct op op_of(struct service *service, struct xfer_request *request)
 {
 	const struct xfer_request_header *header = &request->header;
-
-	return (struct op){
+	const struct served *served = request->user;
+	struct op op = {
 		.service = service,
-		.volume = volume,
+		.volume = served->volume,
+		.config = served->config,
 		.peer = xfer_peer_private(request->peer),
 		.request = request,
 		.cred = { .uid = header->uid,
@@ -136,50 +158,85 @@ static struct op op_of(struct service *service, struct volume *volume, struct xf
 			.ngroups = header->ngroups,
 			.groups = header->groups },
 	};
+
+	anonymize(served->config, &op.cred, header->groups);
+	return op;
+}
+
+/* The end of an admitted request: the setup is its own to the last. */
+static void finish(struct xfer_request *request, int err)
+{
+	struct served *served = request->user;
+
+	xfer_request_finish(request, err);
+	setup_put(served->setup);
 }
 
 /* On a worker. */
 static void run(void *arg, struct work_queue *queue, struct xfer_request *request)
 {
-	struct volume *volume = (struct volume *)((char *)queue - offsetof(struct volume, queue));
-	struct op op = op_of(arg, volume, request);
+	struct op op = op_of(arg, request);
 	int err = procedures[request->proc](&op);
 
+	(void)queue;
 	if (err)
 		log_error(&op, err);
-	xfer_request_finish(request, err);
+	finish(request, err);
 }
 
-static struct volume *volume_find(struct service *service, uint32_t id)
+/* Whether an operation changes what is on the volume. */
+static bool changes_volume(const struct xfer_request *request)
 {
-	for (unsigned i = 0; i < service->nvolumes; i++)
-		if (service->volumes[i]->maker.volume_id == id)
-			return service->volumes[i];
-	return NULL;
+	const struct xfer_open_args *open = &request->args.open;
+
+	switch (request->proc) {
+	case XFER_PROC_OPEN:
+		return open->create != XFER_NO_CREATE ||
+		       open->flags & (XFER_OPEN_WRITE | XFER_OPEN_TRUNC);
+	case XFER_PROC_CLOSE:
+	case XFER_PROC_LOCK:
+		return false;
+	default:
+		return xfer_proc_info(request->proc)->changes;
+	}
 }
 
-/* The volume that an operation is about, if its node may use it; 0 or a negated wire status. */
-static int volume_of(struct service *service, struct op *op)
+/* What the node may do on the volume; 0 or what the request ends with. */
+static int check_rights(struct op *op)
+{
+	const char *name = xfer_peer_node(op->request->peer);
+	const struct config_volume_node *node = config_volume_node_find(op->config, name);
+
+	if (!node) {
+		log_cause(op, PEER_NOT_ALLOWED, "this node may not use it",
+			"add the node to the volume's `nodes`");
+		return -(int)XFER_ST_NOT_ALLOWED;
+	}
+	if ((op->config->read_only || node->read_only) && changes_volume(op->request))
+		return -EROFS;
+	return 0;
+}
+
+/* The volume that an operation is about, if its node may do that; 0 or a negated wire status. */
+static int admit(struct setup *setup, struct op *op)
 {
 	struct xfer_request *request = op->request;
+	struct served *served;
 	uint32_t id;
 
 	if (!xfer_handle_volume(xfer_args_handle(request->proc, &request->args), &id)) {
 		log_error(op, HANDLE_BAD);
 		return HANDLE_BAD;
 	}
-	op->volume = volume_find(service, id);
-	if (!op->volume) {
+	served = setup_find(setup, id);
+	if (!served) {
 		log_cause(op, PEER_NO_VOLUME, "there is no volume with this id here",
 			"configure it here, or correct Owner or Volume of the export");
 		return -(int)XFER_ST_NO_VOLUME;
 	}
-	if (!volume_allows(op->volume, xfer_peer_node(request->peer))) {
-		log_cause(op, PEER_NOT_ALLOWED, "this node may not use it",
-			"add the node to the volume's `nodes`");
-		return -(int)XFER_ST_NOT_ALLOWED;
-	}
-	return 0;
+	request->user = served;
+	op->config = served->config;
+	return check_rights(op);
 }
 
 /* What needs neither a disk nor a lock is done by the lane, which saves a wake-up. */
@@ -195,78 +252,125 @@ static bool done_now(const struct op *op)
 	}
 }
 
-/* Lane thread. */
-static void dispatch(void *arg, struct xfer_request *request)
+/* Lane thread; the request is admitted. */
+static void start(struct service *service, struct xfer_request *request)
 {
-	struct service *service = arg;
-	struct op op = { .request = request, .peer = peer_get(service, request->peer) };
-	int err = op.peer ? volume_of(service, &op) : -EAGAIN;
+	struct op op = op_of(service, request);
+	int err;
 
-	if (err) {
-		xfer_request_finish(request, err);
-		return;
-	}
-	op = op_of(service, op.volume, request);
 	atomic_fetch_add_explicit(&op.volume->operations, 1, memory_order_relaxed);
 	if (done_now(&op)) {
-		xfer_request_finish(request, 0);
+		finish(request, 0);
 		return;
 	}
 	err = work_submit(service->pool, &op.volume->queue, request);
 	if (err == 0)
 		return;
 	if (request->proc == XFER_PROC_CLOSE) {
-		xfer_request_finish(request, service_close(&op)); /* must not be lost */
+		finish(request, service_close(&op)); /* must not be lost */
 		return;
 	}
 	log_cause(&op, PEER_BUSY, "too many operations are waiting",
 		"look for a slow disk, or raise `workers`");
 	if (request->proc == XFER_PROC_READ)
 		request->results.read.payload = (struct xfer_payload){ 0 };
-	xfer_request_finish(request, -EAGAIN);
+	finish(request, -EAGAIN);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
-
-static int open_volume(struct service *service, const struct volume_params *params)
+/* Lane thread. */
+static void dispatch(void *arg, struct xfer_request *request)
 {
-	char message[512] = "";
-	struct volume *volume;
-	int err = volume_open(params, &volume, message, sizeof(message));
+	struct service *service = arg;
+	struct op op = { .request = request, .peer = peer_get(service, request->peer) };
+	struct setup *setup = service_setup(service);
+	int err = op.peer ? admit(setup, &op) : -EAGAIN;
 
-	if (err) {
-		xfer_error("volume %s: %s", params->config->name, message);
-		return err;
+	if (err == 0) {
+		start(service, request);
+		return;
 	}
-	service->volumes[service->nvolumes++] = volume;
-	xfer_info("volume %s (id 0x%08x) is %s", params->config->name, params->config->id,
-		params->config->path);
+	xfer_request_finish(request, err);
+	setup_put(setup);
+}
+
+/* --- what is served ---------------------------------------------------------------------------- */
+
+struct setup *service_setup(struct service *service)
+{
+	struct setup *setup;
+
+	pthread_mutex_lock(&service->setup_lock);
+	setup = setup_get(service->setup);
+	pthread_mutex_unlock(&service->setup_lock);
+	return setup;
+}
+
+/* Some opens of a volume, of any session; how many. */
+static unsigned take_opens(
+	struct service *service, const struct volume *volume, struct file **files, unsigned max)
+{
+	struct peer_state *peer;
+	unsigned count = 0;
+
+	pthread_mutex_lock(&service->peers_lock);
+	LIST_FOREACH (peer, &service->peers, link)
+		count += opens_take_volume(&peer->opens, volume, files + count, max - count);
+	pthread_mutex_unlock(&service->peers_lock);
+	return count;
+}
+
+/* Nothing works on the volume any more: what was open on it is closed, before its lock is given up. */
+static void volume_gone(void *arg, struct volume *volume)
+{
+	struct service *service = arg;
+	struct file *files[64];
+	unsigned count;
+
+	while ((count = take_opens(service, volume, files, 64)) > 0)
+		while (count > 0)
+			file_put(files[--count]);
+	if (service->cache) /* else it never began to serve */
+		filecache_forget_volume(service->cache, volume);
+	xfer_info("%s isn't served any more", volume->path);
+}
+
+int service_open_volumes(struct service *service, struct config *config,
+	const struct store_ops *store, unsigned lock_ms)
+{
+	memset(service, 0, sizeof(*service));
+	pthread_mutex_init(&service->setup_lock, NULL);
+	pthread_mutex_init(&service->peers_lock, NULL);
+	LIST_INIT(&service->peers);
+	service->params = (struct setup_params){
+		.store = store, .lock_ms = lock_ms, .gone = volume_gone, .arg = service
+	};
+	return setup_create(NULL, config, &service->params, &service->setup);
+}
+
+/* What the volumes' queues have to know; the pool has as many threads as at the start. */
+static void set_caps(struct service *service, const struct setup *setup)
+{
+	for (unsigned i = 0; i < setup->nvolumes; i++)
+		work_queue_set_cap(service->pool, &setup->volumes[i].volume->queue,
+			setup->volumes[i].config->workers);
+}
+
+int service_reload(struct service *service, struct config *config)
+{
+	struct setup *setup, *old = service->setup;
+	int err = setup_create(old, config, &service->params, &setup);
+
+	if (err)
+		return err;
+	set_caps(service, setup);
+	pthread_mutex_lock(&service->setup_lock);
+	service->setup = setup;
+	pthread_mutex_unlock(&service->setup_lock);
+	setup_put(old);
 	return 0;
 }
 
-int service_open_volumes(struct service *service, const struct config *config,
-	const struct store_ops *store, unsigned lock_ms)
-{
-	int err = 0;
-
-	memset(service, 0, sizeof(*service));
-	pthread_mutex_init(&service->peers_lock, NULL);
-	service->config = config;
-	service->volumes = calloc(config->nvolumes + 1, sizeof(*service->volumes));
-	if (!service->volumes)
-		return -ENOMEM;
-	for (unsigned i = 0; i < config->nvolumes && err == 0; i++) {
-		struct volume_params params = {
-			.config = &config->volumes[i],
-			.store = store,
-			.state_dir = config->state_dir,
-			.lock_ms = lock_ms,
-		};
-
-		err = open_volume(service, &params);
-	}
-	return err;
-}
+/* --- life -------------------------------------------------------------------------------------- */
 
 /* As many opens as there are descriptors for. */
 static void set_opens_limit(struct opens_limit *limit)
@@ -291,11 +395,11 @@ static void write_verifier(void *owner, uint8_t verifier[8])
 
 int service_start(struct service *service)
 {
-	struct work_pool_params pool = { .threads = service->config->workers,
-		.queued_max = QUEUED_MAX,
-		.run = run,
-		.arg = service };
-	int err = verifier_init(&service->verifier, service->config->state_dir);
+	const struct config *config = service->setup->config;
+	struct work_pool_params pool = {
+		.threads = config->workers, .queued_max = QUEUED_MAX, .run = run, .arg = service
+	};
+	int err = verifier_init(&service->verifier, config->state_dir);
 
 	if (err)
 		return err;
@@ -323,13 +427,13 @@ int service_start(struct service *service)
 
 void service_stop(struct service *service)
 {
-	if (service->pool) {
+	if (service->pool)
 		work_pool_destroy(service->pool);
+	setup_put(service->setup);
+	if (service->pool) {
 		filecache_destroy(service->cache);
 		verifier_fini(&service->verifier);
 	}
-	for (unsigned i = 0; i < service->nvolumes; i++)
-		volume_close(service->volumes[i]);
-	free(service->volumes);
+	pthread_mutex_destroy(&service->setup_lock);
 	pthread_mutex_destroy(&service->peers_lock);
 }

@@ -9,8 +9,8 @@
 #include "owner/filecache.h"
 #include "owner/object.h"
 #include "owner/opens.h"
+#include "owner/setup.h"
 #include "owner/verifier.h"
-#include "owner/volume.h"
 #include "owner/workers.h"
 
 /*
@@ -21,20 +21,29 @@
  */
 
 struct service {
-	const struct config *config; /* the caller's */
-	struct volume **volumes;     /* constant while the service lives */
-	unsigned nvolumes;
+	pthread_mutex_t setup_lock; /* the pointer */
+	struct setup *setup;        /* what new requests get */
+	struct setup_params params;
 	struct work_pool *pool;
 	struct file_cache *cache;
 	struct opens_limit opens;
 	struct verifier verifier;
-	pthread_mutex_t peers_lock; /* the making of peers' state */
+	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
+	LIST_HEAD(, peer_state) peers;
 	struct xfer_service ops;
 };
 
-/* Opens the volumes, waiting for their locks. -errno: it was logged; -EWOULDBLOCK: a volume's lock is held. */
-int service_open_volumes(struct service *service, const struct config *config,
+/*
+ * Opens the volumes, waiting for their locks. 0: the configuration is the service's. -errno: it was logged;
+ * -EWOULDBLOCK: a volume's lock is held.
+ */
+int service_open_volumes(struct service *service, struct config *config,
 	const struct store_ops *store, unsigned lock_ms);
+/*
+ * The same while it serves: volumes come, go, or get other rights. Requests under way end with what they began
+ * with; a volume that goes gives up its opens and its lock with the last of them. -errno: nothing has changed.
+ */
+int service_reload(struct service *service, struct config *config);
 /* Starts the threads. On failure nothing of it is left but the volumes. */
 int service_start(struct service *service);
 /* Whatever of the two was done is undone. No request may be under way. */
@@ -55,6 +64,7 @@ enum peer_cause {
 
 /* What a session has here; made with its first operation, dropped when it is gone. */
 struct peer_state {
+	LIST_ENTRY(peer_state) link; /* the service's */
 	struct opens opens;
 	struct xfer_log_limit limits[PEER_CAUSES];
 };
@@ -63,9 +73,10 @@ struct peer_state {
 struct op {
 	struct service *service;
 	struct volume *volume;
+	const struct config_volume *config; /* the volume's */
 	struct peer_state *peer;
 	struct xfer_request *request;
-	struct xfer_cred cred; /* the caller */
+	struct xfer_cred cred; /* the caller, squashed as the volume wants it */
 };
 
 /* Fills the results; the return value, 0, -errno or a negated wire status, becomes their status. */
@@ -99,6 +110,9 @@ int service_removexattr(const struct op *op);
 bool service_read_now(const struct op *op);
 /* The same for a WRITE. */
 bool service_write_now(const struct op *op);
+
+/* What is served now, referenced. Any thread. */
+struct setup *service_setup(struct service *service);
 
 /* admit and status of struct xfer_service; arg: the service. */
 uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,

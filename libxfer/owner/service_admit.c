@@ -77,26 +77,35 @@ static uint32_t admit_tcp(const struct config_node *node, const struct xfer_conn
 	return XFER_ST_NOT_ALLOWED;
 }
 
-uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,
-	const struct xfer_conn_identity *identity, char *reason, size_t reason_len)
+static uint32_t admit_node(const struct config *config, const struct xfer_hello_args *hello,
+	const struct xfer_conn_identity *identity, char *reason, size_t len)
 {
-	const struct service *service = arg;
-	const struct config_node *node = config_node_find(service->config, hello->node);
+	const struct config_node *node = config_node_find(config, hello->node);
 
-	if (strcmp(hello->owner, service->config->node) != 0) {
-		snprintf(reason, reason_len,
+	if (strcmp(hello->owner, config->node) != 0) {
+		snprintf(reason, len,
 			"this is owner %s, not %s: correct the address or the name in Owners of "
 			"node %s",
-			service->config->node, hello->owner, hello->node);
+			config->node, hello->owner, hello->node);
 		return XFER_ST_WRONG_NODE;
 	}
 	if (!node) {
-		snprintf(reason, reason_len,
+		snprintf(reason, len,
 			"owner %s doesn't know node %s: add it to `nodes` in the owner's "
 			"configuration",
-			service->config->node, hello->node);
+			config->node, hello->node);
 		return XFER_ST_NOT_ALLOWED;
 	}
-	return identity->local ? admit_local(node, identity, reason, reason_len)
-			       : admit_tcp(node, identity, reason, reason_len);
+	return identity->local ? admit_local(node, identity, reason, len)
+			       : admit_tcp(node, identity, reason, len);
+}
+
+uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,
+	const struct xfer_conn_identity *identity, char *reason, size_t reason_len)
+{
+	struct setup *setup = service_setup(arg);
+	uint32_t status = admit_node(setup->config, hello, identity, reason, reason_len);
+
+	setup_put(setup);
+	return status;
 }

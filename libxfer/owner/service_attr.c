@@ -51,7 +51,8 @@ static int set_size(const struct op *op, const struct object *object)
 
 	if (args->set.size > INT64_MAX) {
 		err = -EFBIG;
-	} else if (file && xfer_handle_equal(&file->handle, &args->handle) &&
+	} else if (file && file->volume == op->volume &&
+		   xfer_handle_equal(&file->handle, &args->handle) &&
 		   file->access & XFER_OPEN_WRITE) {
 		err = creds_assume(&op->cred);
 		if (err == 0)

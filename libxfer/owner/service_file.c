@@ -11,7 +11,8 @@
 static struct file_key key_of(
 	const struct op *op, const struct xfer_handle *handle, uint32_t access, bool owner_override)
 {
-	return (struct file_key){ .handle = handle,
+	return (struct file_key){ .volume = op->volume,
+		.handle = handle,
 		.cred = &op->cred,
 		.access = access,
 		.owner_override = owner_override };
@@ -23,7 +24,8 @@ static struct file *find_open(
 {
 	struct file *file = open_id ? opens_find(&op->peer->opens, open_id) : NULL;
 
-	if (file && xfer_handle_equal(&file->handle, handle) && (file->access & access) == access)
+	if (file && file->volume == op->volume && xfer_handle_equal(&file->handle, handle) &&
+		(file->access & access) == access)
 		return file;
 	file_put(file);
 	return NULL;
@@ -102,7 +104,7 @@ static int open_anonymous(const struct op *op, const struct xfer_handle *handle,
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? -EAGAIN : fd;
 	*result = (struct op_file){
-		.file = file_new(op->volume->store, fd, access, handle),
+		.file = file_new(op->volume, fd, access, handle),
 		.checked = true,
 		.ctime_ns = object_ctime_ns(&stx),
 	};

@@ -18,7 +18,8 @@ static int find_open(const struct op *op, struct file **file)
 	const struct xfer_lock_args *args = &op->request->args.lock;
 	struct file *found = opens_find(&op->peer->opens, args->open_id);
 
-	if (found && xfer_handle_equal(&found->handle, &args->handle)) {
+	if (found && found->volume == op->volume &&
+		xfer_handle_equal(&found->handle, &args->handle)) {
 		*file = found;
 		return 0;
 	}
@@ -43,7 +44,7 @@ static int open_for_test(const struct op *op, struct file **file)
 	object_close(&object);
 	if (fd < 0)
 		return fd;
-	*file = file_new(op->volume->store, fd, XFER_OPEN_READ, handle);
+	*file = file_new(op->volume, fd, XFER_OPEN_READ, handle);
 	return *file ? 0 : -EAGAIN;
 }
 

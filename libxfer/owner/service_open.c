@@ -249,7 +249,7 @@ static int complete(struct opening *opening, unsigned place)
 		op->volume->store->close(fd);
 		return err;
 	}
-	file = file_new(op->volume->store, fd, access_of(args), &res->node.handle);
+	file = file_new(op->volume, fd, access_of(args), &res->node.handle);
 	if (!file)
 		return -ENOMEM;
 	res->open_id = opens_fill(&op->peer->opens, place, file);

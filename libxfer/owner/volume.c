@@ -43,7 +43,7 @@ static void mount_find(int mount_id, struct mount *mount)
 
 static int open_root(struct volume *volume, char *message, size_t len)
 {
-	const char *path = volume->config->path;
+	const char *path = volume->path;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = fd < 0 ? -errno : 0;
 
@@ -63,7 +63,7 @@ static int unfit(const struct volume *volume, const struct mount *mount, const c
 	char *message, size_t len)
 {
 	snprintf(message, len, "%s: %s %s (%s); put the volume on ext4, XFS, Btrfs or tmpfs",
-		volume->config->path, mount->fs_type, what, strerror(-err));
+		volume->path, mount->fs_type, what, strerror(-err));
 	return err;
 }
 
@@ -90,7 +90,7 @@ static int check_handles(struct volume *volume, char *message, size_t len)
 
 	if (err) {
 		snprintf(message, len, "%s can't be examined: %s; check the file system",
-			volume->config->path, strerror(-err));
+			volume->path, strerror(-err));
 		return err;
 	}
 	volume->root_ino = stx.stx_ino;
@@ -104,7 +104,7 @@ static int check_handles(struct volume *volume, char *message, size_t len)
 		snprintf(message, len,
 			"%s: file handles can't be opened; rdmaxferd needs CAP_DAC_READ_SEARCH "
 			"outside of user namespaces",
-			volume->config->path);
+			volume->path);
 		return fd;
 	}
 	if (fd < 0)
@@ -131,6 +131,15 @@ static int open_parts(
 	return err ? err : check_handles(volume, message, len);
 }
 
+static void volume_close(struct volume *volume)
+{
+	if (volume->root_fd >= 0)
+		volume->store->close(volume->root_fd);
+	change_table_destroy(volume->changes);
+	OPENSSL_cleanse(volume->maker.key, sizeof(volume->maker.key));
+	free(volume);
+}
+
 int volume_open(const struct volume_params *params, struct volume **result, char *message,
 	size_t message_len)
 {
@@ -139,7 +148,8 @@ int volume_open(const struct volume_params *params, struct volume **result, char
 
 	if (!volume)
 		return -ENOMEM;
-	volume->config = params->config;
+	atomic_init(&volume->refs, 1);
+	snprintf(volume->path, sizeof(volume->path), "%s", params->config->path);
 	volume->store = params->store;
 	volume->root_fd = -1;
 	volume->maker.volume_id = params->config->id;
@@ -150,28 +160,27 @@ int volume_open(const struct volume_params *params, struct volume **result, char
 		err = open_parts(volume, params, message, message_len);
 	else
 		snprintf(message, message_len, "out of memory");
-	if (err)
+	if (err) {
 		volume_close(volume);
-	else
-		*result = volume;
-	return err;
+		return err;
+	}
+	volume->gone = params->gone;
+	volume->arg = params->arg;
+	*result = volume;
+	return 0;
 }
 
-void volume_close(struct volume *volume)
+struct volume *volume_get(struct volume *volume)
 {
-	if (!volume)
+	atomic_fetch_add(&volume->refs, 1);
+	return volume;
+}
+
+void volume_put(struct volume *volume)
+{
+	if (atomic_fetch_sub(&volume->refs, 1) != 1)
 		return;
-	if (volume->root_fd >= 0)
-		volume->store->close(volume->root_fd);
-	change_table_destroy(volume->changes);
-	OPENSSL_cleanse(volume->maker.key, sizeof(volume->maker.key));
-	free(volume);
-}
-
-bool volume_allows(const struct volume *volume, const char *node)
-{
-	for (unsigned i = 0; i < volume->config->nnodes; i++)
-		if (strcmp(volume->config->nodes[i], node) == 0)
-			return true;
-	return false;
+	if (volume->gone)
+		volume->gone(volume->arg, volume);
+	volume_close(volume);
 }

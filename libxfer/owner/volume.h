@@ -13,7 +13,8 @@
 
 /* Constant while it is served, but for what says otherwise. */
 struct volume {
-	const struct config_volume *config; /* the caller's */
+	_Atomic unsigned refs;
+	char path[4096]; /* for messages */
 	const struct store_ops *store;
 	int root_fd; /* the open directory; carries the lock and tells the mount for handles */
 	uint64_t root_ino;
@@ -24,6 +25,8 @@ struct volume {
 	bool in_memory;                               /* its file system has no disk to wait for */
 	_Atomic bool no_nowait_read, no_nowait_write; /* it can't say what would have to wait */
 	_Atomic uint64_t operations;                  /* since the start */
+	void (*gone)(void *arg, struct volume *volume);
+	void *arg;
 };
 
 struct volume_params {
@@ -31,6 +34,9 @@ struct volume_params {
 	const struct store_ops *store;
 	const char *state_dir;
 	unsigned lock_ms; /* how long to wait for the lock */
+	/* NULL, or called with the last reference, before the lock is given up. Any thread. */
+	void (*gone)(void *arg, struct volume *volume);
+	void *arg;
 };
 
 /*
@@ -39,10 +45,9 @@ struct volume_params {
  */
 int volume_open(const struct volume_params *params, struct volume **volume, char *message,
 	size_t message_len);
-/* Nothing may use it any more. Gives the lock up. */
-void volume_close(struct volume *volume);
-
-bool volume_allows(const struct volume *volume, const char *node);
+struct volume *volume_get(struct volume *volume);
+/* With the last reference the lock is given up. Any thread. */
+void volume_put(struct volume *volume);
 
 /* --- parts of volume_open, for tests ----------------------------------------------------------- */
 

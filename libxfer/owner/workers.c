@@ -56,6 +56,16 @@ static void list(struct work_pool *pool, struct work_queue *queue)
 	TAILQ_INSERT_TAIL(&pool->ready, queue, ready);
 }
 
+/* A higher cap takes effect at once, a lower one as work ends. */
+void work_queue_set_cap(struct work_pool *pool, struct work_queue *queue, unsigned cap)
+{
+	pthread_mutex_lock(&pool->lock);
+	queue->cap = cap;
+	list(pool, queue);
+	call_one(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
 int work_submit(struct work_pool *pool, struct work_queue *queue, struct xfer_request *request)
 {
 	int err = 0;

@@ -30,6 +30,7 @@ struct work_pool_params {
 };
 
 void work_queue_init(struct work_queue *queue, unsigned cap);
+void work_queue_set_cap(struct work_pool *pool, struct work_queue *queue, unsigned cap);
 /* A snapshot, for status. Any thread. */
 void work_queue_load(
 	struct work_pool *pool, struct work_queue *queue, unsigned *queued, unsigned *running);

@@ -55,6 +55,7 @@ static int load(const char *text, struct config **config)
 }
 
 #define NODES   "nodes = ( { name = \"a\"; uids = [ 0 ]; } );\n"
+#define VOLUME  "volumes = ( { name = \"v\"; path = \"/v\"; nodes = [ \"a\" ]; "
 #define VOLUMES "volumes = ( { name = \"v\"; path = \"/v\"; nodes = [ \"a\" ]; } );\n"
 
 static void test_defaults(void **state)
@@ -65,6 +66,10 @@ static void test_defaults(void **state)
 	assert_int_equal(load("node = \"b\";\n" NODES VOLUMES, &config), 0);
 	assert_string_equal(config->node, "b");
 	assert_string_equal(config->state_dir, "/var/lib/rdmaxfer");
+	assert_false(config->volumes[0].read_only);
+	assert_int_equal(config->volumes[0].squash, SQUASH_NONE);
+	assert_int_equal(config->volumes[0].anon_uid, 65534);
+	assert_int_equal(config->volumes[0].anon_gid, 65534);
 	assert_int_equal(config->nlisten, 2);
 	assert_string_equal(config->listen[0], "0.0.0.0:20491");
 	assert_string_equal(config->listen[1], "unix:/run/rdmaxfer/rdmaxferd.sock");
@@ -86,8 +91,10 @@ static void test_everything_said(void **state)
 		     "state_dir = \"/s\"; run_dir = \"/r\"; log_level = \"debug\"; workers = 3;\n"
 		     "nodes = ( { name = \"a\"; address = \"10.0.0.1\"; insecure = true; },\n"
 		     "  { name = \"c\"; uids = [ 0, 7 ]; } );\n"
-		     "volumes = ( { name = \"v\"; path = \"/v\"; nodes = [ \"a\", \"c\" ];\n"
-		     "  workers = 2; id = 0xfedcba98; } );\n",
+		     "volumes = ( { name = \"v\"; path = \"/v\";\n"
+		     "  nodes = ( \"a\", { name = \"c\"; read_only = true; } );\n"
+		     "  workers = 2; id = 0xfedcba98; read_only = true; squash = \"root\";\n"
+		     "  anon_uid = 99; anon_gid = 98; } );\n",
 			&config),
 		0);
 	assert_int_equal(config->nlisten, 2); /* the socket in run_dir is there already */
@@ -98,6 +105,14 @@ static void test_everything_said(void **state)
 	assert_int_equal(config->volumes[0].id, 0xfedcba98);
 	assert_int_equal(config->volumes[0].workers, 2);
 	assert_int_equal(config->volumes[0].nnodes, 2);
+	assert_true(config->volumes[0].read_only);
+	assert_int_equal(config->volumes[0].squash, SQUASH_ROOT);
+	assert_int_equal(config->volumes[0].anon_uid, 99);
+	assert_int_equal(config->volumes[0].anon_gid, 98);
+	assert_false(config_volume_node_find(&config->volumes[0], "a")->read_only);
+	assert_true(config_volume_node_find(&config->volumes[0], "c")->read_only);
+	assert_null(config_volume_node_find(&config->volumes[0], "b"));
+	assert_null(config_volume_node_find(&config->volumes[0], ""));
 	config_free(config);
 }
 
@@ -114,6 +129,12 @@ static void test_mistakes(void **state)
 		{ "node = 7;\n" NODES VOLUMES, 1, "node" },
 		{ "node = \"\";\n" NODES VOLUMES, 1, "node" },
 		{ "node = \"../b\";\n" NODES VOLUMES, 1, "node" },
+		{ "node = \"b\";\n" NODES VOLUME "squash = \"some\"; } );\n", 3, "squash" },
+		{ "node = \"b\";\n" NODES VOLUME "read_only = 1; } );\n", 3, "read_only" },
+		{ "node = \"b\";\n" NODES VOLUME "anon_uid = -1; } );\n", 3, "anon_uid" },
+		{ "node = \"b\";\n" NODES
+		  "volumes = ( { name = \"v\"; path = \"/v\"; nodes = ( { read_only = true; } ); } );\n",
+			3, "name" },
 		{ "node = \"b\";\nworkers = 0;\n" NODES VOLUMES, 2, "workers" },
 		{ "node = \"b\";\nworkers = \"many\";\n" NODES VOLUMES, 2, "workers" },
 		{ "node = \"b\";\nlog_level = \"loud\";\n" NODES VOLUMES, 2, "log_level" },

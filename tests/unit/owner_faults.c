@@ -27,7 +27,7 @@
 
 static struct fixture {
 	char dir[64];
-	struct config config;
+	char state_dir[128];
 	struct config_volume volume;
 	struct service service;
 	struct peer_state peer;
@@ -126,26 +126,29 @@ static struct store_ops failing;
 
 static int setup(void **state)
 {
-	static char nodes[1][XFER_NODE_MAX + 1] = { "a" };
+	struct config *config = calloc(1, sizeof(*config));
 
 	(void)state;
+	assert_non_null(config);
 	memset(&f, 0, sizeof(f));
 	umask(0);
 	strcpy(f.dir, "/tmp/xfer-faults-XXXXXX");
 	assert_non_null(mkdtemp(f.dir));
 	assert_int_equal(chmod(f.dir, 0755), 0);
-	f.volume = (struct config_volume){
-		.name = "v", .id = 99, .workers = 1, .nnodes = 1, .nodes = nodes
-	};
+	f.volume = (struct config_volume){ .name = "v", .id = 99, .workers = 1 };
 	snprintf(f.volume.path, sizeof(f.volume.path), "%s/v", f.dir);
 	assert_int_equal(mkdir(f.volume.path, 0777), 0);
-	f.config = (struct config){ .workers = 1, .nvolumes = 1, .volumes = &f.volume };
-	snprintf(f.config.state_dir, sizeof(f.config.state_dir), "%s/s", f.dir);
-	assert_int_equal(mkdir(f.config.state_dir, 0700), 0);
+	*config = (struct config){ .workers = 1, .nvolumes = 1 };
+	config->volumes = malloc(sizeof(f.volume));
+	assert_non_null(config->volumes);
+	config->volumes[0] = f.volume;
+	snprintf(config->state_dir, sizeof(config->state_dir), "%s/s", f.dir);
+	snprintf(f.state_dir, sizeof(f.state_dir), "%s/s", f.dir);
+	assert_int_equal(mkdir(f.state_dir, 0700), 0);
 	countdown = failed = 0;
 	short_nowait = false;
 	assert_int_equal(store_posix_prepare(), 0);
-	assert_int_equal(service_open_volumes(&f.service, &f.config, &failing, 0), 0);
+	assert_int_equal(service_open_volumes(&f.service, config, &failing, 0), 0);
 	assert_int_equal(service_start(&f.service), 0);
 	opens_init(&f.peer.opens, &f.service.opens);
 	xfer_handle_root(99, &f.root);
@@ -170,6 +173,11 @@ static int teardown(void **state)
 	return nftw(f.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static struct volume *volume(void)
+{
+	return f.service.setup->volumes[0].volume;
+}
+
 /* One operation as USER, on this thread. */
 struct call {
 	struct xfer_request request;
@@ -182,7 +190,7 @@ static struct call *call_new(void)
 
 	assert_non_null(call);
 	call->op = (struct op){ .service = &f.service,
-		.volume = f.service.volumes[0],
+		.volume = volume(),
 		.peer = &f.peer,
 		.request = &call->request,
 		.cred = { .uid = USER, .gid = USER } };
@@ -533,7 +541,7 @@ static void test_read_goes_on_where_memory_ends(void **state)
 	call = call_new();
 	res = &call->request.results.read;
 	fill_read(&call->request.args);
-	if (!service_read_now(&call->op) && f.service.volumes[0]->no_nowait_read) {
+	if (!service_read_now(&call->op) && volume()->no_nowait_read) {
 		call_free(call, false);
 		skip(); /* a file system without RWF_NOWAIT */
 	}
@@ -591,7 +599,7 @@ static void test_write_by_the_lane(void **state)
 
 	(void)state;
 	empty_cache();
-	f.service.volumes[0]->in_memory = true;
+	volume()->in_memory = true;
 	fill_text(call, text);
 	assert_false(service_write_now(&call->op)); /* nothing at hand */
 	assert_int_equal(service_write(&call->op), 0);
@@ -608,9 +616,9 @@ static void test_write_by_the_lane(void **state)
 
 	call = call_new();
 	fill_text(call, text);
-	f.service.volumes[0]->in_memory = false;
+	volume()->in_memory = false;
 	assert_false(service_write_now(&call->op)); /* a stable write waits for the disk */
-	f.service.volumes[0]->in_memory = true;
+	volume()->in_memory = true;
 	creds_daemon();
 	make("file", "0123456789", 0);
 	assert_false(service_write_now(&call->op));
@@ -672,7 +680,7 @@ static void check_lost(uint8_t verifier[8])
 	verifier_get(&f.service.verifier, verifier);
 	assert_memory_not_equal(before, verifier, 8);
 	creds_daemon();
-	assert_int_equal(verifier_init(&next, f.config.state_dir), 0);
+	assert_int_equal(verifier_init(&next, f.state_dir), 0);
 	assert_memory_equal(next.bytes, verifier, 8);
 	verifier_fini(&next);
 }

@@ -31,6 +31,7 @@ static int fake_close(int fd)
 }
 
 static const struct store_ops fake = { .close = fake_close };
+static const struct volume volume = { .store = &fake }, other_volume = { .store = &fake };
 
 static struct xfer_handle handle_of(uint32_t number)
 {
@@ -45,7 +46,7 @@ static struct file *make(uint32_t number)
 	struct xfer_handle handle = handle_of(number);
 
 	open_descriptors++;
-	return file_new(&fake, 1000, XFER_OPEN_READ, &handle);
+	return file_new(&volume, 1000, XFER_OPEN_READ, &handle);
 }
 
 static uint64_t add(struct opens *opens, uint32_t number)
@@ -93,6 +94,37 @@ static void test_ids(void **state)
 	opens_fini(&two);
 	assert_int_equal(open_descriptors, 0);
 	assert_int_equal(limit.count, 0);
+}
+
+static void test_a_volume_goes(void **state)
+{
+	struct opens_limit limit = { .max = 100, .max_peer = 100 };
+	struct opens opens;
+	struct file *files[4];
+	uint64_t ids[10], left;
+	unsigned place, count, taken = 0;
+	struct xfer_handle handle = handle_of(1);
+
+	(void)state;
+	opens_init(&opens, &limit);
+	for (unsigned i = 0; i < 10; i++)
+		ids[i] = add(&opens, i);
+	assert_int_equal(opens_reserve(&opens, &place), 0);
+	open_descriptors++;
+	left = opens_fill(&opens, place, file_new(&other_volume, 1000, XFER_OPEN_READ, &handle));
+	while ((count = opens_take_volume(&opens, &volume, files, 4)) > 0) {
+		taken += count;
+		while (count > 0)
+			file_put(files[--count]);
+	}
+	assert_int_equal(taken, 10);
+	assert_int_equal(open_descriptors, 1);
+	assert_int_equal(atomic_load(&limit.count), 1);
+	for (unsigned i = 0; i < 10; i++)
+		assert_null(opens_find(&opens, ids[i]));
+	file_put(opens_take(&opens, left));
+	assert_int_equal(open_descriptors, 0);
+	opens_fini(&opens);
 }
 
 static void test_limits(void **state)
@@ -159,7 +191,9 @@ static void test_threads(void **state)
 static void put(struct file_cache *cache, uint32_t number, const struct xfer_cred *cred)
 {
 	struct xfer_handle handle = handle_of(number);
-	struct file_key key = { .handle = &handle, .cred = cred, .access = XFER_OPEN_READ };
+	struct file_key key = {
+		.volume = &volume, .handle = &handle, .cred = cred, .access = XFER_OPEN_READ
+	};
 	struct file *file = make(number);
 
 	filecache_put(cache, &key, file, number + 5);
@@ -170,9 +204,11 @@ static bool has(struct file_cache *cache, uint32_t number, const struct xfer_cre
 	uint32_t access, bool override)
 {
 	struct xfer_handle handle = handle_of(number);
-	struct file_key key = {
-		.handle = &handle, .cred = cred, .access = access, .owner_override = override
-	};
+	struct file_key key = { .volume = &volume,
+		.handle = &handle,
+		.cred = cred,
+		.access = access,
+		.owner_override = override };
 	uint64_t ctime = 0;
 	struct file *file = filecache_find(cache, &key, &ctime);
 
@@ -242,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_a_volume_goes),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_cache_keys),

@@ -81,9 +81,9 @@ static void test_lock_names_its_holder(void **state)
 	snprintf(pid, sizeof(pid), "process %d (", getpid());
 	assert_non_null(strstr(message, pid));
 	assert_non_null(strstr(message, config.path));
-	volume_close(first);
+	volume_put(first);
 	assert_int_equal(try_open(0, &second), 0);
-	volume_close(second);
+	volume_put(second);
 }
 
 /* The lock is had as soon as the holder ends, however it ends. */
@@ -109,7 +109,7 @@ static void test_lock_is_waited_for(void **state)
 	assert_int_equal(try_open(5000, &volume), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
-	volume_close(volume);
+	volume_put(volume);
 	close(ready[0]);
 	close(ready[1]);
 }
@@ -167,10 +167,10 @@ static void test_key_is_the_volumes(void **state)
 	assert_int_equal(try_open(0, &volume), 0);
 	assert_int_equal(store_posix.handle_of(volume->root_fd, &kernel, &mount_id), 0);
 	assert_int_equal(handle_encode(&volume->maker, &kernel, &handle), 0);
-	volume_close(volume);
+	volume_put(volume);
 	assert_int_equal(try_open(0, &volume), 0); /* a handle outlives the process */
 	assert_int_equal(handle_decode(&volume->maker, &handle, &root, &kernel), 0);
-	volume_close(volume);
+	volume_put(volume);
 }
 
 static void test_what_cannot_be_served(void **state)
@@ -186,20 +186,6 @@ static void test_what_cannot_be_served(void **state)
 	assert_non_null(strstr(message, "create the directory"));
 	strcpy(config.path, "/etc/passwd");
 	assert_int_equal(try_open(0, &volume), -ENOTDIR);
-}
-
-static void test_allows(void **state)
-{
-	char nodes[2][XFER_NODE_MAX + 1] = { "a", "c" };
-	struct volume volume = { .config = &config };
-
-	(void)state;
-	config.nodes = nodes;
-	config.nnodes = 2;
-	assert_true(volume_allows(&volume, "a"));
-	assert_true(volume_allows(&volume, "c"));
-	assert_false(volume_allows(&volume, "b"));
-	assert_false(volume_allows(&volume, ""));
 }
 
 /* --- the write verifier ------------------------------------------------------------------------ */
@@ -259,7 +245,6 @@ int main(void)
 		TEST(test_key),
 		TEST(test_key_is_the_volumes),
 		TEST(test_what_cannot_be_served),
-		TEST(test_allows),
 		TEST(test_verifier),
 		TEST(test_broken_verifier),
 	};

@@ -108,7 +108,6 @@ int fixture_teardown(void **state)
 	xfer_context_destroy(f.context);
 	xfer_server_destroy(f.server);
 	service_stop(&f.service);
-	config_free(f.config);
 	return nftw(f.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
