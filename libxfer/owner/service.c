@@ -163,25 +163,22 @@ static struct op op_of(struct service *service, struct xfer_request *request)
 	return op;
 }
 
-/* The end of an admitted request: the setup is its own to the last. */
-static void finish(struct xfer_request *request, int err)
-{
-	struct served *served = request->user;
-
-	xfer_request_finish(request, err);
-	setup_put(served->setup);
-}
-
-/* On a worker. */
-static void run(void *arg, struct work_queue *queue, struct xfer_request *request)
+/* On a worker. The volume's queue has to stay until the pool has counted the request off. */
+static void *run(void *arg, struct xfer_request *request)
 {
 	struct op op = op_of(arg, request);
+	struct served *served = request->user;
 	int err = procedures[request->proc](&op);
 
-	(void)queue;
 	if (err)
 		log_error(&op, err);
-	finish(request, err);
+	xfer_request_finish(request, err);
+	return served->setup;
+}
+
+static void release(void *held)
+{
+	setup_put(held);
 }
 
 /* Whether an operation changes what is on the volume. */
@@ -250,6 +247,15 @@ static bool done_now(const struct op *op)
 	default:
 		return false;
 	}
+}
+
+/* The end of an admitted request that no worker had. */
+static void finish(struct xfer_request *request, int err)
+{
+	struct served *served = request->user;
+
+	xfer_request_finish(request, err);
+	setup_put(served->setup);
 }
 
 /* Lane thread; the request is admitted. */
@@ -397,7 +403,11 @@ int service_start(struct service *service)
 {
 	const struct config *config = service->setup->config;
 	struct work_pool_params pool = {
-		.threads = config->workers, .queued_max = QUEUED_MAX, .run = run, .arg = service
+		.threads = config->workers,
+		.queued_max = QUEUED_MAX,
+		.run = run,
+		.release = release,
+		.arg = service,
 	};
 	int err = verifier_init(&service->verifier, config->state_dir);
 

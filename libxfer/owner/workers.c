@@ -62,7 +62,8 @@ void work_queue_set_cap(struct work_pool *pool, struct work_queue *queue, unsign
 	pthread_mutex_lock(&pool->lock);
 	queue->cap = cap;
 	list(pool, queue);
-	call_one(pool);
+	for (unsigned i = queue->running; i < cap && i < queue->running + queue->queued; i++)
+		call_one(pool);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -121,26 +122,38 @@ static struct xfer_request *take(struct work_pool *pool, struct work_queue **res
 	return request;
 }
 
+static void release(struct work_pool *pool, void **held)
+{
+	if (*held)
+		pool->params.release(*held);
+	*held = NULL;
+}
+
 static void *work(void *arg)
 {
 	struct work_pool *pool = arg;
 	struct xfer_request *request;
 	struct work_queue *queue;
+	void *held = NULL;
 
 	pthread_mutex_lock(&pool->lock);
-	while (!pool->stopping || pool->queued > 0) {
+	while (!pool->stopping || pool->queued > 0 || held) {
 		request = take(pool, &queue);
-		if (!request && pool->stopping)
-			break; /* what is left belongs to volumes whose threads are at it */
-		if (!request) {
+		if (!request && !held) {
+			if (pool->stopping)
+				break; /* what is left belongs to volumes whose threads are at it */
 			sleep_until_called(pool);
 			continue;
 		}
 		pthread_mutex_unlock(&pool->lock);
-		pool->params.run(pool->params.arg, queue, request);
+		release(pool, &held);
+		if (request)
+			held = pool->params.run(pool->params.arg, request);
 		pthread_mutex_lock(&pool->lock);
-		queue->running--;
-		list(pool, queue);
+		if (request) {
+			queue->running--;
+			list(pool, queue);
+		}
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;

@@ -24,8 +24,10 @@ struct work_queue {
 struct work_pool_params {
 	unsigned threads;
 	unsigned queued_max; /* requests waiting, of all volumes */
-	/* On a worker: carries the request out and replies. */
-	void (*run)(void *arg, struct work_queue *queue, struct xfer_request *request);
+	/* On a worker: carries the request out and replies. What it returns is passed to `release`, unless NULL. */
+	void *(*run)(void *arg, struct xfer_request *request);
+	/* On a worker: the pool no longer uses the queue of the request that was run; it may go with `held`. */
+	void (*release)(void *held);
 	void *arg;
 };
 

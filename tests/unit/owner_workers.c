@@ -23,13 +23,14 @@
 #define QUEUES 4
 
 static struct work_queue queues[QUEUES];
-static _Atomic unsigned running[QUEUES], most[QUEUES], done[QUEUES];
+static _Atomic unsigned running[QUEUES], most[QUEUES], done[QUEUES], released[QUEUES];
 static _Atomic unsigned work_us, out_of_order;
 static _Atomic bool hold;
 
 /* xid: the number of the request within its queue. */
-static void run(void *arg, struct work_queue *queue, struct xfer_request *request)
+static void *run(void *arg, struct xfer_request *request)
 {
+	struct work_queue *queue = request->user;
 	size_t q = (size_t)(queue - queues);
 	unsigned now = atomic_fetch_add(&running[q], 1) + 1, seen = atomic_load(&most[q]);
 
@@ -45,25 +46,35 @@ static void run(void *arg, struct work_queue *queue, struct xfer_request *reques
 	atomic_fetch_sub(&running[q], 1);
 	atomic_fetch_add(&done[q], 1);
 	free(request);
+	return queue;
 }
 
-static struct xfer_request *request_of(uint32_t xid)
+/* Only then may the queue go: the pool has counted the request off. */
+static void release(void *held)
+{
+	atomic_fetch_add(&released[(struct work_queue *)held - queues], 1);
+}
+
+static struct xfer_request *request_of(struct work_queue *queue, uint32_t xid)
 {
 	struct xfer_request *request = malloc(sizeof(*request));
 
 	assert_non_null(request);
 	request->xid = xid;
+	request->user = queue;
 	return request;
 }
 
 static struct work_pool *start(unsigned threads, unsigned max, const unsigned caps[QUEUES])
 {
-	struct work_pool_params params = { .threads = threads, .queued_max = max, .run = run };
+	struct work_pool_params params = {
+		.threads = threads, .queued_max = max, .run = run, .release = release
+	};
 	struct work_pool *pool;
 
 	for (int i = 0; i < QUEUES; i++) {
 		work_queue_init(&queues[i], caps[i]);
-		running[i] = most[i] = done[i] = 0;
+		running[i] = most[i] = done[i] = released[i] = 0;
 	}
 	out_of_order = 0;
 	work_us = 0;
@@ -81,10 +92,12 @@ static void test_caps_and_order(void **state)
 	work_us = 200;
 	for (uint32_t i = 0; i < 400; i++)
 		for (int q = 0; q < QUEUES; q++)
-			assert_int_equal(work_submit(pool, &queues[q], request_of(i)), 0);
+			assert_int_equal(
+				work_submit(pool, &queues[q], request_of(&queues[q], i)), 0);
 	work_pool_destroy(pool); /* runs them all */
 	for (int q = 0; q < QUEUES; q++) {
 		assert_int_equal(done[q], 400);
+		assert_int_equal(released[q], 400);
 		assert_true(most[q] <= caps[q]);
 	}
 	assert_int_equal(most[1], 2); /* the cap is made use of */
@@ -101,10 +114,10 @@ static void test_hanging_queue(void **state)
 	(void)state;
 	hold = true;
 	for (uint32_t i = 0; i < 10; i++)
-		assert_int_equal(work_submit(pool, &queues[0], request_of(i)), 0);
+		assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], i)), 0);
 	for (int i = 0; i < 1000 && running[0] < 2; i++)
 		usleep(1000);
-	assert_int_equal(work_submit(pool, &queues[1], request_of(0)), 0);
+	assert_int_equal(work_submit(pool, &queues[1], request_of(&queues[1], 0)), 0);
 	for (int i = 0; i < 1000 && running[1] == 0; i++)
 		usleep(1000);
 	assert_int_equal(running[1], 1);
@@ -116,19 +129,47 @@ static void test_hanging_queue(void **state)
 	assert_int_equal(done[0], 10);
 }
 
+/* What is finished is released although nothing follows, and a higher cap takes effect at once. */
+static void test_release_and_new_cap(void **state)
+{
+	static const unsigned caps[QUEUES] = { 1, 1, 1, 1 };
+	struct work_pool *pool = start(4, 10000, caps);
+
+	(void)state;
+	assert_int_equal(work_submit(pool, &queues[1], request_of(&queues[1], 0)), 0);
+	for (int i = 0; i < 1000 && released[1] == 0; i++)
+		usleep(1000);
+	assert_int_equal(released[1], 1);
+	hold = true;
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], i)), 0);
+	for (int i = 0; i < 1000 && running[0] == 0; i++)
+		usleep(1000);
+	usleep(20000);
+	assert_int_equal(running[0], 1);
+	work_queue_set_cap(pool, &queues[0], 3);
+	for (int i = 0; i < 1000 && running[0] < 3; i++)
+		usleep(1000);
+	assert_int_equal(running[0], 3);
+	hold = false;
+	work_pool_destroy(pool);
+	assert_int_equal(done[0], 10);
+	assert_int_equal(released[0], 10);
+}
+
 static void test_bound(void **state)
 {
 	static const unsigned caps[QUEUES] = { 1, 1, 1, 1 };
 	struct work_pool *pool = start(1, 3, caps);
-	struct xfer_request *request = request_of(9);
+	struct xfer_request *request = request_of(&queues[1], 9);
 
 	(void)state;
 	hold = true;
-	assert_int_equal(work_submit(pool, &queues[0], request_of(0)), 0);
+	assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], 0)), 0);
 	for (int i = 0; i < 1000 && running[0] == 0; i++)
 		usleep(1000);
 	for (uint32_t i = 1; i < 4; i++)
-		assert_int_equal(work_submit(pool, &queues[0], request_of(i)), 0);
+		assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], i)), 0);
 	assert_int_equal(work_submit(pool, &queues[1], request), -EAGAIN);
 	free(request); /* it stayed ours */
 	hold = false;
@@ -144,7 +185,7 @@ static void *submit(void *arg)
 	struct work_queue *queue = arg;
 
 	for (uint32_t i = 0; i < 5000; i++) {
-		struct xfer_request *request = request_of(i);
+		struct xfer_request *request = request_of(queue, i);
 
 		while (work_submit(shared, queue, request))
 			usleep(50);
@@ -180,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_caps_and_order),
 		cmocka_unit_test(test_hanging_queue),
+		cmocka_unit_test(test_release_and_new_cap),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_no_lost_wakeup),
 	};
