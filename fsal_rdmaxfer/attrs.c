@@ -63,7 +63,7 @@ static struct xfer_time from_timespec(struct timespec time)
 	return (struct xfer_time){ .sec = time.tv_sec, .nsec = (uint32_t)time.tv_nsec };
 }
 
-void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set)
+int rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set)
 {
 	static const struct {
 		attrmask_t fsal;
@@ -81,7 +81,7 @@ void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *se
 
 	memset(set, 0, sizeof(*set));
 	if (!in)
-		return;
+		return 0;
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (FSAL_TEST_MASK(in->valid_mask, bits[i].fsal))
 			set->mask |= bits[i].xfer;
@@ -93,6 +93,7 @@ void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *se
 		set->atime = from_timespec(in->atime);
 	if (set->mask & XFER_SET_MTIME)
 		set->mtime = from_timespec(in->mtime);
+	return set->atime.nsec < 1000000000 && set->mtime.nsec < 1000000000 ? 0 : -EINVAL;
 }
 
 /* The seconds are compared as far as every file system keeps them. */
@@ -146,7 +147,9 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	uint64_t open_id = 0;
 	int err;
 
-	rdx_attrs_from_fsal(attrs, &set);
+	err = rdx_attrs_from_fsal(attrs, &set);
+	if (err)
+		return rdx_status(err);
 	if (set.mask & XFER_SET_SIZE) {
 		if (obj->type != REGULAR_FILE)
 			return fsalstat(ERR_FSAL_INVAL, EINVAL);

@@ -17,8 +17,8 @@ object_file_type_t rdx_type_to_fsal(enum xfer_type type);
 void rdx_attrs_to_fsal(
 	const struct rdx_volume *volume, const struct xfer_attr *attr, struct fsal_attrlist *out);
 
-/* What shall be set; attributes that no volume has are left out. in: NULL: nothing. */
-void rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set);
+/* What shall be set; attributes that no volume has are left out. in: NULL: nothing. -EINVAL: a time that is none. */
+int rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set);
 
 /* Whether these times are what an exclusive creation with this verifier leaves in its file. */
 bool rdx_attrs_bear_verifier(const struct xfer_attr *attr, const uint8_t verifier[8]);

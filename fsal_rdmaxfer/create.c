@@ -16,12 +16,11 @@ static fsal_status_t create(struct fsal_obj_handle *dir, const char *name, struc
 	struct xfer_opt_attr dir_attr = { 0 };
 	struct xfer_node node;
 	struct rdx_op op;
-	fsal_status_t status = rdx_op_begin(object->volume, &op);
-	int err;
+	int err = rdx_attrs_from_fsal(attrs_in, &make->set);
+	fsal_status_t status = err ? rdx_status(err) : rdx_op_begin(object->volume, &op);
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	rdx_attrs_from_fsal(attrs_in, &make->set);
 	err = xfer_op_create(op.session, &op.cred, &object->handle, name, make, &node, &dir_attr);
 	rdx_op_end(&op);
 	rdx_object_feed(object, &dir_attr);

@@ -160,6 +160,17 @@ static bool find_volume(struct rdx_export *export)
 	return export->volume != NULL;
 }
 
+/* Ganesha lowers MaxRead and MaxWrite to what the FSAL can, but not what it asks NFSv3's clients to prefer. */
+static void lower_preferred(void)
+{
+	struct gsh_export *export = op_ctx->ctx_export;
+
+	if (export->PrefRead > XFER_IO_MAX)
+		export->PrefRead = XFER_IO_MAX;
+	if (export->PrefWrite > XFER_IO_MAX)
+		export->PrefWrite = XFER_IO_MAX;
+}
+
 /* --- creation and end ------------------------------------------------------------------------- */
 
 static void export_free(struct rdx_export *export)
@@ -186,6 +197,7 @@ fsal_status_t rdx_create_export(struct fsal_module *module, void *parse_node,
 		export_free(export);
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	}
+	lower_preferred();
 	export->export.fsal = module;
 	export->export.up_ops = up_ops;
 	op_ctx->fsal_export = &export->export;
@@ -218,6 +230,7 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 			"Export %s: Owner, Volume and Volume_Id can't be changed while it is exported: "
 			"remove the export and add it again",
 			export_path());
+	lower_preferred();
 	return read && same ? fsalstat(ERR_FSAL_NO_ERROR, 0) : fsalstat(ERR_FSAL_INVAL, EINVAL);
 }
 

@@ -213,7 +213,8 @@ fsal_status_t rdx_open2(struct fsal_obj_handle *obj, struct state_t *state, fsal
 	if (mode == FSAL_NO_CREATE || (!name && mode >= FSAL_EXCLUSIVE))
 		open.flags |= XFER_OPEN_OWNER_OVERRIDE;
 	*caller_perm_check = open.flags & XFER_OPEN_OWNER_OVERRIDE;
-	rdx_attrs_from_fsal(attrs_in, &open.set);
+	if (rdx_attrs_from_fsal(attrs_in, &open.set))
+		return rdx_status(-EINVAL);
 	if (open.create == XFER_EXCLUSIVE)
 		memcpy(open.verifier, verifier, sizeof(open.verifier));
 	if (name)

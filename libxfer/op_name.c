@@ -39,7 +39,7 @@ int xfer_op_lookup(struct xfer_session *session, const struct xfer_cred *cred,
 
 	xfer_session_prepare(&call, session, cred, XFER_PROC_LOOKUP);
 	call.args.name.dir = *dir;
-	err = xfer_op_put_name(call.args.name.name, name);
+	err = *name ? xfer_op_put_name(call.args.name.name, name) : -ENOENT;
 	return err ? err : node_call(&call, node, dir_attr);
 }
 

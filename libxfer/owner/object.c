@@ -71,12 +71,21 @@ int object_open_at(struct volume *volume, int dir, const char *name, struct obje
 	return 0;
 }
 
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 int object_check_name(const char *name)
 {
-	if (name[0] == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 ||
-		strcmp(name, "..") == 0)
+	if (name[0] == '\0' || strchr(name, '/') || is_dots(name))
 		return -EINVAL;
 	return strlen(name) > XFER_NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+int object_check_new_name(const char *name)
+{
+	return is_dots(name) ? -EEXIST : object_check_name(name);
 }
 
 uint64_t object_ctime_ns(const struct statx *stx)

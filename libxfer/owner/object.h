@@ -22,6 +22,8 @@ int object_open_at(struct volume *volume, int dir, const char *name, struct obje
 
 /* Whether a name is one that can be in a directory: 0, -EINVAL or -ENAMETOOLONG. */
 int object_check_name(const char *name);
+/* The same for a name that is to be made: "." and ".." are there already, -EEXIST. */
+int object_check_new_name(const char *name);
 
 uint64_t object_ctime_ns(const struct statx *stx);
 

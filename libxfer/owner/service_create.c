@@ -80,7 +80,7 @@ int service_create(const struct op *op)
 	const struct xfer_create_args *args = &op->request->args.create;
 	struct object dir;
 	bool made;
-	int err = object_check_name(args->name);
+	int err = object_check_new_name(args->name);
 
 	if (err)
 		return err;

@@ -109,7 +109,7 @@ int service_link(const struct op *op)
 	struct xfer_link_res *res = &op->request->results.link;
 	struct object object, dir;
 	uint32_t dir_volume;
-	int err = object_check_name(args->name);
+	int err = object_check_new_name(args->name);
 
 	if (err)
 		return err;
@@ -173,7 +173,8 @@ int service_unlink(const struct op *op)
 	const struct xfer_name_args *args = &op->request->args.name;
 	struct xfer_link_res *res = &op->request->results.link;
 	struct object dir;
-	int err = object_check_name(args->name);
+	/* As rmdir() says it. */
+	int err = strcmp(args->name, "..") == 0 ? -ENOTEMPTY : object_check_name(args->name);
 
 	if (err)
 		return err;

@@ -182,16 +182,26 @@ static void test_directories_ask_for_permission(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const bad[] = { "", ".", "a/b" };
-	struct xfer_opt_attr dir;
+	static const char *const bad[] = { ".", "a/b" };
+	struct xfer_new make = { .type = XFER_DIR };
+	struct xfer_opt_attr dir, object;
 	struct xfer_node node, up;
 	char path[256], outside[256];
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(
 			xfer_op_lookup(f.session, &root_cred, &f.root, bad[i], &node, &dir),
 			-EINVAL);
+	assert_int_equal(xfer_op_lookup(f.session, &root_cred, &f.root, "", &node, &dir), -ENOENT);
+	assert_int_equal(
+		xfer_op_create(f.session, &root_cred, &f.root, "..", &make, &node, &dir), -EEXIST);
+	assert_int_equal(
+		xfer_op_create(f.session, &root_cred, &f.root, "a/b", &make, &node, &dir), -EINVAL);
+	assert_int_equal(
+		xfer_op_unlink(f.session, &root_cred, &f.root, "..", &dir, &object), -ENOTEMPTY);
+	assert_int_equal(
+		xfer_op_unlink(f.session, &root_cred, &f.root, ".", &dir, &object), -EINVAL);
 	assert_int_equal(
 		xfer_op_lookup(f.session, &root_cred, &f.root, "none", &node, &dir), -ENOENT);
 	assert_true(dir.valid);

@@ -157,7 +157,7 @@ static void test_credentials_and_results(void **state)
 		xfer_op_lookup(f.session, &cred, &f.handle, "missing", &node, &dir_attr), -ENOENT);
 	assert_true(dir_attr.valid);
 	assert_int_equal(
-		xfer_op_lookup(f.session, &cred, &f.handle, "", &node, &dir_attr), -EINVAL);
+		xfer_op_lookup(f.session, &cred, &f.handle, "", &node, &dir_attr), -ENOENT);
 	assert_int_equal(xfer_session_verifier(f.session, verifier), 0);
 	assert_memory_equal(verifier, "vvvvvvvv", 8);
 	tear_down(&f);
