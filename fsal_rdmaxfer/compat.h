@@ -59,4 +59,27 @@ _Static_assert(
 #undef RDX_ASSERT_SIZE
 #endif
 
+/*
+ * What nfs4_op_read.c of 4.3 keeps per READ and READ_PLUS. Its READ_PLUS asks the FSAL as READ does, and then answers
+ * with content that no FSAL was given a place for: success, and no data. The operation's number tells the two apart.
+ */
+struct rdx_nfs4_read_data {
+	READ4res *res;
+	state_owner_t *owner;
+	compound_data_t *data;
+	struct fsal_obj_handle *obj;
+	uint32_t flags;
+	struct io_info info;
+	struct fsal_io_arg arg; /* what read2 gets */
+};
+
+/* Of a read2 on a thread with the client's op_ctx. */
+static inline bool rdx_is_read_plus(struct fsal_io_arg *arg)
+{
+	const struct rdx_nfs4_read_data *read = container_of(arg, struct rdx_nfs4_read_data, arg);
+
+	return op_ctx->nfs_vers == NFS_V4 && op_ctx->nfs_minorvers == 2 &&
+	       container_of(read->res, nfs_resop4, nfs_resop4_u.opread)->resop == NFS4_OP_READ_PLUS;
+}
+
 #endif

@@ -147,8 +147,8 @@ static void start(struct fsal_obj_handle *obj, bool write, bool bypass, fsal_asy
 void rdx_read2(struct fsal_obj_handle *obj, bool bypass, fsal_async_cb done,
 	struct fsal_io_arg *arg, void *caller_arg)
 {
-	if (arg->info) {
-		done(obj, fsalstat(ERR_FSAL_NOTSUPP, 0), arg, caller_arg); /* READ_PLUS */
+	if (rdx_is_read_plus(arg)) {
+		done(obj, fsalstat(ERR_FSAL_NOTSUPP, 0), arg, caller_arg);
 		return;
 	}
 	start(obj, false, bypass, done, arg, caller_arg);
@@ -158,6 +158,13 @@ void rdx_write2(struct fsal_obj_handle *obj, bool bypass, fsal_async_cb done,
 	struct fsal_io_arg *arg, void *caller_arg)
 {
 	start(obj, true, bypass, done, arg, caller_arg);
+}
+
+fsal_status_t rdx_io_advise(struct fsal_obj_handle *obj, struct io_hints *hints)
+{
+	(void)obj;
+	(void)hints;
+	return fsalstat(ERR_FSAL_NOTSUPP, 0);
 }
 
 /* The verifier reaches the client by get_write_verifier. */

@@ -10,6 +10,8 @@ void rdx_read2(struct fsal_obj_handle *obj, bool bypass, fsal_async_cb done,
 	struct fsal_io_arg *arg, void *caller_arg);
 void rdx_write2(struct fsal_obj_handle *obj, bool bypass, fsal_async_cb done,
 	struct fsal_io_arg *arg, void *caller_arg);
+/* Hints are declined: Ganesha 4.3 would keep them where an open's state has its list of locks, and crash at CLOSE. */
+fsal_status_t rdx_io_advise(struct fsal_obj_handle *obj, struct io_hints *hints);
 fsal_status_t rdx_commit2(struct fsal_obj_handle *obj, off_t offset, size_t len);
 
 #endif

@@ -116,7 +116,7 @@ static void handle_to_key(struct fsal_obj_handle *obj, struct gsh_buffdesc *buff
  * What is not in this table is answered by Ganesha's default_methods.c. That is ERR_FSAL_NOTSUPP for:
  *
  *   lease_op2                               delegations
- *   io_advise2                              never called: Ganesha keeps IO_ADVISE's hints to itself
+ *   io_advise2                              never called: IO_ADVISE asks io_advise
  *   layoutget, layoutreturn, layoutcommit   pNFS
  *
  * test_access, is_referral and handle_cmp are right as they are there.
@@ -148,6 +148,7 @@ void rdx_obj_ops_init(struct fsal_obj_ops *ops)
 	ops->read2 = rdx_read2;
 	ops->write2 = rdx_write2;
 	ops->commit2 = rdx_commit2;
+	ops->io_advise = rdx_io_advise;
 	ops->seek2 = rdx_seek2;
 	ops->fallocate = rdx_fallocate;
 	ops->lock_op2 = rdx_lock_op2;

@@ -116,6 +116,53 @@ fsal_status_t rdx_removexattrs(struct fsal_obj_handle *obj, xattrkey4 *name)
 	return rdx_status(err);
 }
 
+/* --- listing ---------------------------------------------------------------------------------- */
+
+#define COUNT_BYTES 4 /* of the array's length, which Ganesha forgets in its own count */
+
+/* What a name without its prefix takes in the answer (RFC 8276, section 8.4.3: XDR's overhead counts). */
+static uint32_t wire_bytes(const char *name)
+{
+	return 4 + (uint32_t)RNDUP(strlen(name + sizeof(PREFIX) - 1));
+}
+
+/* The next one in a list of names with a NUL behind each. */
+static const char *next_name(const char *name)
+{
+	return name + strlen(name) + 1;
+}
+
+static fsal_status_t hand_names(const char *name, const char *end, uint32_t room,
+	nfs_cookie4 *cookie, bool_t *eof, xattrlist4 *names)
+{
+	const char *first, *last;
+	uint32_t count = 0;
+	uint64_t skip;
+
+	for (skip = *cookie; skip > 0 && name < end; skip--)
+		name = next_name(name);
+	if (skip > 0)
+		return fsalstat(ERR_FSAL_BADCOOKIE, 0);
+	for (first = last = name; last < end && wire_bytes(last) <= room; last = next_name(last)) {
+		room -= wire_bytes(last);
+		count++;
+	}
+	if (count == 0 && last < end)
+		return fsalstat(ERR_FSAL_TOOSMALL, 0);
+	names->xl4_entries = count ? gsh_calloc(count, sizeof(*names->xl4_entries)) : NULL;
+	names->xl4_count = count;
+	for (uint32_t i = 0; i < count; i++, first = next_name(first)) {
+		const char *bare = first + sizeof(PREFIX) - 1;
+
+		names->xl4_entries[i].utf8string_len = (uint32_t)strlen(bare);
+		names->xl4_entries[i].utf8string_val = gsh_memdup(bare, strlen(bare));
+	}
+	*cookie += count;
+	*eof = last == end;
+	return rdx_status(0);
+}
+
+/* A cookie is the number of names before: what is added or removed meanwhile may be missed or come twice. */
 fsal_status_t rdx_listxattrs(struct fsal_obj_handle *obj, count4 max_bytes, nfs_cookie4 *cookie,
 	bool_t *eof, xattrlist4 *names)
 {
@@ -131,9 +178,11 @@ fsal_status_t rdx_listxattrs(struct fsal_obj_handle *obj, count4 max_bytes, nfs_
 	bytes = gsh_malloc(XFER_XATTR_MAX);
 	err = xfer_op_listxattr(op.session, &op.cred, &object->handle, bytes, &len);
 	rdx_op_end(&op);
-	/* Takes the prefix away. */
-	status = err ? rdx_status(err)
-		     : fsal_listxattr_helper(bytes, len, max_bytes, cookie, eof, names);
+	if (err)
+		status = rdx_status(err);
+	else
+		status = hand_names(bytes, bytes + len,
+			max_bytes > COUNT_BYTES ? max_bytes - COUNT_BYTES : 0, cookie, eof, names);
 	gsh_free(bytes);
 	return status;
 }

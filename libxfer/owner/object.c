@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "owner/creds.h"
 #include "owner/object.h"
@@ -172,6 +173,25 @@ static struct timespec time_of(
 	return (struct timespec){ .tv_nsec = UTIME_OMIT };
 }
 
+/*
+ * Who may write a file may set its times to now, each by itself, too: the kernel lets only the owner do that with
+ * one of them. Leaves the thread with the daemon's credentials then.
+ */
+static int set_times(struct volume *volume, int fd, const struct xfer_setattr *set)
+{
+	struct timespec stamps[2] = {
+		time_of(set->mask, XFER_SET_ATIME, XFER_SET_ATIME_NOW, &set->atime),
+		time_of(set->mask, XFER_SET_MTIME, XFER_SET_MTIME_NOW, &set->mtime),
+	};
+	int err = volume->store->utimes(fd, stamps);
+
+	if (err != -EPERM || set->mask & (XFER_SET_ATIME | XFER_SET_MTIME) ||
+		volume->store->access(fd, W_OK))
+		return err;
+	creds_daemon();
+	return volume->store->utimes(fd, stamps);
+}
+
 /* The owner before the mode: a change of owner clears the set-id bits. */
 int object_set(struct volume *volume, int fd, const struct xfer_setattr *set)
 {
@@ -184,13 +204,5 @@ int object_set(struct volume *volume, int fd, const struct xfer_setattr *set)
 			set->mask & XFER_SET_GID ? set->gid : (gid_t)-1);
 	if (err == 0 && set->mask & XFER_SET_MODE)
 		err = volume->store->chmod(fd, set->mode & 07777);
-	if (err == 0 && set->mask & times) {
-		struct timespec stamps[2] = {
-			time_of(set->mask, XFER_SET_ATIME, XFER_SET_ATIME_NOW, &set->atime),
-			time_of(set->mask, XFER_SET_MTIME, XFER_SET_MTIME_NOW, &set->mtime),
-		};
-
-		err = volume->store->utimes(fd, stamps);
-	}
-	return err;
+	return err == 0 && set->mask & times ? set_times(volume, fd, set) : err;
 }

@@ -386,6 +386,21 @@ static void test_setattr(void **state)
 		-EPERM);
 	set = (struct xfer_setattr){ .mask = XFER_SET_SIZE, .size = 1 };
 	assert_int_equal(xfer_op_setattr(f.session, &root_cred, &f.root, 0, &set, &attr), -EISDIR);
+	/* Who may write it may set one of its times to now, and to nothing else. */
+	put_file("shared", "text", 0, 0, 0666);
+	node = find("shared");
+	assert_int_equal(xfer_op_setattr(f.session, &user_cred, &node.handle, 0,
+				 &(struct xfer_setattr){ .mask = XFER_SET_MTIME_NOW }, &attr),
+		0);
+	assert_true(attr.mtime.sec > 0 && attr.change > node.attr.change);
+	assert_int_equal(xfer_op_setattr(f.session, &user_cred, &node.handle, 0,
+				 &(struct xfer_setattr){ .mask = XFER_SET_MTIME }, &attr),
+		-EPERM);
+	put_file("closed", "text", 0, 0, 0644);
+	node = find("closed");
+	assert_int_equal(xfer_op_setattr(f.session, &user_cred, &node.handle, 0,
+				 &(struct xfer_setattr){ .mask = XFER_SET_MTIME_NOW }, &attr),
+		-EPERM);
 }
 
 /* --- listings ---------------------------------------------------------------------------------- */
