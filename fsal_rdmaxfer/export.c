@@ -398,6 +398,25 @@ static void get_write_verifier(struct fsal_export *fsal_export, struct gsh_buffd
 	rdx_owner_release(owner);
 }
 
+/* Quotas are the owner's file system's own business: it keeps them, clients only meet them as EDQUOT. */
+static fsal_status_t get_quota(
+	struct fsal_export *fsal_export, const char *path, int type, int id, fsal_quota_t *quota)
+{
+	(void)fsal_export;
+	(void)path;
+	(void)type;
+	(void)id;
+	(void)quota;
+	return fsalstat(ERR_FSAL_NO_QUOTA, 0);
+}
+
+static fsal_status_t set_quota(struct fsal_export *fsal_export, const char *path, int type, int id,
+	fsal_quota_t *quota, fsal_quota_t *result)
+{
+	(void)result;
+	return get_quota(fsal_export, path, type, id, quota);
+}
+
 void rdx_export_ops_init(struct export_ops *ops)
 {
 	ops->release = export_release;
@@ -405,6 +424,8 @@ void rdx_export_ops_init(struct export_ops *ops)
 	ops->wire_to_host = wire_to_host;
 	ops->create_handle = create_handle;
 	ops->get_fs_dynamic_info = get_dynamic_info;
+	ops->get_quota = get_quota;
+	ops->set_quota = set_quota;
 	ops->get_write_verifier = get_write_verifier;
 	ops->alloc_state = rdx_alloc_state;
 	ops->free_state = rdx_free_state;
