@@ -275,12 +275,24 @@ static int serve(struct service *service, const struct options *options)
 	return err;
 }
 
+/* One that comes while volumes' locks are waited for is acted upon when it serves. */
+static void hold_reloads(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 /* Takes the configuration over. */
 static int run(struct config *config, const struct options *options)
 {
 	struct service service;
-	int err = prepare_process();
+	int err;
 
+	hold_reloads();
+	err = prepare_process();
 	if (err == 0)
 		err = make_directory(config->state_dir, 0700, "state_dir");
 	if (err == 0)
