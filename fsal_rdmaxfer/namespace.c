@@ -117,7 +117,8 @@ static bool list_entry(void *arg, const struct xfer_dirent *entry)
 	result = listing->cb(entry->name, obj, &attrs, listing->dir_state, entry->cookie);
 	fsal_release_attrs(&attrs);
 	listing->cookie = entry->cookie;
-	listing->enough = result != DIR_CONTINUE;
+	/* Said once, for the entry that fills a chunk; the next one may begin another. */
+	listing->enough |= result != DIR_CONTINUE;
 	listing->stopped = result >= DIR_TERMINATE;
 	return !listing->stopped;
 }
