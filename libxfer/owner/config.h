@@ -41,7 +41,7 @@ struct config_volume {
 	char name[XFER_NODE_MAX + 1];
 	char path[4096];
 	uint32_t id;
-	unsigned workers; /* at most so many of the pool's threads work for it at a time */
+	unsigned workers; /* threads that work for it at a time */
 	bool read_only;
 	enum config_squash squash;
 	uid_t anon_uid;
@@ -54,7 +54,7 @@ struct config {
 	char node[XFER_NODE_MAX + 1];
 	char state_dir[4096], run_dir[4096];
 	enum xfer_log_level log_level;
-	unsigned workers;
+	unsigned workers; /* of a volume that doesn't say */
 	unsigned nlisten;
 	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
 	unsigned nnodes;

@@ -191,7 +191,6 @@ static const char *fixed_key(const struct config *now, const struct config *next
 	       : !same_listen(now, next)                      ? "listen"
 	       : strcmp(now->state_dir, next->state_dir) != 0 ? "state_dir"
 	       : strcmp(now->run_dir, next->run_dir) != 0     ? "run_dir"
-	       : now->workers != next->workers                ? "workers"
 							      : NULL;
 }
 
@@ -265,8 +264,7 @@ static int serve(struct service *service, const struct options *options)
 		err = write_pid_file(options->pid_file);
 	if (err == 0) {
 		prctl(PR_SET_DUMPABLE, 0);
-		xfer_info("owner %s serves %u volumes with %u workers", config->node,
-			config->nvolumes, config->workers);
+		xfer_info("owner %s serves %u volumes", config->node, config->nvolumes);
 		wait_for_end(&signals, service, options);
 		if (options->pid_file)
 			unlink(options->pid_file);

@@ -173,6 +173,17 @@ static struct timespec time_of(
 	return (struct timespec){ .tv_nsec = UTIME_OMIT };
 }
 
+/* A symbolic link has no mode of its own: what is asked for it goes nowhere, as with FSAL_VFS. */
+static int set_mode(struct volume *volume, int fd, mode_t mode)
+{
+	struct statx stx;
+	int err = volume->store->stat(fd, &stx);
+
+	if (err || S_ISLNK(stx.stx_mode))
+		return err;
+	return volume->store->chmod(fd, mode);
+}
+
 /*
  * Who may write a file may set its times to now, each by itself, too: the kernel lets only the owner do that with
  * one of them. Leaves the thread with the daemon's credentials then.
@@ -203,6 +214,6 @@ int object_set(struct volume *volume, int fd, const struct xfer_setattr *set)
 		err = volume->store->chown(fd, set->mask & XFER_SET_UID ? set->uid : (uid_t)-1,
 			set->mask & XFER_SET_GID ? set->gid : (gid_t)-1);
 	if (err == 0 && set->mask & XFER_SET_MODE)
-		err = volume->store->chmod(fd, set->mode & 07777);
+		err = set_mode(volume, fd, set->mode & 07777);
 	return err == 0 && set->mask & times ? set_times(volume, fd, set) : err;
 }

@@ -353,12 +353,17 @@ int service_open_volumes(struct service *service, struct config *config,
 	return setup_create(NULL, config, &service->params, &service->setup);
 }
 
-/* What the volumes' queues have to know; the pool has as many threads as at the start. */
-static void set_caps(struct service *service, const struct setup *setup)
+/* Each volume has threads of its own, in effect: together they never ask for more than there are. */
+static int set_caps(struct service *service, const struct setup *setup)
 {
-	for (unsigned i = 0; i < setup->nvolumes; i++)
+	unsigned threads = 0;
+
+	for (unsigned i = 0; i < setup->nvolumes; i++) {
+		threads += setup->volumes[i].config->workers;
 		work_queue_set_cap(service->pool, &setup->volumes[i].volume->queue,
 			setup->volumes[i].config->workers);
+	}
+	return work_pool_grow(service->pool, threads);
 }
 
 int service_reload(struct service *service, struct config *config)
@@ -368,7 +373,11 @@ int service_reload(struct service *service, struct config *config)
 
 	if (err)
 		return err;
-	set_caps(service, setup);
+	err = set_caps(service, setup);
+	if (err)
+		xfer_warn(
+			"there are fewer threads than volumes want: %s; lower `workers` or raise TasksMax",
+			strerror(-err));
 	pthread_mutex_lock(&service->setup_lock);
 	service->setup = setup;
 	pthread_mutex_unlock(&service->setup_lock);
@@ -403,7 +412,6 @@ int service_start(struct service *service)
 {
 	const struct config *config = service->setup->config;
 	struct work_pool_params pool = {
-		.threads = config->workers,
 		.queued_max = QUEUED_MAX,
 		.run = run,
 		.release = release,
@@ -417,10 +425,14 @@ int service_start(struct service *service)
 	err = filecache_create(CACHED_FILES, &service->cache);
 	if (err == 0)
 		err = work_pool_create(&pool, &service->pool);
+	if (err == 0)
+		err = set_caps(service, service->setup);
 	if (err) {
 		xfer_error("threads can't be started: %s; lower `workers` or raise TasksMax",
 			strerror(-err));
+		work_pool_destroy(service->pool);
 		filecache_destroy(service->cache);
+		service->pool = NULL;
 		service->cache = NULL;
 		verifier_fini(&service->verifier);
 		return err;

@@ -208,14 +208,13 @@ static void complete_write(const struct op *op, const struct file *file, int err
 }
 
 /* Bytes written; a part of them only is a short write, which its caller continues. False: none. */
-static bool write_some(const struct op *op, const struct file *file, int flags)
+static bool write_some(const struct op *op, const struct file *file)
 {
 	const struct xfer_request *request = op->request;
+	const struct xfer_write_args *args = &request->args.write;
 	ssize_t put = op->volume->store->write(file->fd, request->payload, request->payload_count,
-		request->args.write.offset, flags);
+		args->offset, write_flags[args->stability]);
 
-	if (put == -EOPNOTSUPP)
-		atomic_store(&op->volume->no_nowait_write, true);
 	if (put <= 0)
 		return false;
 	op->request->results.write.count = (uint32_t)put;
@@ -225,12 +224,11 @@ static bool write_some(const struct op *op, const struct file *file, int flags)
 bool service_write_now(const struct op *op)
 {
 	const struct xfer_write_args *args = &op->request->args.write;
-	bool in_memory = op->volume->in_memory, done;
 	struct op_file file;
+	bool done;
 
-	if (!in_memory &&
-		(args->stability != XFER_UNSTABLE ||
-			atomic_load_explicit(&op->volume->no_nowait_write, memory_order_relaxed)))
+	/* Elsewhere even RWF_NOWAIT waits, while a file system is frozen. */
+	if (!op->volume->in_memory)
 		return false;
 	if (op->request->payload_length == 0 ||
 		range_check(args->offset, op->request->payload_length))
@@ -240,8 +238,7 @@ bool service_write_now(const struct op *op)
 		return false;
 	done = op_file_recheck(op, XFER_OPEN_WRITE, args->flags & XFER_IO_OWNER_OVERRIDE, &file) ==
 		       0 &&
-	       creds_assume(&op->cred) == 0 &&
-	       write_some(op, file.file, in_memory ? write_flags[args->stability] : RWF_NOWAIT);
+	       creds_assume(&op->cred) == 0 && write_some(op, file.file);
 	if (done)
 		complete_write(op, file.file, 0);
 	file_put(file.file);

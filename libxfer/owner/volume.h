@@ -21,10 +21,10 @@ struct volume {
 	int mount_id;
 	struct handle_maker maker;
 	struct change_table *changes;
-	struct work_queue queue;                      /* the pool's */
-	bool in_memory;                               /* its file system has no disk to wait for */
-	_Atomic bool no_nowait_read, no_nowait_write; /* it can't say what would have to wait */
-	_Atomic uint64_t operations;                  /* since the start */
+	struct work_queue queue;     /* the pool's */
+	bool in_memory;              /* its file system has no disk to wait for */
+	_Atomic bool no_nowait_read; /* it can't say what would have to wait */
+	_Atomic uint64_t operations; /* since the start */
 	void (*gone)(void *arg, struct volume *volume);
 	void *arg;
 };

@@ -19,8 +19,8 @@ struct work_pool {
 	unsigned idle;   /* threads asleep that nobody has called yet */
 	unsigned called; /* threads asleep that have been called */
 	bool stopping;
-	unsigned nthreads;
-	pthread_t threads[];
+	unsigned nthreads; /* who grows the pool, and who ends it */
+	pthread_t *threads;
 };
 
 void work_queue_init(struct work_queue *queue, unsigned cap)
@@ -171,14 +171,13 @@ void work_pool_destroy(struct work_pool *pool)
 		pthread_join(pool->threads[i], NULL);
 	pthread_cond_destroy(&pool->wake);
 	pthread_mutex_destroy(&pool->lock);
+	free(pool->threads);
 	free(pool);
 }
 
 int work_pool_create(const struct work_pool_params *params, struct work_pool **result)
 {
-	struct work_pool *pool =
-		calloc(1, sizeof(*pool) + params->threads * sizeof(pool->threads[0]));
-	int err = 0;
+	struct work_pool *pool = calloc(1, sizeof(*pool));
 
 	if (!pool)
 		return -ENOMEM;
@@ -186,20 +185,29 @@ int work_pool_create(const struct work_pool_params *params, struct work_pool **r
 	TAILQ_INIT(&pool->ready);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
-	while (pool->nthreads < params->threads && err == 0) {
-		char name[16];
+	*result = pool;
+	return 0;
+}
 
-		err = pthread_create(&pool->threads[pool->nthreads], NULL, work, pool);
+int work_pool_grow(struct work_pool *pool, unsigned threads)
+{
+	pthread_t *grown;
+
+	if (threads <= pool->nthreads)
+		return 0;
+	grown = realloc(pool->threads, threads * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	pool->threads = grown;
+	while (pool->nthreads < threads) {
+		char name[16];
+		int err = pthread_create(&pool->threads[pool->nthreads], NULL, work, pool);
+
 		if (err)
-			break;
-		snprintf(name, sizeof(name), "xfer-work-%u", pool->nthreads);
+			return -err;
+		snprintf(name, sizeof(name), "xfer-work-%u", pool->nthreads % 10000);
 		pthread_setname_np(pool->threads[pool->nthreads], name);
 		pool->nthreads++;
 	}
-	if (err) {
-		work_pool_destroy(pool);
-		return -err;
-	}
-	*result = pool;
 	return 0;
 }

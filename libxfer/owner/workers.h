@@ -9,7 +9,7 @@
 
 /*
  * Requests of a volume begin in the order in which they came; at most `cap` of them run at a time, so that a
- * volume whose disk hangs leaves threads to the others. Volumes with work take turns.
+ * volume whose disk hangs leaves the other volumes' threads alone. Volumes with work take turns.
  */
 struct work_pool;
 
@@ -22,7 +22,6 @@ struct work_queue {
 };
 
 struct work_pool_params {
-	unsigned threads;
 	unsigned queued_max; /* requests waiting, of all volumes */
 	/* On a worker: carries the request out and replies. What it returns is passed to `release`, unless NULL. */
 	void *(*run)(void *arg, struct xfer_request *request);
@@ -38,6 +37,9 @@ void work_queue_load(
 	struct work_pool *pool, struct work_queue *queue, unsigned *queued, unsigned *running);
 
 int work_pool_create(const struct work_pool_params *params, struct work_pool **pool);
+/* So many threads in all, if there are fewer: with the sum of the caps, no volume can take another's. -errno: there
+ * are not so many. One caller at a time. */
+int work_pool_grow(struct work_pool *pool, unsigned threads);
 /* Runs what is queued, then ends the threads. Nothing may be submitted any more. */
 void work_pool_destroy(struct work_pool *pool);
 

@@ -62,8 +62,12 @@ static void test_symbolic_links(void **state)
 	node = find("file");
 	assert_int_equal(
 		xfer_op_readlink(f.session, &user_cred, &node.handle, longest, &attr), -EINVAL);
-	/* Its times are its own, and never those of what it points to. */
+	/* Its times are its own, and never those of what it points to; its mode is nobody's. */
 	node = find("short");
+	assert_int_equal(
+		xfer_op_setattr(f.session, &user_cred, &node.handle, 0,
+			&(struct xfer_setattr){ .mask = XFER_SET_MODE, .mode = 0600 }, &attr.attr),
+		0);
 	assert_int_equal(xfer_op_setattr(f.session, &user_cred, &node.handle, 0,
 				 &(struct xfer_setattr){
 					 .mask = XFER_SET_MTIME, .mtime = { 1234567890, 5 } },

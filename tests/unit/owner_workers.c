@@ -67,9 +67,7 @@ static struct xfer_request *request_of(struct work_queue *queue, uint32_t xid)
 
 static struct work_pool *start(unsigned threads, unsigned max, const unsigned caps[QUEUES])
 {
-	struct work_pool_params params = {
-		.threads = threads, .queued_max = max, .run = run, .release = release
-	};
+	struct work_pool_params params = { .queued_max = max, .run = run, .release = release };
 	struct work_pool *pool;
 
 	for (int i = 0; i < QUEUES; i++) {
@@ -80,6 +78,8 @@ static struct work_pool *start(unsigned threads, unsigned max, const unsigned ca
 	work_us = 0;
 	hold = false;
 	assert_int_equal(work_pool_create(&params, &pool), 0);
+	assert_int_equal(work_pool_grow(pool, threads), 0);
+	assert_int_equal(work_pool_grow(pool, 1), 0); /* it never shrinks */
 	return pool;
 }
 
