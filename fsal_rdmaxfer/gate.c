@@ -10,6 +10,7 @@ fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
 {
 	const struct user_cred *creds = &op_ctx->creds;
 
+	op->volume = volume;
 	op->owner = volume->owner;
 	op->waits = false;
 	op->cred = (struct xfer_cred){
@@ -22,6 +23,17 @@ fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
 	return rdx_status(op->session ? 0 : -EAGAIN);
 }
 
+/* Counts the operation in; false: there are too many already. */
+static bool enter(struct rdx_op *op)
+{
+	int32_t max = (int32_t)rdx_module.inside_max;
+	int32_t owners = atomic_inc_int32_t(&op->owner->inside);
+	int32_t volumes = atomic_inc_int32_t(&op->volume->inside);
+
+	op->waits = true;
+	return owners <= max && volumes <= (max + 1) / 2;
+}
+
 fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op)
 {
 	fsal_status_t status;
@@ -31,9 +43,7 @@ fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op)
 	status = rdx_op_begin_async(volume, op);
 	if (FSAL_IS_ERROR(status))
 		return status;
-	op->waits = true;
-	if (atomic_inc_int32_t(&op->owner->inside) > (int32_t)rdx_module.inside_max ||
-		!xfer_session_is_up(op->session)) {
+	if (!enter(op) || !xfer_session_is_up(op->session)) {
 		rdx_op_end(op);
 		return rdx_status(-EAGAIN);
 	}
@@ -42,7 +52,9 @@ fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op)
 
 void rdx_op_end(struct rdx_op *op)
 {
-	if (op->waits)
+	if (op->waits) {
+		(void)atomic_dec_int32_t(&op->volume->inside);
 		(void)atomic_dec_int32_t(&op->owner->inside);
+	}
 	rdx_owner_release(op->owner);
 }

@@ -7,6 +7,7 @@
 
 /* An operation that has passed the gate. */
 struct rdx_op {
+	struct rdx_volume *volume;
 	struct rdx_owner *owner;
 	struct xfer_session *session; /* held until op_end */
 	struct xfer_cred cred;        /* of op_ctx; its groups are op_ctx's */
@@ -15,8 +16,8 @@ struct rdx_op {
 
 /*
  * Lets a synchronous operation in. ERR_FSAL_DELAY, nothing having left this node: the session is down,
- * this is a lane's thread, or a quarter of Ganesha's threads wait for this owner already, so that one
- * slow owner never stops the others.
+ * this is a lane's thread, or a quarter of Ganesha's threads wait for this owner already, or half as many for this
+ * volume, so that a slow one never stops the others.
  */
 fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op);
 

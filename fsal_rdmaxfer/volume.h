@@ -17,6 +17,7 @@ struct rdx_volume {
 	uint32_t id;
 	char *name;
 	struct attrcache *cache;
+	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call about it */
 };
 
 /* The volume, made when it isn't there yet; with a reference. NULL: the id belongs to another volume. */

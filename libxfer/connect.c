@@ -274,6 +274,20 @@ static void go_up(struct xfer_session *session)
 	session->reason[0] = '\0';
 }
 
+/* A call that waits for a slot; NULL: none. With the lock held. */
+static struct xfer_session_call *any_waiting(struct xfer_session *session)
+{
+	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++) {
+		struct xfer_session_call *call = STAILQ_FIRST(&session->shares[i].waiting);
+
+		if (!call)
+			continue;
+		STAILQ_REMOVE_HEAD(&session->shares[i].waiting, link);
+		return call;
+	}
+	return NULL;
+}
+
 /* The calls that wait for a slot were never sent. */
 static void fail_waiting(struct xfer_session *session)
 {
@@ -281,9 +295,7 @@ static void fail_waiting(struct xfer_session *session)
 
 	for (;;) {
 		pthread_mutex_lock(&session->lock);
-		call = STAILQ_FIRST(&session->waiting);
-		if (call)
-			STAILQ_REMOVE_HEAD(&session->waiting, link);
+		call = any_waiting(session);
 		pthread_mutex_unlock(&session->lock);
 		if (!call)
 			return;

@@ -13,11 +13,24 @@
 
 /* --- call slots: with the lock held ----------------------------------------------------------- */
 
-/* Whether the call may go now: there is a slot, and the owner will not have to stop reading. */
+static struct xfer_share *share_of(struct xfer_session *session, struct xfer_session_call *call)
+{
+	uint32_t id = 0;
+
+	(void)xfer_handle_volume(xfer_args_handle(call->call.proc, &call->args), &id);
+	return &session->shares[id % XFER_SESSION_SHARES];
+}
+
+/* Whether the call may go now: there is a slot, its volume has not had its part, and the owner will not have to stop
+ * reading. */
 static bool may_go(const struct xfer_session *session, const struct xfer_session_call *call)
 {
-	return session->nfree > 0 &&
-	       session->payload_out + call->call.payload_length <= XFER_PAYLOAD_OUT_MAX;
+	const struct xfer_share *share = call->share;
+	uint32_t length = call->call.payload_length;
+
+	return session->nfree > 0 && session->payload_out + length <= XFER_PAYLOAD_OUT_MAX &&
+	       2 * share->calls < session->limits.calls_max &&
+	       2 * (share->payload_out + length) <= XFER_PAYLOAD_OUT_MAX;
 }
 
 static void take_slot(struct xfer_session *session, struct xfer_session_call *call)
@@ -25,7 +38,8 @@ static void take_slot(struct xfer_session *session, struct xfer_session_call *ca
 	uint16_t slot = session->free_slots[--session->nfree];
 
 	session->payload_out += call->call.payload_length;
-
+	call->share->payload_out += call->call.payload_length;
+	call->share->calls++;
 	call->header.call_slot = slot;
 	call->header.sequence = ++session->sequences[slot];
 }
@@ -34,6 +48,8 @@ static void give_slot(struct xfer_session *session, struct xfer_session_call *ca
 {
 	session->free_slots[session->nfree++] = (uint16_t)call->header.call_slot;
 	session->payload_out -= call->call.payload_length;
+	call->share->payload_out -= call->call.payload_length;
+	call->share->calls--;
 	if (session->waiting_threads > 0)
 		pthread_cond_signal(&session->slot_free);
 }
@@ -75,20 +91,35 @@ static int outcome(const struct xfer_session_call *call, int err)
 	}
 }
 
+/* The first call of a share that waits and may go; shares take turns. With the lock held. */
+static struct xfer_session_call *take_waiting(struct xfer_session *session)
+{
+	for (unsigned i = 0; i < XFER_SESSION_SHARES && session->nfree > 0; i++) {
+		unsigned number = (session->next_share + i) % XFER_SESSION_SHARES;
+		struct xfer_share *share = &session->shares[number];
+		struct xfer_session_call *call = STAILQ_FIRST(&share->waiting);
+
+		if (!call || !may_go(session, call))
+			continue;
+		STAILQ_REMOVE_HEAD(&share->waiting, link);
+		session->next_share = number + 1;
+		return call;
+	}
+	return NULL;
+}
+
 /* The next call that waits and may go, its slot taken; NULL: none. */
 static struct xfer_session_call *next_waiting(
 	struct xfer_session *session, struct xfer_caller **lane)
 {
-	struct xfer_session_call *next;
+	struct xfer_session_call *next = NULL;
 
 	pthread_mutex_lock(&session->lock);
-	next = session->state == XFER_SESSION_UP ? STAILQ_FIRST(&session->waiting) : NULL;
-	if (next && may_go(session, next)) {
-		STAILQ_REMOVE_HEAD(&session->waiting, link);
+	if (session->state == XFER_SESSION_UP)
+		next = take_waiting(session);
+	if (next) {
 		take_slot(session, next);
 		*lane = take_lane(session);
-	} else {
-		next = NULL;
 	}
 	pthread_mutex_unlock(&session->lock);
 	return next;
@@ -182,6 +213,7 @@ int xfer_session_call(struct xfer_session_call *call)
 		pthread_mutex_unlock(&session->lock);
 		return -EAGAIN;
 	}
+	call->share = share_of(session, call);
 	take_slot(session, call);
 	lane = take_lane(session);
 	session->calls++;
@@ -207,11 +239,12 @@ void xfer_session_submit(struct xfer_session_call *call)
 	if (up) {
 		session->calls++;
 		session->operations++;
-		if (STAILQ_EMPTY(&session->waiting) && may_go(session, call)) {
+		call->share = share_of(session, call);
+		if (STAILQ_EMPTY(&call->share->waiting) && may_go(session, call)) {
 			take_slot(session, call);
 			lane = take_lane(session);
 		} else {
-			STAILQ_INSERT_TAIL(&session->waiting, call, link);
+			STAILQ_INSERT_TAIL(&call->share->waiting, call, link);
 		}
 	}
 	pthread_mutex_unlock(&session->lock);
@@ -301,7 +334,8 @@ static struct xfer_session *session_new(
 	snprintf(session->owner, sizeof(session->owner), "%s", owner);
 	snprintf(session->address_text, sizeof(session->address_text), "%s", address);
 	snprintf(session->reason, sizeof(session->reason), "connecting");
-	STAILQ_INIT(&session->waiting);
+	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++)
+		STAILQ_INIT(&session->shares[i].waiting);
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->slot_free, NULL);
 	pthread_condattr_init(&attr);

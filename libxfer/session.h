@@ -27,6 +27,7 @@ struct xfer_session_call {
 	struct xfer_call call;
 	struct xfer_request_header header;
 	struct xfer_session *session;
+	struct xfer_share *share; /* its volume's */
 	STAILQ_ENTRY(xfer_session_call) link;
 };
 
@@ -52,6 +53,17 @@ void xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verif
 json_t *xfer_session_status(struct xfer_session *session);
 
 #define XFER_SESSION_SLOTS XFER_CALLS_MAX
+
+/*
+ * What one volume takes of its session: at most half of the call slots and of the payload under way, so that a
+ * volume whose disk hangs leaves the rest to the others. Volumes whose ids agree in their lowest bits share.
+ */
+#define XFER_SESSION_SHARES 64u
+struct xfer_share {
+	unsigned calls;       /* under way */
+	uint64_t payload_out; /* bytes that READs and WRITEs under way bring or ask for */
+	STAILQ_HEAD(, xfer_session_call) waiting;
+};
 
 enum xfer_session_state { XFER_SESSION_DOWN, XFER_SESSION_UP, XFER_SESSION_CLOSING };
 
@@ -85,10 +97,10 @@ struct xfer_session {
 	uint16_t free_slots[XFER_SESSION_SLOTS];
 	unsigned nfree;
 	uint32_t sequences[XFER_SESSION_SLOTS];
-	uint64_t
-		payload_out; /* bytes of payload that READs and WRITEs under way bring or ask for */
+	uint64_t payload_out; /* of all shares */
 	unsigned waiting_threads;
-	STAILQ_HEAD(, xfer_session_call) waiting;
+	struct xfer_share shares[XFER_SESSION_SHARES];
+	unsigned next_share; /* whose waiting call is looked at first */
 	uint64_t operations;
 };
 

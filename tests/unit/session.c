@@ -428,7 +428,14 @@ static bool all_slots_taken(void *arg)
 	return owner->max_running == xfer_own_limits.calls_max;
 }
 
-/* More calls than call slots: the rest waits, none is lost, none shares a slot. */
+static bool half_of_the_slots_taken(void *arg)
+{
+	struct memowner *owner = arg;
+
+	return owner->max_running == xfer_own_limits.calls_max / 2;
+}
+
+/* More calls than a volume's part of the call slots: the rest waits, none is lost, none shares a slot. */
 static void test_more_calls_than_slots(void **state)
 {
 	enum { CALLS = 700 };
@@ -444,11 +451,42 @@ static void test_more_calls_than_slots(void **state)
 		io_prepare(&f, &w[i], i, &data[i], 1);
 		xfer_op_write(&w[i].io);
 	}
+	assert_true(wait_for(half_of_the_slots_taken, &f.owner));
+	f.owner.hold = false;
+	for (unsigned i = 0; i < CALLS; i++)
+		assert_int_equal(io_wait(&w[i]), 0);
+	assert_int_equal(f.owner.max_running, xfer_own_limits.calls_max / 2);
+	assert_memory_equal(f.owner.data, data, CALLS);
+	free(w);
+	tear_down(&f);
+}
+
+/* A volume that hangs leaves call slots to another one; together they have all of them, and none twice. */
+static void test_a_volume_leaves_slots(void **state)
+{
+	enum { CALLS = 700 };
+	struct fixture f;
+	struct wait_io *w = calloc(CALLS, sizeof(*w));
+	static uint8_t data[CALLS];
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	for (unsigned i = 0; i < CALLS; i++) {
+		data[i] = (uint8_t)(i + 1);
+		io_prepare(&f, &w[i], i, &data[i], 1);
+		if (i >= CALLS / 2)
+			xfer_handle_root(77, &w[i].io.handle);
+		xfer_op_write(&w[i].io);
+		if (i == CALLS / 2 - 1)
+			assert_true(wait_for(half_of_the_slots_taken, &f.owner));
+	}
 	assert_true(wait_for(all_slots_taken, &f.owner));
 	f.owner.hold = false;
 	for (unsigned i = 0; i < CALLS; i++)
 		assert_int_equal(io_wait(&w[i]), 0);
 	assert_int_equal(f.owner.max_running, xfer_own_limits.calls_max);
+	assert_int_equal(f.owner.slot_clashes, 0);
 	assert_memory_equal(f.owner.data, data, CALLS);
 	free(w);
 	tear_down(&f);
@@ -471,6 +509,8 @@ static void test_flow_control(void **state)
 	fill(data, XFER_IO_MAX, 5);
 	for (unsigned i = 0; i < CALLS; i++) {
 		io_prepare(&f, &w[i], 0, data, XFER_IO_MAX);
+		if (i % 2) /* one volume alone may have half of it */
+			xfer_handle_root(77, &w[i].io.handle);
 		xfer_op_write(&w[i].io);
 	}
 	usleep(2000000); /* ten heartbeats */
@@ -765,6 +805,7 @@ int main(void)
 		cmocka_unit_test(test_many_at_once_out_of_order),
 		cmocka_unit_test(test_uneven_lengths_at_once),
 		cmocka_unit_test(test_more_calls_than_slots),
+		cmocka_unit_test(test_a_volume_leaves_slots),
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_owner_restart),
 		cmocka_unit_test(test_submitting_while_connections_break),
