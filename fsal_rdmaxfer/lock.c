@@ -99,15 +99,38 @@ static int ask_owner(struct request *request, uint64_t open_id)
 	return err;
 }
 
+/*
+ * Ganesha has forgotten the lock already, and would not come back: so clearing may not be put off. Where it didn't
+ * reach the owner the session is gone, and its opens with their locks.
+ */
+static int clear(struct request *request, uint64_t open_id)
+{
+	struct rdx_object *object = request->object;
+	struct rdx_op op;
+	int err = -EAGAIN;
+
+	if (!FSAL_IS_ERROR(rdx_op_begin_release(object->volume, &op))) {
+		err = xfer_op_lock(op.session, &op.cred, &object->handle, open_id, request->op,
+			&request->lock, &request->granted, &request->conflict);
+		rdx_op_end(&op);
+	}
+	if (err == -EAGAIN || err == -EREMOTEIO || err == -EBADFD) {
+		(void)rdx_state_set_lock_id(request->state, 0);
+		request->granted = true;
+		err = 0;
+	}
+	return err;
+}
+
 /* -EBADFD: the open is gone with an owner that was started again, and its locks are gone with it. */
 static int perform(struct request *request)
 {
 	uint64_t open_id = request->state ? rdx_state_lock_id(request->state) : 0;
 	int err = 0;
 
-	if (request->op == XFER_LOCK_CLEAR && open_id == 0) {
+	if (request->op == XFER_LOCK_CLEAR) {
 		request->granted = true;
-		return 0;
+		return open_id ? clear(request, open_id) : 0;
 	}
 	if (request->op == XFER_LOCK_SET)
 		err = ensure_open(request, &open_id);

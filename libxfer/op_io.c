@@ -66,7 +66,10 @@ static void write_done(struct xfer_session_call *call, int err)
 		io->count = res->count;
 		io->committed = res->committed;
 		memcpy(io->verifier, res->verifier, sizeof(io->verifier));
-		xfer_session_saw_verifier(io->session, res->verifier);
+		/* What was written under an old verifier may be lost already: it is asked for once more. */
+		if (!xfer_session_saw_verifier(io->session, res->verifier) &&
+			io->committed == XFER_UNSTABLE)
+			err = -EAGAIN;
 		xfer_count(XFER_CNT_WRITES, 1);
 		xfer_count(XFER_CNT_WRITE_BYTES, io->count);
 	}
@@ -146,7 +149,7 @@ int xfer_op_commit(struct xfer_session *session, const struct xfer_cred *cred,
 	err = xfer_session_call(&call);
 	if (err == 0) {
 		memcpy(verifier, call.results.commit.verifier, 8);
-		xfer_session_saw_verifier(session, verifier);
+		(void)xfer_session_saw_verifier(session, verifier);
 	}
 	*attr = call.results.commit.attr;
 	return err;

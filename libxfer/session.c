@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot.h"
+#include "clock.h"
 #include "connect.h"
 #include "counters.h"
 #include "session.h"
+
+#define UNSETTLED_MS 10000 /* after another verifier was seen */
 
 /* --- call slots: with the lock held ----------------------------------------------------------- */
 
@@ -268,35 +272,57 @@ bool xfer_session_is_up(struct xfer_session *session)
 	return up;
 }
 
+/* With the lock held. */
+static const uint8_t *present_verifier(const struct xfer_session *session)
+{
+	return session->verifiers[(session->nverifiers - 1) % XFER_SESSION_VERIFIERS];
+}
+
+/*
+ * Ganesha asks when a WRITE has ended, on another thread: the verifier may have changed in between. Until every such
+ * WRITE has been answered it gets one that nothing was ever written under, so that clients write again.
+ */
 int xfer_session_verifier(struct xfer_session *session, uint8_t verifier[8])
 {
 	int err = -EAGAIN;
 
 	pthread_mutex_lock(&session->lock);
-	if (session->has_verifier) {
-		memcpy(verifier, session->verifier, 8);
+	if (session->verifier_ns &&
+		xfer_now_ns() < session->verifier_ns + UNSETTLED_MS * XFER_NS_PER_MS) {
+		xfer_random(verifier, 8);
+		err = 0;
+	} else if (session->nverifiers > 0) {
+		memcpy(verifier, present_verifier(session), 8);
 		err = 0;
 	}
 	pthread_mutex_unlock(&session->lock);
 	return err;
 }
 
-/* With the lock held. An answer that was overtaken on its way doesn't bring the old one back. */
+/* With the lock held. An answer that was overtaken on its way doesn't bring an old one back: none ever comes again. */
 void xfer_session_set_verifier(struct xfer_session *session, const uint8_t verifier[8])
 {
-	if (session->has_verifier && (memcmp(session->verifier, verifier, 8) == 0 ||
-					     memcmp(session->old_verifier, verifier, 8) == 0))
-		return;
-	memcpy(session->old_verifier, session->has_verifier ? session->verifier : verifier, 8);
-	memcpy(session->verifier, verifier, 8);
-	session->has_verifier = true;
+	unsigned known = session->nverifiers;
+
+	if (known > XFER_SESSION_VERIFIERS)
+		known = XFER_SESSION_VERIFIERS;
+	for (unsigned i = 0; i < known; i++)
+		if (memcmp(session->verifiers[i], verifier, 8) == 0)
+			return;
+	if (session->nverifiers > 0)
+		session->verifier_ns = xfer_now_ns();
+	memcpy(session->verifiers[session->nverifiers++ % XFER_SESSION_VERIFIERS], verifier, 8);
 }
 
-void xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verifier[8])
+bool xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verifier[8])
 {
+	bool present;
+
 	pthread_mutex_lock(&session->lock);
 	xfer_session_set_verifier(session, verifier);
+	present = memcmp(present_verifier(session), verifier, 8) == 0;
 	pthread_mutex_unlock(&session->lock);
+	return present;
 }
 
 json_t *xfer_session_status(struct xfer_session *session)

@@ -47,7 +47,8 @@ void xfer_session_submit(struct xfer_session_call *call);
 /* An answer to WRITE or COMMIT carried this verifier: what xfer_session_verifier gives from now on. */
 void xfer_session_set_verifier(
 	struct xfer_session *session, const uint8_t verifier[8]); /* locked */
-void xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verifier[8]);
+/* Whether it is the present one now. */
+bool xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verifier[8]);
 
 /* The session's part of STATUS. */
 json_t *xfer_session_status(struct xfer_session *session);
@@ -64,6 +65,8 @@ struct xfer_share {
 	uint64_t payload_out; /* bytes that READs and WRITEs under way bring or ask for */
 	STAILQ_HEAD(, xfer_session_call) waiting;
 };
+
+#define XFER_SESSION_VERIFIERS 64u /* so many are recognized when an answer was overtaken */
 
 enum xfer_session_state { XFER_SESSION_DOWN, XFER_SESSION_UP, XFER_SESSION_CLOSING };
 
@@ -90,8 +93,9 @@ struct xfer_session {
 	uint64_t session_id;
 	uint32_t epoch;
 	struct xfer_limits limits;
-	bool has_verifier;
-	uint8_t verifier[8], old_verifier[8]; /* the present one, and the one before it */
+	uint8_t verifiers[XFER_SESSION_VERIFIERS][8]; /* the last ones, in a circle */
+	unsigned nverifiers;                          /* in all; the present one is the last */
+	uint64_t verifier_ns; /* when it took another's place; 0: it is the first */
 
 	/* call slots: a stack of free ones, and how often each was used */
 	uint16_t free_slots[XFER_SESSION_SLOTS];

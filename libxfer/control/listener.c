@@ -136,15 +136,15 @@ static void wait_done(struct xfer_listener *listener)
 static bool removed_stale(const struct xfer_address *address)
 {
 	struct stat st;
-	int fd;
+	int fd, err;
 
 	if (lstat(address->path, &st) || !S_ISSOCK(st.st_mode))
 		return false;
-	if (xfer_address_connect(address, PROBE_MS, &fd) == 0) {
+	err = xfer_address_connect(address, PROBE_MS, &fd);
+	if (err == 0)
 		close(fd);
-		return false;
-	}
-	return unlink(address->path) == 0;
+	/* Any other failure says nothing: one that is busy, for example, has a full backlog. */
+	return err == -ECONNREFUSED && unlink(address->path) == 0;
 }
 
 static int bind_local(

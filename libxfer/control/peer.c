@@ -107,6 +107,10 @@ static uint32_t acceptable(struct xfer_peers *peers, const struct xfer_hello_arg
 	return peers->service->admit(peers->owner, hello, identity, reason, len);
 }
 
+/*
+ * Each HELLO begins a session: what an earlier one has open or locked goes with it, so that a CLOSE that was lost
+ * with a connection leaves nothing behind. With the lock held; NULL: out of memory.
+ */
 static struct xfer_peer *peer_new(struct xfer_peers *peers, const struct xfer_hello_args *hello)
 {
 	struct xfer_peer *peer = calloc(1, sizeof(*peer));
@@ -121,18 +125,6 @@ static struct xfer_peer *peer_new(struct xfer_peers *peers, const struct xfer_he
 	peer->session_id |= 1; /* never 0, which asks for a new one */
 	LIST_INSERT_HEAD(&peers->list, peer, link);
 	return peer;
-}
-
-/* With the lock held: the session that goes on, or a new one; NULL: out of memory. */
-static struct xfer_peer *peer_get(struct xfer_peers *peers, const struct xfer_hello_args *hello)
-{
-	struct xfer_peer *peer;
-
-	LIST_FOREACH (peer, &peers->list, link)
-		if (hello->session_id == peer->session_id && strcmp(peer->node, hello->node) == 0 &&
-			memcmp(peer->boot_id, hello->boot_id, sizeof(peer->boot_id)) == 0)
-			return peer;
-	return peer_new(peers, hello);
 }
 
 /* A peer that is refused comes again and again. */
@@ -162,7 +154,7 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 		return NULL;
 	}
 	pthread_mutex_lock(&peers->lock);
-	peer = peer_get(peers, hello);
+	peer = peer_new(peers, hello);
 	if (peer) {
 		xfer_peer_ref(peer);
 		peer->epoch++;

@@ -47,7 +47,7 @@ void xfer_peers_fini(struct xfer_peers *peers);
 
 /*
  * Answers HELLO: fills res, and gives the session (with a reference) when its status is OK, else
- * NULL. A known session id goes on in its next epoch.
+ * NULL.
  */
 struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, struct xfer_hello_res *res);

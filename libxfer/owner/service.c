@@ -198,12 +198,21 @@ static bool changes_volume(const struct xfer_request *request)
 	}
 }
 
+static bool is_release(const struct xfer_request *request)
+{
+	return request->proc == XFER_PROC_CLOSE ||
+	       (request->proc == XFER_PROC_LOCK && request->args.lock.op == XFER_LOCK_CLEAR);
+}
+
 /* What the node may do on the volume; 0 or what the request ends with. */
 static int check_rights(struct op *op)
 {
 	const char *name = xfer_peer_node(op->request->peer);
 	const struct config_volume_node *node = config_volume_node_find(op->config, name);
 
+	/* To give something back needs no right. */
+	if (is_release(op->request))
+		return 0;
 	if (!node) {
 		log_cause(op, PEER_NOT_ALLOWED, "this node may not use it",
 			"add the node to the volume's `nodes`");

@@ -64,7 +64,9 @@ int verifier_init(struct verifier *verifier, const char *state_dir)
 			close(verifier->dir);
 		return err;
 	}
+	verifier->stored = verifier->errors;
 	pthread_mutex_init(&verifier->lock, NULL);
+	pthread_mutex_init(&verifier->store_lock, NULL);
 	compute(verifier);
 	return 0;
 }
@@ -73,6 +75,7 @@ void verifier_fini(struct verifier *verifier)
 {
 	close(verifier->dir);
 	pthread_mutex_destroy(&verifier->lock);
+	pthread_mutex_destroy(&verifier->store_lock);
 }
 
 void verifier_get(struct verifier *verifier, uint8_t bytes[8])
@@ -87,18 +90,36 @@ bool verifier_is_loss(int err)
 	return err == -EIO || err == -ENOSPC || err == -EDQUOT;
 }
 
-static int write_count(struct verifier *verifier)
+static int write_count(struct verifier *verifier, uint64_t errors)
 {
 	int fd = openat(verifier->dir, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int err = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (dprintf(fd, "%" PRIu64 "\n", verifier->errors) < 0 || fsync(fd))
+	if (dprintf(fd, "%" PRIu64 "\n", errors) < 0 || fsync(fd))
 		err = -errno;
 	close(fd);
 	if (err == 0 && renameat(verifier->dir, NEW_FILE, verifier->dir, COUNT_FILE))
 		err = -errno;
+	return err;
+}
+
+/* Those who come while the file is written find their count in it afterwards, or write the latest. */
+static int store_count(struct verifier *verifier)
+{
+	uint64_t errors;
+	int err = 0;
+
+	pthread_mutex_lock(&verifier->store_lock);
+	pthread_mutex_lock(&verifier->lock);
+	errors = verifier->errors;
+	pthread_mutex_unlock(&verifier->lock);
+	if (errors > verifier->stored)
+		err = write_count(verifier, errors);
+	if (err == 0)
+		verifier->stored = errors;
+	pthread_mutex_unlock(&verifier->store_lock);
 	return err;
 }
 
@@ -109,8 +130,8 @@ void verifier_lost(struct verifier *verifier)
 	pthread_mutex_lock(&verifier->lock);
 	verifier->errors++;
 	compute(verifier);
-	err = write_count(verifier);
 	pthread_mutex_unlock(&verifier->lock);
+	err = store_count(verifier);
 	if (err)
 		xfer_error("the count of writeback errors can't be stored: %s; if rdmaxferd ends "
 			   "now, restart the points of contact, too",

@@ -13,11 +13,13 @@
  * in STATE_DIR, or a restart of the daemon would bring an old verifier back. Any thread.
  */
 struct verifier {
-	pthread_mutex_t lock; /* the following */
+	pthread_mutex_t lock; /* the following three; nothing is waited for with it held */
 	uint8_t boot_id[16];
 	uint64_t errors;
 	uint8_t bytes[8];
-	int dir; /* STATE_DIR */
+	pthread_mutex_t store_lock; /* the file, and the following */
+	uint64_t stored;            /* the count that is in the file */
+	int dir;                    /* STATE_DIR */
 };
 
 /* -errno: the state directory or /proc can't be read; what was wrong is logged. */
@@ -27,7 +29,7 @@ void verifier_fini(struct verifier *verifier);
 void verifier_get(struct verifier *verifier, uint8_t bytes[8]);
 /* Whether a failed write or sync means that data may be lost which was acknowledged before. */
 bool verifier_is_loss(int err);
-/* The verifier is another one from now on. */
+/* The verifier is another one from now on, at once; waits until the count is in the file, so not on a lane. */
 void verifier_lost(struct verifier *verifier);
 
 #endif

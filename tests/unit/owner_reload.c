@@ -230,6 +230,37 @@ static void test_failed_reload_changes_nothing(void **state)
 	assert_int_equal(xfer_op_getattr(f.session, &root_cred, &f.root, &attr), -EACCES);
 }
 
+/* A node that may not use the volume any more still gives back what it has. */
+static void test_giving_back_needs_no_right(void **state)
+{
+	struct xfer_lock lock = { .exclusive = true }, conflict;
+	struct xfer_opened opened;
+	char volumes[512];
+	bool granted;
+
+	(void)state;
+	put_file("file", "text", 0, 0, 0666);
+	assert_int_equal(
+		open_as(&root_cred, "file", XFER_OPEN_READ | XFER_OPEN_WRITE | XFER_OPEN_KEEP,
+			XFER_NO_CREATE, 0, &opened),
+		0);
+	assert_int_equal(xfer_op_lock(f.session, &root_cred, &opened.node.handle, opened.open_id,
+				 XFER_LOCK_SET, &lock, &granted, &conflict),
+		0);
+	snprintf(volumes, sizeof(volumes), "{ " FIRST "nodes = [ \"t\" ]; }", f.volume);
+	assert_int_equal(reload(volumes), 0);
+	assert_int_equal(xfer_op_lock(f.session, &root_cred, &opened.node.handle, opened.open_id,
+				 XFER_LOCK_SET, &lock, &granted, &conflict),
+		-EACCES);
+	assert_int_equal(xfer_op_lock(f.session, &root_cred, &opened.node.handle, opened.open_id,
+				 XFER_LOCK_CLEAR, &lock, &granted, &conflict),
+		0);
+	xfer_op_close(f.session, &opened.node.handle, opened.open_id);
+	for (int i = 0; i < 1000 && atomic_load(&f.service.opens.count) > 0; i++)
+		usleep(5000);
+	assert_int_equal(atomic_load(&f.service.opens.count), 0);
+}
+
 static void test_status_shows_rights(void **state)
 {
 	json_t *status, *volume;
@@ -304,6 +335,7 @@ int main(void)
 		FIXTURE_TEST(test_volumes_come_and_go),
 		FIXTURE_TEST(test_volume_moves),
 		FIXTURE_TEST(test_failed_reload_changes_nothing),
+		FIXTURE_TEST(test_giving_back_needs_no_right),
 		FIXTURE_TEST(test_status_shows_rights),
 		FIXTURE_TEST(test_reload_under_load),
 	};

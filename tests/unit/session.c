@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "log.h"
+#include "session.h"
 #include "support/memowner.h"
 #include "xfer/xfer.h"
 
@@ -237,7 +238,7 @@ static void read_and_write(struct fixture *f)
 		xfer_op_write(&w.io);
 		assert_int_equal(io_wait(&w), 0);
 		assert_int_equal(w.io.count, size);
-		assert_int_equal(w.io.committed, XFER_FILE_SYNC);
+		assert_int_equal(w.io.committed, w.io.stability);
 		assert_memory_equal(f->owner.data + offset, out, size);
 
 		io_prepare(f, &w, offset, in, third);
@@ -528,6 +529,55 @@ static void test_flow_control(void **state)
 	tear_down(&f);
 }
 
+/* --- verifiers -------------------------------------------------------------------------------- */
+
+/* What was overtaken never brings an old one back, and while one is new nothing matches. */
+static void test_verifiers_only_go_on(void **state)
+{
+	static const uint8_t a[8] = "aaaaaaaa", b[8] = "bbbbbbbb", c[8] = "cccccccc";
+	struct fixture f;
+	uint8_t got[8], again[8];
+
+	(void)state;
+	set_up(&f);
+	assert_true(xfer_session_saw_verifier(f.session, a));
+	assert_true(xfer_session_saw_verifier(f.session, b));
+	assert_true(xfer_session_saw_verifier(f.session, c));
+	assert_false(xfer_session_saw_verifier(f.session, a));
+	assert_false(xfer_session_saw_verifier(f.session, b));
+	assert_true(xfer_session_saw_verifier(f.session, c));
+	assert_int_equal(xfer_session_verifier(f.session, got), 0);
+	assert_int_equal(xfer_session_verifier(f.session, again), 0);
+	assert_memory_not_equal(got, again, 8);
+	assert_memory_not_equal(got, c, 8);
+	f.session->verifier_ns -= 11ull * 1000 * 1000 * 1000; /* it has been there for long */
+	assert_int_equal(xfer_session_verifier(f.session, got), 0);
+	assert_memory_equal(got, c, 8);
+	tear_down(&f);
+}
+
+/* An unstable WRITE that was answered under an old verifier is to be sent again. */
+static void test_write_under_an_old_verifier(void **state)
+{
+	static const uint8_t later[8] = "lateronn";
+	struct fixture f;
+	struct wait_io w;
+	uint8_t data = 1;
+
+	(void)state;
+	set_up(&f);
+	assert_true(xfer_session_saw_verifier(f.session, later));
+	io_prepare(&f, &w, 0, &data, 1);
+	w.io.stability = XFER_UNSTABLE;
+	xfer_op_write(&w.io);
+	assert_int_equal(io_wait(&w), -EAGAIN);
+	io_prepare(&f, &w, 0, &data, 1);
+	w.io.stability = XFER_FILE_SYNC;
+	xfer_op_write(&w.io);
+	assert_int_equal(io_wait(&w), 0);
+	tear_down(&f);
+}
+
 /* --- loss ------------------------------------------------------------------------------------- */
 
 static bool two_arrived(void *arg)
@@ -807,6 +857,8 @@ int main(void)
 		cmocka_unit_test(test_more_calls_than_slots),
 		cmocka_unit_test(test_a_volume_leaves_slots),
 		cmocka_unit_test(test_flow_control),
+		cmocka_unit_test(test_verifiers_only_go_on),
+		cmocka_unit_test(test_write_under_an_old_verifier),
 		cmocka_unit_test(test_owner_restart),
 		cmocka_unit_test(test_submitting_while_connections_break),
 		cmocka_unit_test(test_fate_of_cut_off_calls),

@@ -75,7 +75,7 @@ static void serve_write(struct memowner *owner, struct xfer_request *request)
 	}
 	pthread_mutex_unlock(&owner->data_lock);
 	request->results.write.count = request->payload_length;
-	request->results.write.committed = XFER_FILE_SYNC;
+	request->results.write.committed = request->args.write.stability;
 	memset(request->results.write.verifier, 'v', 8);
 	xfer_request_finish(request, 0);
 }
