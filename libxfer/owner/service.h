@@ -17,7 +17,7 @@
  * Threads: dispatch() runs on lane threads and carries out only what waits for nothing (a READ or WRITE of
  * what is in memory); everything else goes to the workers. Both change their credentials (creds.h). Order of
  * locks: a session's opens, the file cache, a volume's change table and the pool have a lock each, none is
- * taken with another held.
+ * taken with another held, but for a session's opens under peers_lock.
  */
 
 struct service {
