@@ -91,6 +91,8 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 
 /* --- listing ---------------------------------------------------------------------------------- */
 
+#define LIST_BYTES (32u << 10) /* about one chunk of MDCACHE's, 128 entries, at a time */
+
 /* A listing on its way to MDCACHE. */
 struct listing {
 	struct rdx_volume *volume;
@@ -98,8 +100,7 @@ struct listing {
 	void *dir_state;
 	attrmask_t attrmask;
 	fsal_cookie_t cookie; /* of the last entry */
-	bool enough;          /* MDCACHE has what its client asked for */
-	bool stopped;         /* it wants no more at all */
+	bool enough;          /* MDCACHE has a chunk, or all that its client asked for */
 	fsal_status_t status;
 };
 
@@ -117,10 +118,9 @@ static bool list_entry(void *arg, const struct xfer_dirent *entry)
 	result = listing->cb(entry->name, obj, &attrs, listing->dir_state, entry->cookie);
 	fsal_release_attrs(&attrs);
 	listing->cookie = entry->cookie;
-	/* Said once, for the entry that fills a chunk; the next one may begin another. */
-	listing->enough |= result != DIR_CONTINUE;
-	listing->stopped = result >= DIR_TERMINATE;
-	return !listing->stopped;
+	/* It may be given more after a full chunk, to read ahead; no FSAL of Ganesha's own does that, nor does this one. */
+	listing->enough = result != DIR_CONTINUE;
+	return !listing->enough;
 }
 
 /* The next part; one request. */
@@ -133,8 +133,8 @@ static fsal_status_t list_part(struct rdx_object *object, struct listing *listin
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	err = xfer_op_readdir(op.session, &op.cred, &object->handle, listing->cookie,
-		XFER_READDIR_MAX, list_entry, listing, eof, &dir_attr);
+	err = xfer_op_readdir(op.session, &op.cred, &object->handle, listing->cookie, LIST_BYTES,
+		list_entry, listing, eof, &dir_attr);
 	rdx_op_end(&op);
 	rdx_object_feed(object, &dir_attr);
 	return err ? rdx_status(err) : listing->status;
