@@ -8,6 +8,7 @@ int main(int argc, char **argv)
 		[WORKLOAD_IO] = workload_io,
 		[WORKLOAD_COPY] = workload_copy,
 		[WORKLOAD_META] = workload_meta,
+		[WORKLOAD_LIST] = workload_list,
 	};
 	struct options options;
 	struct nfs nfs;

@@ -34,6 +34,15 @@ void nfs_detach(struct nfs *nfs)
 	free(nfs->conns);
 }
 
+void nfs_enter(struct nfs *nfs, const char *name)
+{
+	int status = nfs->version->find(nfs, name, &nfs->root);
+
+	if (status)
+		errx(1, "%s has no directory %s: %s", nfs->target->export_path, name,
+			nfs_status_name(status));
+}
+
 static void put_credentials(struct wire_out *out, const struct nfs_target *target)
 {
 	static const char machine[] = "nfsload";

@@ -26,6 +26,37 @@ struct nfs_file {
 	uint64_t size;
 };
 
+#define NFS_REGULAR 1 /* the type of a file, in both versions */
+
+struct nfs_attr {
+	uint32_t type;
+	uint32_t mode;
+	uint32_t nlink;
+	uint64_t size;
+};
+
+/* Of v4's opens: one of an owner's at a time, each with the next number. */
+struct nfs_owner {
+	char name[80];
+	uint32_t seqid;
+};
+
+enum nfs_meta_kind { NFS_CREATE, NFS_STAT, NFS_REMOVE };
+
+/* What is done to one name in the root: one call after the other. The caller sets kind, name, mode, owner. */
+struct nfs_meta {
+	enum nfs_meta_kind kind;
+	const char *name;
+	uint32_t mode;           /* of CREATE */
+	struct nfs_owner *owner; /* of CREATE */
+	struct nfs_attr attr;    /* what STAT found */
+	unsigned step;           /* 0 before the first call */
+	struct nfs_file file;
+};
+
+/* An entry of a listing; . and .. may be among them. */
+typedef void nfs_visit(void *arg, const char *name, uint32_t len, const struct nfs_attr *attr);
+
 struct nfs_target {
 	const char *host;
 	const char *export_path;
@@ -56,9 +87,9 @@ struct nfs_version {
 	int (*create)(struct nfs *nfs, const char *name, struct nfs_file *file);
 	int (*open)(struct nfs *nfs, const char *name, bool writing, struct nfs_file *file);
 	int (*close)(struct nfs *nfs, struct nfs_file *file);
-	int (*stat)(struct nfs *nfs, const char *name, uint64_t *size);
-	int (*remove)(struct nfs *nfs, const char *name);
-	int (*list)(struct nfs *nfs, unsigned *entries);
+	int (*find)(struct nfs *nfs, const char *name, struct nfs_fh *fh);
+	/* All of the root's entries, with their attributes and handles. */
+	int (*list)(struct nfs *nfs, nfs_visit *visit, void *arg);
 	int (*commit)(struct nfs *nfs, struct nfs_file *file, uint8_t verifier[8]);
 	void (*build_read)(struct nfs *nfs, struct conn *conn, struct call *call,
 		const struct nfs_file *file, uint64_t offset, uint32_t len);
@@ -67,6 +98,10 @@ struct nfs_version {
 		const struct nfs_file *file, uint64_t offset, const uint8_t *data, uint32_t len,
 		enum nfs_stable stable);
 	int (*parse_write)(const struct call *call, struct nfs_io_result *result);
+	void (*build_meta)(
+		struct nfs *nfs, struct conn *conn, struct call *call, struct nfs_meta *meta);
+	/* more: there is a further call to be built, if the status is 0. */
+	int (*parse_meta)(const struct call *call, struct nfs_meta *meta, bool *more);
 };
 
 extern const struct nfs_version nfs_v3;
@@ -81,13 +116,15 @@ struct nfs {
 	struct nfs_fh root;
 	uint64_t delays;
 	uint64_t client_id; /* v4: */
-	uint32_t owner_seqid;
 	char client_name[64];
+	struct nfs_owner owner; /* of what open() and create() open */
 };
 
 /* Connect, and find the export's root; ends the program with a message where that fails. */
 void nfs_attach(struct nfs *nfs, const struct nfs_target *target);
 void nfs_detach(struct nfs *nfs);
+/* From now on a directory in the root is the root; ends the program where there is none. */
+void nfs_enter(struct nfs *nfs, const char *name);
 
 /* Begin a call's head: record mark, RPC header and credentials. */
 struct wire_out nfs_begin(struct nfs *nfs, struct conn *conn, struct call *call, uint32_t program,

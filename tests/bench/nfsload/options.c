@@ -34,6 +34,8 @@ enum {
 	KEY_GET,
 	KEY_COMPARE,
 	KEY_COUNT,
+	KEY_DIR,
+	KEY_TIMES,
 	KEY_CPU_OF,
 };
 
@@ -49,7 +51,7 @@ static const struct argp_option known[] = {
 	{ "gid", KEY_GID, "ID", 0, "(0)", 0 },
 	{ "cpu-of", KEY_CPU_OF, "PID,...", 0, "report the processor time these use during io", 0 },
 	{ "json", KEY_JSON, 0, 0, "one JSON object per run instead of a line", 0 },
-	{ 0, 0, 0, 0, "io and copy:", 2 },
+	{ 0, 0, 0, 0, "io, copy and (--depth) meta:", 2 },
 	{ "file", KEY_FILE, "NAME", 0, "in the export's root (nfsload.dat)", 0 },
 	{ "size", KEY_SIZE, "BYTES", 0, "of an operation; K, M and G are understood (1M)", 0 },
 	{ "depth", KEY_DEPTH, "N", 0, "operations under way on each connection (1)", 0 },
@@ -74,8 +76,13 @@ static const struct argp_option known[] = {
 	{ "put", KEY_PUT, 0, 0, "write it to the server", 0 },
 	{ "compare", KEY_COMPARE, 0, 0, "read the server's and compare", 0 },
 	{ "get", KEY_GET, 0, 0, "make it from the server's", 0 },
-	{ 0, 0, 0, 0, "meta: create, stat, list and unlink files", 5 },
+	{ 0, 0, 0, 0,
+		"meta: create, stat and unlink files; list: a directory that holds entry-000000 and so "
+		"on, number i with i mod 4096 bytes and mode 0600 + i mod 64, and nothing else",
+		5 },
+	{ "dir", KEY_DIR, "NAME", 0, "in the export's root (that itself)", 0 },
 	{ "count", KEY_COUNT, "N", 0, "files (1000)", 0 },
+	{ "times", KEY_TIMES, "N", 0, "list: one listing after the other, each measured (1)", 0 },
 	{ 0 },
 };
 
@@ -212,6 +219,12 @@ static error_t parse_value(int key, char *text, struct argp_state *state, struct
 			argp_error(state,
 				"--cpu-of wants the ids of running processes, with commas between");
 		return 0;
+	case KEY_DIR:
+		options->dir = text;
+		return 0;
+	case KEY_TIMES:
+		options->times = (unsigned)number(state, text, 1, 1000);
+		return 0;
 	case KEY_COUNT:
 		options->count = (unsigned)number(state, text, 1, 1000000);
 		return 0;
@@ -222,7 +235,10 @@ static error_t parse_value(int key, char *text, struct argp_state *state, struct
 static void parse_workload(const char *name, struct argp_state *state, struct options *options)
 {
 	static const char *const names[] = {
-		[WORKLOAD_IO] = "io", [WORKLOAD_COPY] = "copy", [WORKLOAD_META] = "meta"
+		[WORKLOAD_IO] = "io",
+		[WORKLOAD_COPY] = "copy",
+		[WORKLOAD_META] = "meta",
+		[WORKLOAD_LIST] = "list",
 	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -231,7 +247,7 @@ static void parse_workload(const char *name, struct argp_state *state, struct op
 			return;
 		}
 	}
-	argp_error(state, "%s is no workload: there are io, copy and meta", name);
+	argp_error(state, "%s is no workload: there are io, copy, meta and list", name);
 }
 
 static void check(struct argp_state *state, struct options *options)
@@ -273,7 +289,7 @@ void options_parse(int argc, char **argv, struct options *options)
 	static const struct argp argp = {
 		.options = known,
 		.parser = parse,
-		.args_doc = "io|copy|meta",
+		.args_doc = "io|copy|meta|list",
 		.doc = "nfsload -- an NFS client in user space that loads a server and checks its data"
 		       "\vExit status: 0; 1 wrong data or a failed operation; 2 usage.",
 	};
@@ -292,6 +308,7 @@ void options_parse(int argc, char **argv, struct options *options)
 		.seed = 1,
 		.stable = NFS_UNSTABLE,
 		.count = 1000,
+		.times = 1,
 	};
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, options);

@@ -9,7 +9,7 @@
 #include "cpu.h"
 #include "nfs.h"
 
-enum workload { WORKLOAD_IO, WORKLOAD_COPY, WORKLOAD_META };
+enum workload { WORKLOAD_IO, WORKLOAD_COPY, WORKLOAD_META, WORKLOAD_LIST };
 
 struct options {
 	enum workload workload;
@@ -35,8 +35,10 @@ struct options {
 	bool put;
 	bool get;
 	bool compare;
-	/* meta: */
+	/* meta and list: */
+	const char *dir; /* in the export's root; NULL: that itself */
 	unsigned count;
+	unsigned times;
 };
 
 /* Ends the program with status 2 and a message on what isn't right. */

@@ -8,5 +8,6 @@
 uint64_t workload_io(struct nfs *nfs, const struct options *options);
 uint64_t workload_copy(struct nfs *nfs, const struct options *options);
 uint64_t workload_meta(struct nfs *nfs, const struct options *options);
+uint64_t workload_list(struct nfs *nfs, const struct options *options);
 
 #endif
