@@ -115,7 +115,8 @@ int rdx_owner_open(struct rdx_owner *owner, struct xfer_context *context)
 	}
 	PTHREAD_RWLOCK_wrlock(&owner->lock);
 	if (owner->session == NULL && !owner->closed)
-		err = xfer_session_open(context, owner->name, owner->address, &owner->session);
+		err = xfer_session_open(
+			context, owner->name, owner->address, NULL, NULL, &owner->session);
 	PTHREAD_RWLOCK_unlock(&owner->lock);
 	return err;
 }

@@ -380,7 +380,7 @@ static void session_free(struct xfer_session *session)
 }
 
 int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
-	struct xfer_session **result)
+	const struct xfer_session_ops *ops, void *arg, struct xfer_session **result)
 {
 	struct xfer_address parsed;
 	struct xfer_session *session;
@@ -392,6 +392,8 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	if (!session)
 		return -ENOMEM;
 	session->address = parsed;
+	session->ops = ops;
+	session->ops_arg = arg;
 	err = -pthread_create(&session->thread, NULL, xfer_connect_main, session);
 	if (err) {
 		session_free(session);

@@ -75,6 +75,8 @@ struct xfer_session {
 	char owner[XFER_NODE_MAX + 1];
 	char address_text[300];
 	struct xfer_address address;
+	const struct xfer_session_ops *ops; /* may be NULL */
+	void *ops_arg;
 	pthread_t thread; /* connects; everything about connections is its business alone */
 	LIST_ENTRY(xfer_session) link; /* the context's */
 

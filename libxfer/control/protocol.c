@@ -200,6 +200,13 @@ static bool args_attach(XDR *xdrs, union xfer_args *args)
 	       xdr_uint32_t(xdrs, &a->lane);
 }
 
+static bool args_cancel(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_cancel_args *a = &args->cancel;
+
+	return xdr_uint32_t(xdrs, &a->call_slot) && xdr_uint32_t(xdrs, &a->sequence);
+}
+
 static bool args_handle(XDR *xdrs, union xfer_args *args)
 {
 	return xdr_handle(xdrs, &args->handle.handle);
@@ -357,6 +364,7 @@ static bool results_hello(XDR *xdrs, union xfer_results *results)
 	       xdr_fixed(xdrs, r->boot_id, sizeof(r->boot_id)) &&
 	       xdr_fixed(xdrs, r->kernel_boot_id, sizeof(r->kernel_boot_id)) &&
 	       xdr_uint64_t(xdrs, &r->session_id) && xdr_uint32_t(xdrs, &r->epoch) &&
+	       XDR_ENUM_UP_TO(xdrs, &r->standing, XFER_STANDING_RECOVER) &&
 	       xdr_fixed(xdrs, r->write_verifier, sizeof(r->write_verifier)) &&
 	       xdr_text(xdrs, r->node, XFER_NODE_MAX) && xdr_limits(xdrs, &r->limits);
 }
@@ -493,6 +501,9 @@ static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
 	[XFER_PROC_ATTACH] = { "ATTACH", args_attach, results_status, true },
 	[XFER_PROC_PING] = { "PING", args_none, results_none, false },
 	[XFER_PROC_STATUS] = { "STATUS", args_none, results_text, false },
+	[XFER_PROC_END] = { "END", args_none, results_status, true },
+	[XFER_PROC_RECOVERED] = { "RECOVERED", args_none, results_status, true },
+	[XFER_PROC_CANCEL] = { "CANCEL", args_cancel, results_status, true },
 	[XFER_PROC_LOOKUP] = { "LOOKUP", args_name, results_node, false },
 	[XFER_PROC_GETATTR] = { "GETATTR", args_handle, results_attr, false },
 	[XFER_PROC_SETATTR] = { "SETATTR", args_setattr, results_attr, true },

@@ -40,6 +40,10 @@ enum xfer_proc {
 	XFER_PROC_ATTACH = 3,
 	XFER_PROC_PING = 4,
 	XFER_PROC_STATUS = 5,
+	XFER_PROC_END = 7, /* the session ends: nothing of it is to be kept */
+	XFER_PROC_RECOVERED =
+		8,            /* a known session's successor has made its opens and locks again */
+	XFER_PROC_CANCEL = 9, /* answer an operation with DELAY, unless it was begun */
 	/* operations */
 	XFER_PROC_LOOKUP = 16,
 	XFER_PROC_GETATTR = 17,
@@ -120,6 +124,14 @@ struct xfer_hello_args {
 	struct xfer_limits limits;
 };
 
+/* What an owner knows of a session that asks for its next epoch. */
+enum xfer_standing {
+	XFER_STANDING_NEW, /* nothing, or too late: what was open is closed, what was under way is not known */
+	XFER_STANDING_RESUMED, /* all: opens, locks and the reply cache are what they were */
+	XFER_STANDING_RECOVER, /* that it was its predecessor's: opens and locks can be made again, and what was under
+				* way be sent again, before anybody else changes anything; then RECOVERED */
+};
+
 /* WELCOME, or why not. */
 struct xfer_hello_res {
 	uint32_t status;
@@ -130,6 +142,7 @@ struct xfer_hello_res {
 	uint8_t kernel_boot_id[16];
 	uint64_t session_id;
 	uint32_t epoch;
+	enum xfer_standing standing;
 	uint8_t write_verifier[8];
 	char node[XFER_NODE_MAX + 1];
 	struct xfer_limits limits;
@@ -148,6 +161,12 @@ struct xfer_token_res {
 struct xfer_attach_args {
 	struct xfer_token token;
 	uint32_t lane; /* 1.. */
+};
+
+/* Of the operation with this sequence in this call slot, whether it arrived already or not. Its own answer tells what
+ * became of it. */
+struct xfer_cancel_args {
+	uint32_t call_slot, sequence;
 };
 
 struct xfer_attach_res {
@@ -382,6 +401,7 @@ struct xfer_statfs_res {
 union xfer_args {
 	struct xfer_hello_args hello;
 	struct xfer_attach_args attach;
+	struct xfer_cancel_args cancel;
 	struct xfer_handle_args handle;
 	struct xfer_name_args name;
 	struct xfer_setattr_args setattr;

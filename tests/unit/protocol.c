@@ -546,8 +546,9 @@ static void test_own_statuses(void **state)
 static void test_procedures(void **state)
 {
 	static const uint32_t changing[] = { XFER_PROC_HELLO, XFER_PROC_TOKEN, XFER_PROC_ATTACH,
-		XFER_PROC_SETATTR, XFER_PROC_OPEN, XFER_PROC_CLOSE, XFER_PROC_CREATE,
-		XFER_PROC_UNLINK, XFER_PROC_RENAME, XFER_PROC_WRITE, XFER_PROC_LINK, XFER_PROC_LOCK,
+		XFER_PROC_END, XFER_PROC_RECOVERED, XFER_PROC_CANCEL, XFER_PROC_SETATTR,
+		XFER_PROC_OPEN, XFER_PROC_CLOSE, XFER_PROC_CREATE, XFER_PROC_UNLINK,
+		XFER_PROC_RENAME, XFER_PROC_WRITE, XFER_PROC_LINK, XFER_PROC_LOCK,
 		XFER_PROC_ALLOCATE, XFER_PROC_SETXATTR, XFER_PROC_REMOVEXATTR };
 	unsigned known = 0, changes = 0;
 
@@ -556,7 +557,7 @@ static void test_procedures(void **state)
 		known += xfer_proc_info(proc) != NULL;
 		changes += xfer_proc_info(proc) && xfer_proc_info(proc)->changes;
 	}
-	assert_int_equal(known, 6 + 22);
+	assert_int_equal(known, 9 + 22);
 	assert_int_equal(changes, sizeof(changing) / sizeof(*changing));
 	for (unsigned i = 0; i < changes; i++)
 		assert_true(xfer_proc_info(changing[i])->changes);

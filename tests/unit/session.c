@@ -71,7 +71,8 @@ static void set_up_at(struct fixture *f, const char *address)
 	memowner_start(&f->owner, "b", address);
 	f->context = new_context(200);
 	xfer_handle_root(1, &f->handle);
-	assert_int_equal(xfer_session_open(f->context, "b", f->owner.address, &f->session), 0);
+	assert_int_equal(
+		xfer_session_open(f->context, "b", f->owner.address, NULL, NULL, &f->session), 0);
 	assert_true(wait_for(session_up, f->session));
 }
 
@@ -724,7 +725,7 @@ static void test_silent_owner(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 5), 0);
 	xfer_handle_root(1, &handle);
-	assert_int_equal(xfer_session_open(context, "b", text, &session), 0);
+	assert_int_equal(xfer_session_open(context, "b", text, NULL, NULL, &session), 0);
 	usleep(50000);
 	assert_int_equal(xfer_op_getattr(session, &cred, &handle, &attr), -EAGAIN);
 	begun = xfer_now_ns();
@@ -774,7 +775,7 @@ static void refused(const char *node, uint32_t status, const char *expected)
 	memowner_start(&owner, node, NULL);
 	context = new_context(200);
 	xfer_log_set_sink(collect_log);
-	assert_int_equal(xfer_session_open(context, "b", owner.address, &session), 0);
+	assert_int_equal(xfer_session_open(context, "b", owner.address, NULL, NULL, &session), 0);
 	assert_true(wait_for(logged, (void *)(uintptr_t)expected));
 	assert_false(xfer_session_is_up(session));
 	xfer_session_close(session);
@@ -798,13 +799,16 @@ static void test_nobody_listens(void **state)
 	(void)state;
 	log_text[0] = '\0';
 	xfer_log_set_sink(collect_log);
-	assert_int_equal(
-		xfer_session_open(context, "b", "unix:/tmp/nobody-listens-here", &session), 0);
+	assert_int_equal(xfer_session_open(context, "b", "unix:/tmp/nobody-listens-here", NULL,
+				 NULL, &session),
+		0);
 	assert_true(wait_for(logged, (void *)(uintptr_t) "check that rdmaxferd runs there"));
 	xfer_session_close(session);
-	assert_int_equal(xfer_session_open(context, "b", "unix:relative", &session), -EINVAL);
-	assert_int_equal(xfer_session_open(context, "b", "host:port", &session), -EINVAL);
-	assert_int_equal(xfer_session_open(context, "", "host", &session), -EINVAL);
+	assert_int_equal(
+		xfer_session_open(context, "b", "unix:relative", NULL, NULL, &session), -EINVAL);
+	assert_int_equal(
+		xfer_session_open(context, "b", "host:port", NULL, NULL, &session), -EINVAL);
+	assert_int_equal(xfer_session_open(context, "", "host", NULL, NULL, &session), -EINVAL);
 	xfer_context_destroy(context);
 	xfer_log_set_sink(NULL);
 }

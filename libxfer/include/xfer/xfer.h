@@ -70,13 +70,25 @@ bool xfer_on_lane_thread(void);
 
 struct xfer_session;
 
+/* What a session asks of its user. */
+struct xfer_session_ops {
+	/*
+	 * The owner has forgotten what this session had open and locked: its process is another one, or it didn't hear
+	 * of us for too long. Open ids of before mean nothing any more. Runs on the session's own thread, which may
+	 * wait; operations from within are carried out, all others wait or are refused until it returns. in_time:
+	 * nobody else could lock or change anything since; else locks may have been lost to others.
+	 */
+	void (*recover)(void *arg, struct xfer_session *session, bool in_time);
+};
+
 /*
  * Opens a session with the owner `owner` at `address` ("HOST[:PORT]", "[V6]:PORT" or "unix:PATH"). It
  * returns at once; the connection is made, and made again when it breaks, by a thread of its own.
- * -EINVAL: the address can't be parsed or a name is too long.
+ * ops may be NULL: nothing has to be made again; arg is for them. -EINVAL: the address can't be parsed or a name is
+ * too long.
  */
 int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
-	struct xfer_session **session);
+	const struct xfer_session_ops *ops, void *arg, struct xfer_session **session);
 
 /* Fails what is outstanding, ends the connections, frees. Not from a lane thread. */
 void xfer_session_close(struct xfer_session *session);

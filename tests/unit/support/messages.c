@@ -330,6 +330,12 @@ void message_args(struct random *random, uint32_t proc, union xfer_args *args)
 	case XFER_PROC_TOKEN:
 	case XFER_PROC_PING:
 	case XFER_PROC_STATUS:
+	case XFER_PROC_END:
+	case XFER_PROC_RECOVERED:
+		break;
+	case XFER_PROC_CANCEL:
+		args->cancel.call_slot = u32(random);
+		args->cancel.sequence = u32(random);
 		break;
 	case XFER_PROC_HELLO:
 		args_hello(random, &args->hello);
@@ -380,6 +386,7 @@ static void results_hello(struct random *random, struct xfer_hello_res *res)
 	random_bytes(random, res->kernel_boot_id, sizeof(res->kernel_boot_id));
 	res->session_id = random_u64(random);
 	res->epoch = u32(random);
+	res->standing = (enum xfer_standing)random_below(random, XFER_STANDING_RECOVER + 1);
 	random_bytes(random, res->write_verifier, sizeof(res->write_verifier));
 	put_text(random, res->node, 0, XFER_NODE_MAX);
 	put_limits(random, &res->limits);
