@@ -2,6 +2,7 @@
 /* connect.c -- what makes a session's connections, and makes them again when they break */
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +14,19 @@
 #include "log.h"
 #include "session.h"
 
-#define CONNECT_MS     5000
+#define CONNECT_MS     2000
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 2000
-#define REPEAT_LOG_NS  (60000 * XFER_NS_PER_MS) /* the same reason is logged again after so long */
+#define BACKOFF_MAX_MS 500
+#define SETTLE_MS                                                                                  \
+	5000 /* what is sent again to an owner's successor, before others may change anything */
+#define DRAIN_MS      2000 /* for what is under way when the session is closed */
+#define END_MS        1000 /* for the owner to hear of that */
+#define REPEAT_LOG_NS (60000 * XFER_NS_PER_MS) /* the same reason is logged again after so long */
 
 /* What the thread itself remembers. */
 struct connector {
 	struct xfer_session *session;
+	bool in_time; /* of a session that has to be recovered: nobody else could change anything yet */
 	unsigned backoff_ms;
 	char logged[sizeof(((struct xfer_session *)0)->reason)];
 	uint64_t logged_ns;
@@ -58,7 +64,7 @@ static void lane_closed(void *user, struct xfer_caller *caller, int err, const c
 
 	(void)caller;
 	pthread_mutex_lock(&session->lock);
-	if (!session->broken)
+	if (!session->reason[0])
 		snprintf(session->reason, sizeof(session->reason), "%s (%s)", why, strerror(-err));
 	session->broken = true;
 	session->open_lanes--;
@@ -162,8 +168,11 @@ static int check_welcome(struct connector *connector, const struct xfer_hello_re
 			welcome->node);
 		return -EPROTO;
 	}
+	/* Call slots outlive sessions: a successor can't have fewer of them. */
 	if (welcome->minor > XFER_MINOR || (welcome->features & ~XFER_FEATURES) ||
-		welcome->limits.calls_max == 0 || welcome->limits.calls_max > XFER_SESSION_SLOTS ||
+		welcome->limits.calls_max <= XFER_SESSION_RESERVED ||
+		welcome->limits.calls_max > XFER_SESSION_SLOTS ||
+		welcome->limits.calls_max < session->nslots ||
 		welcome->limits.inline_max < XFER_IO_MAX) {
 		explain(connector, "the owner's protocol limits can't be met: install the same "
 				   "release on both nodes");
@@ -175,10 +184,20 @@ static int check_welcome(struct connector *connector, const struct xfer_hello_re
 /* With the session's lock held: what WELCOME said counts from now on. */
 static void adopt_welcome(struct xfer_session *session, const struct xfer_hello_res *welcome)
 {
+	bool first = session->session_id == 0;
+
 	session->session_id = welcome->session_id;
 	session->epoch = welcome->epoch;
 	session->limits = welcome->limits;
+	/* A recovery that was interrupted is begun again. */
+	if (welcome->standing != XFER_STANDING_RESUMED)
+		session->recovered = first;
 	xfer_session_set_verifier(session, welcome->write_verifier);
+	if (session->nslots > 0)
+		return;
+	session->nslots = welcome->limits.calls_max;
+	for (uint32_t slot = session->nslots; slot > 0; slot--)
+		session->free_slots[session->nfree++] = (uint16_t)(slot - 1);
 }
 
 static int say_hello(struct connector *connector)
@@ -205,6 +224,8 @@ static int say_hello(struct connector *connector)
 	err = check_welcome(connector, &results.hello);
 	if (err)
 		return err;
+	if (results.hello.standing != XFER_STANDING_RESUMED)
+		connector->in_time = results.hello.standing == XFER_STANDING_RECOVER;
 	pthread_mutex_lock(&session->lock);
 	adopt_welcome(session, &results.hello);
 	pthread_mutex_unlock(&session->lock);
@@ -262,69 +283,108 @@ static int establish(struct connector *connector)
 	return 0;
 }
 
-/* With the lock held. Sequences go on, so that no (call slot, sequence) is used twice in a session.
+/* False: the epoch has ended already. */
+static bool enter_state(struct xfer_session *session, enum xfer_session_state state)
+{
+	bool entered;
+
+	pthread_mutex_lock(&session->lock);
+	entered = session->state != XFER_SESSION_CLOSING && !session->broken;
+	if (entered) {
+		session->state = state;
+		session->recoverer = pthread_self();
+		if (state == XFER_SESSION_UP)
+			session->reason[0] = '\0';
+	}
+	pthread_mutex_unlock(&session->lock);
+	return entered;
+}
+
+/* Waits until nothing flies, or the epoch ends, or the time is over. */
+static void await_settled(struct xfer_session *session, unsigned timeout_ms)
+{
+	struct timespec deadline = xfer_timespec(xfer_now_ns() + timeout_ms * XFER_NS_PER_MS);
+	int err = 0;
+
+	pthread_mutex_lock(&session->lock);
+	while (session->flying > 0 && !session->broken && err == 0)
+		err = pthread_cond_timedwait(&session->changed, &session->lock, &deadline);
+	pthread_mutex_unlock(&session->lock);
+}
+
+/*
+ * What was open and locked is made again, and what is unsettled sent again, to an owner that knows of neither. In
+ * time: its process is another one, and nobody else changes anything before RECOVERED. Else the unsettled can't be
+ * told from what others have done since, and would be executed twice.
  */
-static void go_up(struct xfer_session *session)
+static int recover(struct connector *connector)
 {
-	session->nfree = 0;
-	session->payload_out = 0;
-	for (uint32_t slot = session->limits.calls_max; slot > 0; slot--)
-		session->free_slots[session->nfree++] = (uint16_t)(slot - 1);
-	session->state = XFER_SESSION_UP;
-	session->reason[0] = '\0';
+	struct xfer_session *session = connector->session;
+	union xfer_args args;
+	union xfer_results results;
+	int err;
+
+	if (!enter_state(session, XFER_SESSION_RECOVERING))
+		return -ENOTCONN;
+	/* Locks have ended with the process that had them; the client asks again. */
+	xfer_session_fail_unsettled(session, XFER_PROC_LOCK, -EAGAIN);
+	if (!connector->in_time)
+		xfer_session_fail_unsettled(session, 0, -EREMOTEIO);
+	xfer_session_resend(session);
+	if (session->ops)
+		session->ops->recover(session->ops_arg, session, connector->in_time);
+	if (!connector->in_time)
+		return 0;
+	await_settled(session, SETTLE_MS);
+	err = call_lane(session->lanes[0], XFER_PROC_RECOVERED, &args, &results);
+	return err ? err : xfer_status_to_errno(results.status);
 }
 
-/* A call that waits for a slot; NULL: none. With the lock held. */
-static struct xfer_session_call *any_waiting(struct xfer_session *session)
+/* From WELCOME to where everybody may go. */
+static int go_up(struct connector *connector)
 {
-	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++) {
-		struct xfer_session_call *call = STAILQ_FIRST(&session->shares[i].waiting);
+	struct xfer_session *session = connector->session;
+	int err = session->recovered ? 0 : recover(connector);
 
-		if (!call)
-			continue;
-		STAILQ_REMOVE_HEAD(&session->shares[i].waiting, link);
-		return call;
-	}
-	return NULL;
-}
-
-/* The calls that wait for a slot were never sent. */
-static void fail_waiting(struct xfer_session *session)
-{
-	struct xfer_session_call *call;
-
-	for (;;) {
-		pthread_mutex_lock(&session->lock);
-		call = any_waiting(session);
-		pthread_mutex_unlock(&session->lock);
-		if (!call)
-			return;
-		call->done(call, -EAGAIN);
-		pthread_mutex_lock(&session->lock);
-		if (--session->calls == 0)
-			pthread_cond_broadcast(&session->changed);
-		pthread_mutex_unlock(&session->lock);
-	}
+	if (err)
+		return err;
+	session->recovered = true;
+	if (!enter_state(session, XFER_SESSION_UP))
+		return -ENOTCONN;
+	xfer_info("session %016llx with owner %s at %s is up, epoch %u",
+		(unsigned long long)session->session_id, session->owner, session->address_text,
+		session->epoch);
+	xfer_session_resend(session);
+	xfer_session_pump(session);
+	return 0;
 }
 
 /* From the first lane's end, or the session's, to where nothing of the epoch is left. */
 static void take_down(struct xfer_session *session)
 {
 	pthread_mutex_lock(&session->lock);
-	if (session->state == XFER_SESSION_UP)
+	if (session->state != XFER_SESSION_CLOSING)
 		session->state = XFER_SESSION_DOWN;
-	pthread_cond_broadcast(&session->slot_free);
 	pthread_mutex_unlock(&session->lock);
 	close_lanes(session);
-	fail_waiting(session);
 	pthread_mutex_lock(&session->lock);
-	while (session->calls > 0)
+	while (session->flying > 0)
 		pthread_cond_wait(&session->changed, &session->lock);
 	session->broken = false;
 	pthread_mutex_unlock(&session->lock);
+	xfer_session_strand(session);
 }
 
-/* Between attempts: grows from 0.1 s to 2 s, with a quarter of jitter, so that nodes don't come in
+/* Reads and writes that have waited for the session for too long. */
+static void expire(struct xfer_session *session)
+{
+	uint64_t now = xfer_now_ns(), longest = session->parked_ms * XFER_NS_PER_MS;
+
+	if (now > longest)
+		xfer_session_fail_waiting(session, now - longest);
+}
+
+/* Between attempts: grows from 0.1 s to 0.5 s, with a quarter of jitter, so that nodes don't come in
  * step. */
 static void back_off(struct connector *connector)
 {
@@ -344,29 +404,59 @@ static void back_off(struct connector *connector)
 		pthread_cond_timedwait(&session->changed, &session->lock, &deadline) == 0)
 		;
 	pthread_mutex_unlock(&session->lock);
+	expire(session);
+}
+
+/* END, which is waited for only so long. */
+struct ending {
+	struct xfer_call call;
+	sem_t told;
+};
+
+static void ended(struct xfer_call *call, int err)
+{
+	(void)err;
+	sem_post(call->user);
+}
+
+/* The owner is told that the session ends, once what is under way has ended or its time is over. */
+static void say_end(struct xfer_session *session)
+{
+	union xfer_results results;
+	union xfer_args args;
+	struct ending ending = {
+		.call = { .proc = XFER_PROC_END,
+			.args = &args,
+			.results = &results,
+			.done = ended,
+			.user = &ending.told },
+	};
+	struct timespec deadline;
+
+	await_settled(session, DRAIN_MS);
+	sem_init(&ending.told, 0, 0);
+	xfer_caller_submit(session->lanes[0], &ending.call);
+	deadline = xfer_timespec(xfer_now_ns() + END_MS * XFER_NS_PER_MS);
+	if (sem_clockwait(&ending.told, CLOCK_MONOTONIC, &deadline) == 0)
+		sem_post(&ending.told);
+	close_lanes(session);
+	sem_wait(&ending.told);
+	sem_destroy(&ending.told);
 }
 
 /* One epoch, from the first connection to the last. Returns whether the session was up. */
 static bool run_epoch(struct connector *connector)
 {
 	struct xfer_session *session = connector->session;
-	bool up;
+	bool up = establish(connector) == 0 && go_up(connector) == 0, closing;
 
-	if (establish(connector)) {
-		take_down(session);
-		return false;
-	}
 	pthread_mutex_lock(&session->lock);
-	up = session->state != XFER_SESSION_CLOSING && !session->broken;
-	if (up) {
-		go_up(session);
-		xfer_info("session %016llx with owner %s at %s is up, epoch %u",
-			(unsigned long long)session->session_id, session->owner,
-			session->address_text, session->epoch);
-	}
 	while (session->state == XFER_SESSION_UP && !session->broken)
 		pthread_cond_wait(&session->changed, &session->lock);
+	closing = session->state == XFER_SESSION_CLOSING && !session->broken;
 	pthread_mutex_unlock(&session->lock);
+	if (up && closing)
+		say_end(session);
 	take_down(session);
 	return up;
 }
@@ -399,5 +489,7 @@ void *xfer_connect_main(void *arg)
 		if (!is_closing(session))
 			back_off(&connector);
 	}
+	xfer_session_fail_waiting(session, UINT64_MAX);
+	xfer_session_fail_unsettled(session, 0, -EREMOTEIO);
 	return NULL;
 }

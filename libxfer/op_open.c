@@ -49,6 +49,7 @@ void xfer_op_close(struct xfer_session *session, const struct xfer_handle *handl
 		return; /* the owner drops it with the session */
 	xfer_session_prepare(call, session, &nobody, XFER_PROC_CLOSE);
 	call->args.close = (struct xfer_close_args){ .handle = *handle, .open_id = open_id };
+	call->patient = true;
 	call->done = close_done;
 	xfer_session_submit(call);
 }

@@ -15,251 +15,6 @@
 
 #define UNSETTLED_MS 10000 /* after another verifier was seen */
 
-/* --- call slots: with the lock held ----------------------------------------------------------- */
-
-static struct xfer_share *share_of(struct xfer_session *session, struct xfer_session_call *call)
-{
-	uint32_t id = 0;
-
-	(void)xfer_handle_volume(xfer_args_handle(call->call.proc, &call->args), &id);
-	return &session->shares[id % XFER_SESSION_SHARES];
-}
-
-/* Whether the call may go now: there is a slot, its volume has not had its part, and the owner will not have to stop
- * reading. */
-static bool may_go(const struct xfer_session *session, const struct xfer_session_call *call)
-{
-	const struct xfer_share *share = call->share;
-	uint32_t length = call->call.payload_length;
-
-	return session->nfree > 0 && session->payload_out + length <= XFER_PAYLOAD_OUT_MAX &&
-	       2 * share->calls < session->limits.calls_max &&
-	       2 * (share->payload_out + length) <= XFER_PAYLOAD_OUT_MAX;
-}
-
-static void take_slot(struct xfer_session *session, struct xfer_session_call *call)
-{
-	uint16_t slot = session->free_slots[--session->nfree];
-
-	session->payload_out += call->call.payload_length;
-	call->share->payload_out += call->call.payload_length;
-	call->share->calls++;
-	call->header.call_slot = slot;
-	call->header.sequence = ++session->sequences[slot];
-}
-
-static void give_slot(struct xfer_session *session, struct xfer_session_call *call)
-{
-	session->free_slots[session->nfree++] = (uint16_t)call->header.call_slot;
-	session->payload_out -= call->call.payload_length;
-	call->share->payload_out -= call->call.payload_length;
-	call->share->calls--;
-	if (session->waiting_threads > 0)
-		pthread_cond_signal(&session->slot_free);
-}
-
-/* The lane with the fewest calls under way, the first of equals: a single caller finds it awake. With a
- * reference. */
-static struct xfer_caller *take_lane(struct xfer_session *session)
-{
-	struct xfer_caller *lane = session->lanes[0];
-	unsigned pending = xfer_caller_pending(lane);
-
-	for (unsigned i = 1; i < session->nlanes && pending > 0; i++) {
-		unsigned others = xfer_caller_pending(session->lanes[i]);
-
-		if (others < pending) {
-			lane = session->lanes[i];
-			pending = others;
-		}
-	}
-	xfer_caller_ref(lane);
-	return lane;
-}
-
-/* --- the end of a call ------------------------------------------------------------------------ */
-
-/* The caller's verdict and the owner's together. */
-static int outcome(const struct xfer_session_call *call, int err)
-{
-	switch (err) {
-	case 0:
-		return xfer_status_to_errno(call->results.status);
-	case -EAGAIN:
-	case -EREMOTEIO:
-	case -ENOMEM:
-	case -EOPNOTSUPP:
-		return err;
-	default:
-		return -EIO; /* the owner did not understand the call */
-	}
-}
-
-/* The first call of a share that waits and may go; shares take turns. With the lock held. */
-static struct xfer_session_call *take_waiting(struct xfer_session *session)
-{
-	for (unsigned i = 0; i < XFER_SESSION_SHARES && session->nfree > 0; i++) {
-		unsigned number = (session->next_share + i) % XFER_SESSION_SHARES;
-		struct xfer_share *share = &session->shares[number];
-		struct xfer_session_call *call = STAILQ_FIRST(&share->waiting);
-
-		if (!call || !may_go(session, call))
-			continue;
-		STAILQ_REMOVE_HEAD(&share->waiting, link);
-		session->next_share = number + 1;
-		return call;
-	}
-	return NULL;
-}
-
-/* The next call that waits and may go, its slot taken; NULL: none. */
-static struct xfer_session_call *next_waiting(
-	struct xfer_session *session, struct xfer_caller **lane)
-{
-	struct xfer_session_call *next = NULL;
-
-	pthread_mutex_lock(&session->lock);
-	if (session->state == XFER_SESSION_UP)
-		next = take_waiting(session);
-	if (next) {
-		take_slot(session, next);
-		*lane = take_lane(session);
-	}
-	pthread_mutex_unlock(&session->lock);
-	return next;
-}
-
-/*
- * Gives the slot back, and sends the calls that waited for it. Not when the connection has just failed this one:
- * they would all fail one inside the other; the session's thread fails them when it sees the connection's end.
- */
-static void pass_slot(struct xfer_session *session, struct xfer_session_call *call, int err)
-{
-	struct xfer_session_call *next;
-	struct xfer_caller *lane;
-
-	pthread_mutex_lock(&session->lock);
-	give_slot(session, call);
-	pthread_mutex_unlock(&session->lock);
-	if (err == -EAGAIN || err == -EREMOTEIO)
-		return;
-	while ((next = next_waiting(session, &lane))) {
-		xfer_caller_submit(lane, &next->call);
-		xfer_caller_unref(lane);
-	}
-}
-
-/* The last thing about a call: from here on the session may go. */
-static void forget_call(struct xfer_session *session)
-{
-	pthread_mutex_lock(&session->lock);
-	/* While the session is up nobody waits for that, and its thread would be woken for nothing. */
-	if (--session->calls == 0 && session->state != XFER_SESSION_UP)
-		pthread_cond_broadcast(&session->changed);
-	pthread_mutex_unlock(&session->lock);
-}
-
-static void session_done(struct xfer_call *caller_call, int err)
-{
-	struct xfer_session_call *call = caller_call->user;
-	struct xfer_session *session = call->session;
-
-	pass_slot(session, call, err);
-	call->done(call, outcome(call, err));
-	forget_call(session);
-}
-
-/* --- calls ------------------------------------------------------------------------------------ */
-
-void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *session,
-	const struct xfer_cred *cred, uint32_t proc)
-{
-	memset(call, 0, offsetof(struct xfer_session_call, call));
-	call->session = session;
-	call->header = (struct xfer_request_header){
-		.uid = cred->uid,
-		.gid = cred->gid,
-		.ngroups = cred->ngroups,
-		.groups = (uint32_t *)cred->groups,
-	};
-	if (call->header.ngroups > XFER_GROUPS_MAX)
-		call->header.ngroups = XFER_GROUPS_MAX;
-	call->call.proc = proc;
-	call->call.header = &call->header;
-	call->call.args = &call->args;
-	call->call.results = &call->results;
-	call->call.payload = NULL;
-	call->call.payload_count = 0;
-	call->call.payload_length = 0;
-}
-
-void xfer_session_put_payload(struct xfer_session_call *call, const struct iovec *iov)
-{
-	call->call.payload = iov;
-	call->call.payload_count = 1;
-	call->call.payload_length = (uint32_t)iov->iov_len;
-}
-
-int xfer_session_call(struct xfer_session_call *call)
-{
-	struct xfer_session *session = call->session;
-	struct xfer_caller *lane;
-	int err;
-
-	assert(!xfer_on_lane_thread());
-	pthread_mutex_lock(&session->lock);
-	session->waiting_threads++;
-	while (session->state == XFER_SESSION_UP && session->nfree == 0)
-		pthread_cond_wait(&session->slot_free, &session->lock);
-	session->waiting_threads--;
-	if (session->state != XFER_SESSION_UP) {
-		pthread_cond_broadcast(&session->changed); /* for xfer_session_close */
-		pthread_mutex_unlock(&session->lock);
-		return -EAGAIN;
-	}
-	call->share = share_of(session, call);
-	take_slot(session, call);
-	lane = take_lane(session);
-	session->calls++;
-	session->operations++;
-	pthread_mutex_unlock(&session->lock);
-	err = xfer_caller_call(lane, &call->call);
-	xfer_caller_unref(lane);
-	pass_slot(session, call, err);
-	forget_call(session);
-	return outcome(call, err);
-}
-
-void xfer_session_submit(struct xfer_session_call *call)
-{
-	struct xfer_session *session = call->session;
-	struct xfer_caller *lane = NULL;
-	bool up;
-
-	call->call.done = session_done;
-	call->call.user = call;
-	pthread_mutex_lock(&session->lock);
-	up = session->state == XFER_SESSION_UP;
-	if (up) {
-		session->calls++;
-		session->operations++;
-		call->share = share_of(session, call);
-		if (STAILQ_EMPTY(&call->share->waiting) && may_go(session, call)) {
-			take_slot(session, call);
-			lane = take_lane(session);
-		} else {
-			STAILQ_INSERT_TAIL(&call->share->waiting, call, link);
-		}
-	}
-	pthread_mutex_unlock(&session->lock);
-	if (!up)
-		call->done(call, -EAGAIN);
-	if (!lane)
-		return;
-	xfer_caller_submit(lane, &call->call);
-	xfer_caller_unref(lane);
-}
-
 /* --- what others want to know ----------------------------------------------------------------- */
 
 bool xfer_session_is_up(struct xfer_session *session)
@@ -267,7 +22,7 @@ bool xfer_session_is_up(struct xfer_session *session)
 	bool up;
 
 	pthread_mutex_lock(&session->lock);
-	up = session->state == XFER_SESSION_UP;
+	up = session->state == XFER_SESSION_UP && !session->broken;
 	pthread_mutex_unlock(&session->lock);
 	return up;
 }
@@ -328,6 +83,8 @@ bool xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verif
 json_t *xfer_session_status(struct xfer_session *session)
 {
 	json_t *lanes = json_array(), *status;
+	struct xfer_session_call *call;
+	int unsettled = 0;
 	char id[17];
 
 	pthread_mutex_lock(&session->lock);
@@ -337,11 +94,14 @@ json_t *xfer_session_status(struct xfer_session *session)
 				       "local", session->address.local, "outstanding",
 				       (int)xfer_caller_pending(session->lanes[i])));
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)session->session_id);
-	status = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:i, s:o}", "owner", session->owner,
-		"address", session->address_text, "id", id, "epoch", (int)session->epoch, "state",
-		session->state == XFER_SESSION_UP ? "up" : "down", "reason", session->reason,
-		"operations", (json_int_t)session->operations, "outstanding", (int)session->calls,
-		"lanes", lanes);
+	TAILQ_FOREACH (call, &session->unsettled, link)
+		unsettled++;
+	status = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:i, s:i, s:i, s:o}", "owner",
+		session->owner, "address", session->address_text, "id", id, "epoch",
+		(int)session->epoch, "state", session->state == XFER_SESSION_UP ? "up" : "down",
+		"reason", session->reason, "operations", (json_int_t)session->operations,
+		"outstanding", (int)session->calls, "parked", (int)session->parked, "unsettled",
+		unsettled, "lanes", lanes);
 	pthread_mutex_unlock(&session->lock);
 	return status;
 }
@@ -357,13 +117,15 @@ static struct xfer_session *session_new(
 	if (!session)
 		return NULL;
 	session->context = context;
+	session->parked_ms = XFER_PARKED_MS;
+	session->cancel_ms = XFER_CANCEL_MS;
 	snprintf(session->owner, sizeof(session->owner), "%s", owner);
 	snprintf(session->address_text, sizeof(session->address_text), "%s", address);
 	snprintf(session->reason, sizeof(session->reason), "connecting");
 	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++)
-		STAILQ_INIT(&session->shares[i].waiting);
+		TAILQ_INIT(&session->shares[i].waiting);
+	TAILQ_INIT(&session->unsettled);
 	pthread_mutex_init(&session->lock, NULL);
-	pthread_cond_init(&session->slot_free, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&session->changed, &attr);
@@ -374,7 +136,6 @@ static struct xfer_session *session_new(
 static void session_free(struct xfer_session *session)
 {
 	pthread_cond_destroy(&session->changed);
-	pthread_cond_destroy(&session->slot_free);
 	pthread_mutex_destroy(&session->lock);
 	free(session);
 }
@@ -404,18 +165,35 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	return 0;
 }
 
+/* So that nobody waits for WELCOME any more. */
+static void interrupt(struct xfer_session *session)
+{
+	struct xfer_caller *lanes[XFER_LANES_MAX];
+	unsigned n = 0;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->state != XFER_SESSION_UP)
+		for (n = 0; n < session->nlanes; n++) {
+			lanes[n] = session->lanes[n];
+			xfer_caller_ref(lanes[n]);
+		}
+	session->state = XFER_SESSION_CLOSING;
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+	while (n > 0) {
+		xfer_caller_close(lanes[--n], -ECANCELED, "the session is closed");
+		xfer_caller_unref(lanes[n]);
+	}
+}
+
 void xfer_session_close(struct xfer_session *session)
 {
 	assert(!xfer_on_lane_thread());
 	xfer_context_remove(session->context, session);
-	pthread_mutex_lock(&session->lock);
-	session->state = XFER_SESSION_CLOSING;
-	pthread_cond_broadcast(&session->changed);
-	pthread_cond_broadcast(&session->slot_free);
-	pthread_mutex_unlock(&session->lock);
+	interrupt(session);
 	pthread_join(session->thread, NULL);
 	pthread_mutex_lock(&session->lock);
-	while (session->calls > 0 || session->waiting_threads > 0)
+	while (session->calls > 0)
 		pthread_cond_wait(&session->changed, &session->lock);
 	pthread_mutex_unlock(&session->lock);
 	session_free(session);

@@ -11,15 +11,21 @@
 #include "context.h"
 #include "control/caller.h"
 
+enum xfer_call_place { XFER_CALL_WAITS, XFER_CALL_FLIES, XFER_CALL_UNSETTLED };
+
 /*
  * One operation on its way through a session. The submitter fills proc, args and for READ and WRITE
  * the payload; everything lives until `done` or, called synchronously, until xfer_session_call
  * returns.
+ *
+ * It waits (in its share's list) until there is a call slot, and while the session is down; flies (a lane has it);
+ * or is unsettled: it was handed to a lane whose connection ended before the answer, and may have been executed. An
+ * unsettled one keeps its call slot and sequence and is sent again in the next epoch.
  */
 struct xfer_session_call {
 	union xfer_args args;
 	union xfer_results results;
-	/* err: as of struct xfer_call, or the results' status as -errno. Any thread, lane threads
+	/* err: 0; the results' status as -errno; -EAGAIN or -EREMOTEIO as xfer.h says. Any thread, lane threads
 	 * included; must not block. Asynchronous calls only. */
 	void (*done)(struct xfer_session_call *call, int err);
 
@@ -28,8 +34,14 @@ struct xfer_session_call {
 	struct xfer_request_header header;
 	struct xfer_session *session;
 	struct xfer_share *share; /* its volume's */
-	STAILQ_ENTRY(xfer_session_call) link;
+	enum xfer_call_place place;
+	bool exposed; /* an owner may have executed it in an earlier epoch */
+	bool patient; /* what is given back: it waits for the session as long as that may take */
+	void *waiter; /* the thread that waits for it, which isn't kept for a session to come up; or NULL */
+	uint64_t parked_ns; /* since when it waits for the session; 0: for a slot only */
+	TAILQ_ENTRY(xfer_session_call) link;
 };
+TAILQ_HEAD(xfer_session_calls, xfer_session_call);
 
 /* Fills what is the same for all operations; results start as zeros. */
 void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *session,
@@ -44,6 +56,19 @@ int xfer_session_call(struct xfer_session_call *call);
 /* Any thread; never blocks. */
 void xfer_session_submit(struct xfer_session_call *call);
 
+/* --- for the thread that makes the session's connections ---------------------------------------- */
+
+/* Hands on what waits and may go now. */
+void xfer_session_pump(struct xfer_session *session);
+/* Sends the unsettled calls again; all of them fly then. */
+void xfer_session_resend(struct xfer_session *session);
+/* Ends the unsettled calls, those of one procedure or (proc 0) all. */
+void xfer_session_fail_unsettled(struct xfer_session *session, uint32_t proc, int err);
+/* The session is down: threads stop waiting for a call slot, everything else begins to wait for the session. */
+void xfer_session_strand(struct xfer_session *session);
+/* Ends what waits since before a time (UINT64_MAX: since whenever) with -EAGAIN; a patient one only with all. */
+void xfer_session_fail_waiting(struct xfer_session *session, uint64_t before_ns);
+
 /* An answer to WRITE or COMMIT carried this verifier: what xfer_session_verifier gives from now on. */
 void xfer_session_set_verifier(
 	struct xfer_session *session, const uint8_t verifier[8]); /* locked */
@@ -55,20 +80,32 @@ json_t *xfer_session_status(struct xfer_session *session);
 
 #define XFER_SESSION_SLOTS XFER_CALLS_MAX
 
+#define XFER_SESSION_RESERVED 4u /* call slots that are kept for making opens and locks again */
+#define XFER_SESSION_PARKED                                                                        \
+	1024u                 /* calls that wait for a session to come up, but for patient ones */
+#define XFER_PARKED_MS 10000u /* so long at most */
+#define XFER_CANCEL_MS                                                                             \
+	5000u /* a thread that has waited so long asks for its operation not to be begun any more */
+
 /*
  * What one volume takes of its session: at most half of the call slots and of the payload under way, so that a
  * volume whose disk hangs leaves the rest to the others. Volumes whose ids agree in their lowest bits share.
  */
 #define XFER_SESSION_SHARES 64u
 struct xfer_share {
-	unsigned calls;       /* under way */
-	uint64_t payload_out; /* bytes that READs and WRITEs under way bring or ask for */
-	STAILQ_HEAD(, xfer_session_call) waiting;
+	unsigned calls;       /* that have a slot */
+	uint64_t payload_out; /* bytes that their READs and WRITEs bring or ask for */
+	struct xfer_session_calls waiting;
 };
 
 #define XFER_SESSION_VERIFIERS 64u /* so many are recognized when an answer was overtaken */
 
-enum xfer_session_state { XFER_SESSION_DOWN, XFER_SESSION_UP, XFER_SESSION_CLOSING };
+enum xfer_session_state {
+	XFER_SESSION_DOWN,
+	XFER_SESSION_RECOVERING, /* only the thread that makes opens and locks again may go */
+	XFER_SESSION_UP,
+	XFER_SESSION_CLOSING,
+};
 
 struct xfer_session {
 	struct xfer_context *context;
@@ -77,34 +114,38 @@ struct xfer_session {
 	struct xfer_address address;
 	const struct xfer_session_ops *ops; /* may be NULL */
 	void *ops_arg;
+	unsigned parked_ms, cancel_ms; /* XFER_PARKED_MS, XFER_CANCEL_MS; but for tests */
 	pthread_t thread; /* connects; everything about connections is its business alone */
 	LIST_ENTRY(xfer_session) link; /* the context's */
 
 	pthread_mutex_t lock;   /* all that follows */
-	pthread_cond_t changed; /* state, broken, open_lanes, calls */
-	pthread_cond_t slot_free;
+	pthread_cond_t changed; /* state, broken, open_lanes, calls, flying, unsettled */
 	enum xfer_session_state state;
-	bool broken;      /* a lane has ended */
+	pthread_t recoverer; /* while RECOVERING: the thread that may go */
+	bool broken; /* a lane has ended, or will in a moment: nothing is handed to them any more */
 	char reason[320]; /* why it isn't up */
 	struct xfer_caller *lanes[XFER_LANES_MAX];
 	unsigned nlanes;
 	unsigned open_lanes; /* whose `closed` has not been called */
-	unsigned calls;      /* that have not ended */
+	unsigned calls;      /* that have not ended: waiting, flying, unsettled */
+	unsigned parked;     /* of those waiting, for the session */
+	unsigned flying;
+	struct xfer_session_calls unsettled;
 
 	/* what WELCOME said */
 	uint64_t session_id;
 	uint32_t epoch;
+	bool recovered; /* opens and locks are what they were, or nothing was open yet */
 	struct xfer_limits limits;
 	uint8_t verifiers[XFER_SESSION_VERIFIERS][8]; /* the last ones, in a circle */
 	unsigned nverifiers;                          /* in all; the present one is the last */
 	uint64_t verifier_ns; /* when it took another's place; 0: it is the first */
 
-	/* call slots: a stack of free ones, and how often each was used */
+	/* Call slots: a stack of free ones, and how often each was used. They outlive epochs. */
 	uint16_t free_slots[XFER_SESSION_SLOTS];
-	unsigned nfree;
+	unsigned nslots, nfree;
 	uint32_t sequences[XFER_SESSION_SLOTS];
 	uint64_t payload_out; /* of all shares */
-	unsigned waiting_threads;
 	struct xfer_share shares[XFER_SESSION_SHARES];
 	unsigned next_share; /* whose waiting call is looked at first */
 	uint64_t operations;

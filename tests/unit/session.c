@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* session.c -- sessions, the whole engine in one process: operations, order, loss, refusal */
+/* session.c -- sessions, the whole engine in one process: operations, order, refusal */
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,111 +21,8 @@
 #include "counters.h"
 #include "log.h"
 #include "session.h"
-#include "support/memowner.h"
+#include "support/sessions.h"
 #include "xfer/xfer.h"
-
-static const uint32_t groups[] = { 11, 12, 13 };
-static const struct xfer_cred cred = { .uid = 7, .gid = 8, .ngroups = 3, .groups = groups };
-
-struct fixture {
-	struct memowner owner;
-	struct xfer_context *context;
-	struct xfer_session *session;
-	struct xfer_handle handle;
-};
-
-static bool wait_for(bool (*condition)(void *arg), void *arg)
-{
-	uint64_t deadline = xfer_now_ns() + 20000 * XFER_NS_PER_MS;
-
-	while (!condition(arg)) {
-		if (xfer_now_ns() > deadline)
-			return false;
-		usleep(1000);
-	}
-	return true;
-}
-
-static bool session_up(void *arg)
-{
-	return xfer_session_is_up(arg);
-}
-
-static bool session_down(void *arg)
-{
-	return !xfer_session_is_up(arg);
-}
-
-static struct xfer_context *new_context(unsigned heartbeat_ms)
-{
-	struct xfer_context_params params = { .node = "a", .heartbeat_ms = heartbeat_ms };
-	struct xfer_context *context;
-
-	assert_int_equal(xfer_context_create(&params, &context), 0);
-	return context;
-}
-
-static void set_up_at(struct fixture *f, const char *address)
-{
-	memset(f, 0, sizeof(*f));
-	memowner_start(&f->owner, "b", address);
-	f->context = new_context(200);
-	xfer_handle_root(1, &f->handle);
-	assert_int_equal(
-		xfer_session_open(f->context, "b", f->owner.address, NULL, NULL, &f->session), 0);
-	assert_true(wait_for(session_up, f->session));
-}
-
-static void set_up(struct fixture *f)
-{
-	set_up_at(f, NULL);
-}
-
-static void tear_down(struct fixture *f)
-{
-	xfer_session_close(f->session);
-	xfer_context_destroy(f->context);
-	memowner_stop(&f->owner);
-	assert_int_equal(f->owner.slot_clashes, 0);
-}
-
-/* --- one READ or WRITE that a test waits for -------------------------------------------------- */
-
-struct wait_io {
-	struct xfer_io io;
-	struct iovec iov[3];
-	sem_t done;
-};
-
-static void io_done(struct xfer_io *io)
-{
-	sem_post(&((struct wait_io *)io)->done);
-}
-
-static void io_prepare(
-	struct fixture *f, struct wait_io *w, uint64_t offset, void *data, size_t len)
-{
-	memset(w, 0, sizeof(*w));
-	sem_init(&w->done, 0, 0);
-	w->iov[0] = (struct iovec){ data, len };
-	w->io = (struct xfer_io){
-		.session = f->session,
-		.cred = cred,
-		.handle = f->handle,
-		.offset = offset,
-		.iov = w->iov,
-		.iovcnt = 1,
-		.done = io_done,
-	};
-}
-
-static int io_wait(struct wait_io *w)
-{
-	while (sem_wait(&w->done))
-		;
-	sem_destroy(&w->done);
-	return w->io.result;
-}
 
 static void fill(uint8_t *data, size_t len, unsigned seed)
 {
@@ -427,7 +324,7 @@ static bool all_slots_taken(void *arg)
 {
 	struct memowner *owner = arg;
 
-	return owner->max_running == xfer_own_limits.calls_max;
+	return owner->max_running == xfer_own_limits.calls_max - XFER_SESSION_RESERVED;
 }
 
 static bool half_of_the_slots_taken(void *arg)
@@ -463,7 +360,7 @@ static void test_more_calls_than_slots(void **state)
 	tear_down(&f);
 }
 
-/* A volume that hangs leaves call slots to another one; together they have all of them, and none twice. */
+/* A volume that hangs leaves call slots to another one; together they have all but the reserved ones, and none twice. */
 static void test_a_volume_leaves_slots(void **state)
 {
 	enum { CALLS = 700 };
@@ -487,7 +384,7 @@ static void test_a_volume_leaves_slots(void **state)
 	f.owner.hold = false;
 	for (unsigned i = 0; i < CALLS; i++)
 		assert_int_equal(io_wait(&w[i]), 0);
-	assert_int_equal(f.owner.max_running, xfer_own_limits.calls_max);
+	assert_int_equal(f.owner.max_running, xfer_own_limits.calls_max - XFER_SESSION_RESERVED);
 	assert_int_equal(f.owner.slot_clashes, 0);
 	assert_memory_equal(f.owner.data, data, CALLS);
 	free(w);
@@ -577,164 +474,6 @@ static void test_write_under_an_old_verifier(void **state)
 	xfer_op_write(&w.io);
 	assert_int_equal(io_wait(&w), 0);
 	tear_down(&f);
-}
-
-/* --- loss ------------------------------------------------------------------------------------- */
-
-static bool two_arrived(void *arg)
-{
-	return ((struct memowner *)arg)->operations == 2;
-}
-
-static void *stop_owner(void *arg)
-{
-	memowner_stop(arg);
-	return NULL;
-}
-
-/* The owner ends with a WRITE and a READ under way, and one with the same address comes. */
-static void test_owner_restart(void **state)
-{
-	struct fixture f;
-	struct memowner next;
-	struct wait_io write, read;
-	struct xfer_attr attr;
-	uint8_t data[10] = { 0 }, more[10];
-	pthread_t stopper;
-
-	(void)state;
-	set_up(&f);
-	f.owner.hold = true;
-	io_prepare(&f, &write, 0, data, sizeof(data));
-	io_prepare(&f, &read, 0, more, sizeof(more));
-	xfer_op_write(&write.io);
-	xfer_op_read(&read.io);
-	assert_true(wait_for(two_arrived, &f.owner));
-	f.owner.delay_us = 1;
-	/* The answers come after the connections have ended. */
-	pthread_create(&stopper, NULL, stop_owner, &f.owner);
-	pthread_join(stopper, NULL);
-	assert_in_set((unsigned)-io_wait(&write), ((unsigned long[]){ EREMOTEIO, 0 }), 2);
-	assert_in_set((unsigned)-io_wait(&read), ((unsigned long[]){ EAGAIN, 0 }), 2);
-	assert_true(wait_for(session_down, f.session));
-	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), -EAGAIN);
-	assert_int_equal(f.owner.peers_gone, 1);
-
-	memset(&next, 0, sizeof(next));
-	memowner_start(&next, "b", f.owner.address);
-	assert_true(wait_for(session_up, f.session));
-	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), 0);
-	xfer_session_close(f.session);
-	xfer_context_destroy(f.context);
-	memowner_stop(&next);
-}
-
-struct breaker {
-	struct fixture *f;
-	_Atomic bool stop;
-	_Atomic unsigned ended;
-};
-
-static void *submit_always(void *arg)
-{
-	struct breaker *breaker = arg;
-	struct xfer_attr attr;
-	uint8_t data[5000] = { 0 };
-	struct wait_io w[4];
-
-	while (!breaker->stop) {
-		for (unsigned i = 0; i < 4; i++) {
-			io_prepare(breaker->f, &w[i], i * 5000, data, sizeof(data));
-			xfer_op_write(&w[i].io);
-		}
-		(void)xfer_op_getattr(breaker->f->session, &cred, &breaker->f->handle, &attr);
-		for (unsigned i = 0; i < 4; i++)
-			(void)io_wait(&w[i]); /* whatever becomes of it, it ends */
-		breaker->ended += 4;
-	}
-	return NULL;
-}
-
-/* Connections break at any point of a submission: each call ends, the session comes up again each time. */
-static void test_submitting_while_connections_break(void **state)
-{
-	struct fixture f;
-	struct breaker breaker = { .f = &f };
-	pthread_t threads[3];
-
-	(void)state;
-	set_up(&f);
-	for (unsigned i = 0; i < 3; i++)
-		pthread_create(&threads[i], NULL, submit_always, &breaker);
-	for (unsigned i = 0; i < 10; i++) {
-		char address[sizeof(f.owner.address)];
-
-		usleep(5000 + i * 1000);
-		strcpy(address, f.owner.address);
-		memowner_stop(&f.owner);
-		memset(&f.owner, 0, sizeof(f.owner));
-		memowner_start(&f.owner, "b", address);
-		assert_true(wait_for(session_up, f.session));
-	}
-	breaker.stop = true;
-	for (unsigned i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
-	assert_true(breaker.ended > 0);
-	tear_down(&f);
-}
-
-/* Changing operations that are cut off have an unknown fate, the others may be asked again. */
-static void test_fate_of_cut_off_calls(void **state)
-{
-	struct fixture f;
-	struct wait_io write, read;
-	uint8_t data[10] = { 0 }, more[10];
-
-	(void)state;
-	set_up(&f);
-	f.owner.hold = true;
-	io_prepare(&f, &write, 0, data, sizeof(data));
-	io_prepare(&f, &read, 0, more, sizeof(more));
-	xfer_op_write(&write.io);
-	xfer_op_read(&read.io);
-	assert_true(wait_for(two_arrived, &f.owner));
-	xfer_session_close(f.session);
-	assert_int_equal(io_wait(&write), -EREMOTEIO);
-	assert_int_equal(io_wait(&read), -EAGAIN);
-	xfer_context_destroy(f.context);
-	memowner_stop(&f.owner);
-}
-
-/* A process that accepts and says nothing is found out by its silence. */
-static void test_silent_owner(void **state)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct xfer_context *context = new_context(100);
-	struct xfer_session *session;
-	struct xfer_attr attr;
-	struct xfer_handle handle;
-	char text[128];
-	char *json;
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	uint64_t begun;
-
-	(void)state;
-	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/silent-%d", getpid());
-	snprintf(text, sizeof(text), "unix:%s", address.sun_path);
-	unlink(address.sun_path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 5), 0);
-	xfer_handle_root(1, &handle);
-	assert_int_equal(xfer_session_open(context, "b", text, NULL, NULL, &session), 0);
-	usleep(50000);
-	assert_int_equal(xfer_op_getattr(session, &cred, &handle, &attr), -EAGAIN);
-	begun = xfer_now_ns();
-	assert_int_equal(xfer_status(text, 500, &json), -ETIMEDOUT);
-	assert_in_range(xfer_now_ns() - begun, 400 * XFER_NS_PER_MS, 5000 * XFER_NS_PER_MS);
-	xfer_session_close(session);
-	xfer_context_destroy(context);
-	close(fd);
-	unlink(address.sun_path);
 }
 
 /* --- refusal ---------------------------------------------------------------------------------- */
@@ -863,10 +602,6 @@ int main(void)
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_verifiers_only_go_on),
 		cmocka_unit_test(test_write_under_an_old_verifier),
-		cmocka_unit_test(test_owner_restart),
-		cmocka_unit_test(test_submitting_while_connections_break),
-		cmocka_unit_test(test_fate_of_cut_off_calls),
-		cmocka_unit_test(test_silent_owner),
 		cmocka_unit_test(test_refusals_name_the_cause),
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_status_and_ping),

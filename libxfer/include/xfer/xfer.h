@@ -11,8 +11,9 @@
  *     -EAGAIN   the operation was not executed and may be asked again later (NFS: DELAY). It is given
  *               only for an operation that never left this node, that the owner refused to begin, or
  *               that changes nothing.
- *     -EREMOTEIO the connection ended while a changing operation was under way: nobody knows whether it
- *               was executed. It must not be answered in a way that makes the client send it again.
+ *     -EREMOTEIO a changing operation was under way when the session was closed, or when the connection ended for
+ *               longer than the owner remembers: nobody knows whether it was executed. It must not be answered in
+ *               a way that makes the client send it again.
  * - Threads: every function may be called from any thread but a lane thread, unless it says otherwise;
  *   xfer_on_lane_thread() tells. Completion callbacks run on lane threads and must not block.
  * - Ownership: a pointer that is passed in stays the caller's; it has to stay valid until the function
@@ -90,7 +91,10 @@ struct xfer_session_ops {
 int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
 	const struct xfer_session_ops *ops, void *arg, struct xfer_session **session);
 
-/* Fails what is outstanding, ends the connections, frees. Not from a lane thread. */
+/*
+ * Ends the session, which takes a few seconds at most: what is under way gets 2 s to end; what isn't settled then fails
+ * with -EREMOTEIO, and what was not sent yet with -EAGAIN. Not from a lane thread.
+ */
 void xfer_session_close(struct xfer_session *session);
 
 /* Whether requests can be sent now. */
@@ -185,7 +189,9 @@ struct xfer_setattr {
 
 /* --- operations ------------------------------------------------------------------------------- */
 /* All but read and write are synchronous: they return when the owner has answered, or fail at once with
- * -EAGAIN while the session is down. The caller's permissions are checked at the owner. */
+ * -EAGAIN while the session is down. One that changes something and is under way when the connection ends waits until
+ * its fate is known; one that the owner hasn't begun after 5 s is taken back, if it can be, and ends with -EAGAIN. The
+ * caller's permissions are checked at the owner. */
 
 int xfer_op_lookup(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *dir, const char *name, struct xfer_node *node,
@@ -251,8 +257,8 @@ struct xfer_opened {
 int xfer_op_open(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_open *open, struct xfer_opened *opened);
 
-/* Never fails and never blocks; may be called from a lane thread. A close that can't be sent is dropped:
- * the owner drops the opens of a session that is gone. */
+/* Never fails and never blocks; may be called from a lane thread. While the session is down it is kept; the owner drops
+ * the opens of a session that is gone by itself. */
 void xfer_op_close(
 	struct xfer_session *session, const struct xfer_handle *handle, uint64_t open_id);
 
@@ -392,7 +398,8 @@ struct xfer_io {
 };
 #define XFER_IOV_MAX 16
 
-/* Neither blocks, either may be called from any thread. */
+/* Neither blocks, either may be called from any thread. While the session is down they wait for it, bounded in number
+ * (1024 for a session) and time (10 s), then -EAGAIN. */
 void xfer_op_read(struct xfer_io *io);
 void xfer_op_write(struct xfer_io *io);
 

@@ -68,6 +68,7 @@ static void serve_write(struct memowner *owner, struct xfer_request *request)
 		xfer_request_finish(request, -ENOSPC);
 		return;
 	}
+	owner->writes++;
 	pthread_mutex_lock(&owner->data_lock);
 	for (int i = 0; i < request->payload_count; i++) {
 		memcpy(owner->data + at, request->payload[i].iov_base, request->payload[i].iov_len);
@@ -178,6 +179,12 @@ static struct xfer_request *next_request(struct memowner *owner)
 	return request;
 }
 
+/* Others are executed as often as they arrive, in slots that may have been used again. */
+static bool changes(const struct xfer_request *request)
+{
+	return xfer_proc_info(request->proc)->changes;
+}
+
 static void *work(void *arg)
 {
 	struct memowner *owner = arg;
@@ -190,7 +197,8 @@ static void *work(void *arg)
 
 		if (delay)
 			usleep((unsigned)rand_r(&seed) % delay);
-		owner->slots[slot] = 0;
+		if (changes(request))
+			owner->slots[slot] = 0;
 		pthread_mutex_lock(&owner->lock);
 		owner->running--;
 		pthread_mutex_unlock(&owner->lock);
@@ -208,7 +216,7 @@ static void dispatch(void *arg, struct xfer_request *request)
 	owner->last_ngroups = request->header.ngroups;
 	if (request->header.ngroups)
 		owner->last_group = request->groups[request->header.ngroups - 1];
-	if (atomic_exchange(&owner->slots[request->header.call_slot], 1))
+	if (changes(request) && atomic_exchange(&owner->slots[request->header.call_slot], 1))
 		owner->slot_clashes++;
 	pthread_mutex_lock(&owner->lock);
 	request->next = NULL;

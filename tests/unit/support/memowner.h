@@ -25,6 +25,7 @@ struct memowner {
 
 	/* what a test may look at */
 	_Atomic unsigned operations, peers_gone, max_running;
+	_Atomic unsigned writes; /* executed */
 	_Atomic uint32_t last_uid, last_ngroups, last_group;
 	_Atomic unsigned slot_clashes; /* a call slot was used by two calls at a time */
 

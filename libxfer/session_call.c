@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* session_call.c -- a session's operations: call slots, waiting, lanes, and what a lost connection does to them */
+
+#include <assert.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "session.h"
+
+#define CANCEL_MS                                                                                  \
+	5000 /* a thread that has waited so long asks for its operation not to be begun any more */
+
+/* --- call slots: with the lock held ----------------------------------------------------------- */
+
+static struct xfer_share *share_of(struct xfer_session *session, struct xfer_session_call *call)
+{
+	uint32_t id = 0;
+
+	(void)xfer_handle_volume(xfer_args_handle(call->call.proc, &call->args), &id);
+	return &session->shares[id % XFER_SESSION_SHARES];
+}
+
+/* Whether there is a slot, its volume has not had its part, and the owner will not have to stop reading. */
+static bool has_room(const struct xfer_session *session, const struct xfer_session_call *call)
+{
+	const struct xfer_share *share = call->share;
+	uint32_t length = call->call.payload_length;
+
+	return session->nfree > XFER_SESSION_RESERVED &&
+	       session->payload_out + length <= XFER_PAYLOAD_OUT_MAX &&
+	       2 * share->calls < session->nslots &&
+	       2 * (share->payload_out + length) <= XFER_PAYLOAD_OUT_MAX;
+}
+
+static bool is_recoverer(const struct xfer_session *session)
+{
+	return session->state == XFER_SESSION_RECOVERING &&
+	       pthread_equal(session->recoverer, pthread_self());
+}
+
+static void take_slot(struct xfer_session *session, struct xfer_session_call *call)
+{
+	uint16_t slot = session->free_slots[--session->nfree];
+
+	session->payload_out += call->call.payload_length;
+	call->share->payload_out += call->call.payload_length;
+	call->share->calls++;
+	call->header.call_slot = slot;
+	call->header.sequence = ++session->sequences[slot];
+}
+
+static void give_slot(struct xfer_session *session, struct xfer_session_call *call)
+{
+	session->free_slots[session->nfree++] = (uint16_t)call->header.call_slot;
+	session->payload_out -= call->call.payload_length;
+	call->share->payload_out -= call->call.payload_length;
+	call->share->calls--;
+}
+
+/* The lane with the fewest calls under way, the first of equals: a single caller finds it awake. With a
+ * reference; the call flies from now on. */
+static struct xfer_caller *take_lane(struct xfer_session *session, struct xfer_session_call *call)
+{
+	struct xfer_caller *lane = session->lanes[0];
+	unsigned pending = xfer_caller_pending(lane);
+
+	for (unsigned i = 1; i < session->nlanes && pending > 0; i++) {
+		unsigned others = xfer_caller_pending(session->lanes[i]);
+
+		if (others < pending) {
+			lane = session->lanes[i];
+			pending = others;
+		}
+	}
+	call->place = XFER_CALL_FLIES;
+	session->flying++;
+	xfer_caller_ref(lane);
+	return lane;
+}
+
+/* --- waiting: with the lock held -------------------------------------------------------------- */
+
+static bool is_up(const struct xfer_session *session)
+{
+	return session->state == XFER_SESSION_UP && !session->broken;
+}
+
+static void wait_for_slot(struct xfer_session_call *call)
+{
+	call->place = XFER_CALL_WAITS;
+	call->parked_ns = 0;
+	TAILQ_INSERT_TAIL(&call->share->waiting, call, link);
+}
+
+/* False: it can't be kept until the session is up again. */
+static bool park(struct xfer_session *session, struct xfer_session_call *call, bool first)
+{
+	struct xfer_session_calls *waiting = &call->share->waiting;
+
+	if (call->waiter || session->state == XFER_SESSION_CLOSING ||
+		(session->parked >= XFER_SESSION_PARKED && !call->patient))
+		return false;
+	call->place = XFER_CALL_WAITS;
+	call->parked_ns = xfer_now_ns();
+	session->parked++;
+	if (first)
+		TAILQ_INSERT_HEAD(waiting, call, link);
+	else
+		TAILQ_INSERT_TAIL(waiting, call, link);
+	return true;
+}
+
+static void stop_waiting(struct xfer_session *session, struct xfer_session_call *call)
+{
+	TAILQ_REMOVE(&call->share->waiting, call, link);
+	if (call->parked_ns)
+		session->parked--;
+}
+
+/* The first call of a share that waits and may go; shares take turns. */
+static struct xfer_session_call *take_waiting(struct xfer_session *session)
+{
+	for (unsigned i = 0; i < XFER_SESSION_SHARES && session->nfree > 0; i++) {
+		unsigned number = (session->next_share + i) % XFER_SESSION_SHARES;
+		struct xfer_session_call *call = TAILQ_FIRST(&session->shares[number].waiting);
+
+		if (!call || !has_room(session, call))
+			continue;
+		stop_waiting(session, call);
+		session->next_share = number + 1;
+		return call;
+	}
+	return NULL;
+}
+
+/* --- the end of a call ------------------------------------------------------------------------ */
+
+/* The caller's verdict and the owner's together. */
+static int outcome(const struct xfer_session_call *call, int err)
+{
+	/* That it couldn't be sent again tells nothing of its first sending. */
+	if (err && call->exposed)
+		return -EREMOTEIO;
+	switch (err) {
+	case 0:
+		return xfer_status_to_errno(call->results.status);
+	case -EAGAIN:
+	case -EREMOTEIO:
+	case -ENOMEM:
+	case -EOPNOTSUPP:
+		return err;
+	default:
+		return -EIO; /* the owner did not understand the call */
+	}
+}
+
+/* The last thing about a call: from here on the session may go. */
+static void forget_call(struct xfer_session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	/* While the session is up nobody waits for that, and its thread would be woken for nothing. */
+	if (--session->calls == 0 && session->state != XFER_SESSION_UP)
+		pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+static void complete(struct xfer_session *session, struct xfer_session_call *call, int err)
+{
+	call->done(call, err);
+	forget_call(session);
+}
+
+/* With the lock held: what becomes of a call whose connection has ended. True: it lives on. */
+static bool survives(struct xfer_session *session, struct xfer_session_call *call, int err)
+{
+	session->broken =
+		true; /* so that nothing more is handed to the lanes, of which this is the first to know */
+	if ((err == -EREMOTEIO || call->exposed) && session->state != XFER_SESSION_CLOSING) {
+		call->place = XFER_CALL_UNSETTLED;
+		call->exposed = true;
+		TAILQ_INSERT_TAIL(&session->unsettled, call, link);
+		return true;
+	}
+	give_slot(session, call);
+	return err == -EAGAIN && park(session, call, true);
+}
+
+/* Of struct xfer_call: the lane has no part in the call any more. */
+static void session_done(struct xfer_call *caller_call, int err)
+{
+	struct xfer_session_call *call = caller_call->user;
+	struct xfer_session *session = call->session;
+	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
+
+	pthread_mutex_lock(&session->lock);
+	if (lost)
+		lives = survives(session, call, err);
+	else
+		give_slot(session, call);
+	if (--session->flying == 0 && session->state != XFER_SESSION_UP)
+		pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+	if (lives)
+		return;
+	if (!lost)
+		xfer_session_pump(session);
+	complete(session, call, outcome(call, err));
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *session,
+	const struct xfer_cred *cred, uint32_t proc)
+{
+	memset(call, 0, offsetof(struct xfer_session_call, call));
+	call->session = session;
+	call->exposed = false;
+	call->patient = false;
+	call->waiter = NULL;
+	call->header = (struct xfer_request_header){
+		.uid = cred->uid,
+		.gid = cred->gid,
+		.ngroups = cred->ngroups,
+		.groups = (uint32_t *)cred->groups,
+	};
+	if (call->header.ngroups > XFER_GROUPS_MAX)
+		call->header.ngroups = XFER_GROUPS_MAX;
+	call->call.proc = proc;
+	call->call.header = &call->header;
+	call->call.args = &call->args;
+	call->call.results = &call->results;
+	call->call.payload = NULL;
+	call->call.payload_count = 0;
+	call->call.payload_length = 0;
+}
+
+void xfer_session_put_payload(struct xfer_session_call *call, const struct iovec *iov)
+{
+	call->call.payload = iov;
+	call->call.payload_count = 1;
+	call->call.payload_length = (uint32_t)iov->iov_len;
+}
+
+static void hand_to(struct xfer_caller *lane, struct xfer_session_call *call)
+{
+	call->call.done = session_done;
+	call->call.user = call;
+	xfer_caller_submit(lane, &call->call);
+	xfer_caller_unref(lane);
+}
+
+/* With the lock held: sends it (then *lane is where), lets it wait, or (false) refuses it. */
+static bool admit(
+	struct xfer_session *session, struct xfer_session_call *call, struct xfer_caller **lane)
+{
+	bool recoverer = is_recoverer(session) && !session->broken;
+
+	call->share = share_of(session, call);
+	if (!is_up(session) && !recoverer)
+		return park(session, call, false);
+	/* Nobody waits for the recoverer's slot: it is one of those that are kept for it. */
+	if (recoverer || (TAILQ_EMPTY(&call->share->waiting) && has_room(session, call))) {
+		take_slot(session, call);
+		*lane = take_lane(session, call);
+	} else {
+		wait_for_slot(call);
+	}
+	return true;
+}
+
+void xfer_session_submit(struct xfer_session_call *call)
+{
+	struct xfer_session *session = call->session;
+	struct xfer_caller *lane = NULL;
+	bool admitted;
+
+	pthread_mutex_lock(&session->lock);
+	admitted = admit(session, call, &lane);
+	session->calls += admitted;
+	session->operations += admitted;
+	pthread_mutex_unlock(&session->lock);
+	if (!admitted)
+		call->done(call, -EAGAIN);
+	if (lane)
+		hand_to(lane, call);
+}
+
+void xfer_session_pump(struct xfer_session *session)
+{
+	struct xfer_session_call *call;
+	struct xfer_caller *lane = NULL;
+
+	do {
+		pthread_mutex_lock(&session->lock);
+		call = is_up(session) ? take_waiting(session) : NULL;
+		if (call) {
+			take_slot(session, call);
+			lane = take_lane(session, call);
+		}
+		pthread_mutex_unlock(&session->lock);
+		if (call)
+			hand_to(lane, call);
+	} while (call);
+}
+
+/* --- the unsettled, and what waits ------------------------------------------------------------ */
+
+void xfer_session_resend(struct xfer_session *session)
+{
+	struct xfer_session_call *call;
+	struct xfer_caller *lane = NULL;
+
+	do {
+		pthread_mutex_lock(&session->lock);
+		/* Those that a breaking lane brings back are the next epoch's. */
+		call = session->broken ? NULL : TAILQ_FIRST(&session->unsettled);
+		if (call) {
+			TAILQ_REMOVE(&session->unsettled, call, link);
+			lane = take_lane(session, call);
+		}
+		pthread_mutex_unlock(&session->lock);
+		if (call) {
+			memset(&call->results, 0, sizeof(call->results));
+			hand_to(lane, call);
+		}
+	} while (call);
+}
+
+void xfer_session_fail_unsettled(struct xfer_session *session, uint32_t proc, int err)
+{
+	struct xfer_session_call *call;
+
+	do {
+		pthread_mutex_lock(&session->lock);
+		TAILQ_FOREACH (call, &session->unsettled, link)
+			if (proc == 0 || call->call.proc == proc)
+				break;
+		if (call) {
+			TAILQ_REMOVE(&session->unsettled, call, link);
+			give_slot(session, call);
+		}
+		pthread_mutex_unlock(&session->lock);
+		if (call)
+			complete(session, call, err);
+	} while (call);
+}
+
+/* With the lock held: a thread's call that waits, and on the way there all others get the time. */
+static struct xfer_session_call *strand(struct xfer_session *session, uint64_t now_ns)
+{
+	struct xfer_session_call *call;
+
+	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++)
+		TAILQ_FOREACH (call, &session->shares[i].waiting, link) {
+			if (call->waiter)
+				return call;
+			session->parked += !call->parked_ns;
+			call->parked_ns = now_ns;
+		}
+	return NULL;
+}
+
+void xfer_session_strand(struct xfer_session *session)
+{
+	struct xfer_session_call *call;
+	uint64_t now = xfer_now_ns();
+
+	do {
+		pthread_mutex_lock(&session->lock);
+		call = strand(session, now);
+		if (call)
+			stop_waiting(session, call);
+		pthread_mutex_unlock(&session->lock);
+		if (call)
+			complete(session, call, -EAGAIN);
+	} while (call);
+}
+
+/* One that has waited since before a time. With the lock held. */
+static struct xfer_session_call *overdue(struct xfer_session *session, uint64_t before_ns)
+{
+	struct xfer_session_call *call;
+
+	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++)
+		TAILQ_FOREACH (call, &session->shares[i].waiting, link)
+			if (before_ns == UINT64_MAX ||
+				(!call->patient && call->parked_ns < before_ns))
+				return call;
+	return NULL;
+}
+
+void xfer_session_fail_waiting(struct xfer_session *session, uint64_t before_ns)
+{
+	struct xfer_session_call *call;
+
+	do {
+		pthread_mutex_lock(&session->lock);
+		call = overdue(session, before_ns);
+		if (call)
+			stop_waiting(session, call);
+		pthread_mutex_unlock(&session->lock);
+		if (call)
+			complete(session, call, -EAGAIN);
+	} while (call);
+}
+
+/* --- a thread that waits ---------------------------------------------------------------------- */
+
+struct waiter {
+	sem_t answered;
+	int err;
+};
+
+static void wake(struct xfer_session_call *call, int err)
+{
+	struct waiter *waiter = call->waiter;
+
+	waiter->err = err;
+	sem_post(&waiter->answered);
+}
+
+/* CANCEL on its way. */
+struct cancel {
+	struct xfer_call call;
+	union xfer_args args;
+	union xfer_results results;
+};
+
+static void cancel_done(struct xfer_call *call, int err)
+{
+	(void)err;
+	free(call->user);
+}
+
+static void send_cancel(struct xfer_caller *lane, const struct xfer_cancel_args *args)
+{
+	struct cancel *cancel = calloc(1, sizeof(*cancel));
+
+	if (!cancel)
+		return; /* it is only a wish */
+	cancel->args.cancel = *args;
+	cancel->call = (struct xfer_call){
+		.proc = XFER_PROC_CANCEL,
+		.args = &cancel->args,
+		.results = &cancel->results,
+		.done = cancel_done,
+		.user = cancel,
+	};
+	xfer_caller_submit(lane, &cancel->call);
+}
+
+/* The operation isn't begun any more, if it wasn't; its own answer tells. */
+static void give_up(struct xfer_session_call *call)
+{
+	struct xfer_session *session = call->session;
+	struct xfer_cancel_args args;
+	struct xfer_caller *lane = NULL;
+	bool waited;
+
+	pthread_mutex_lock(&session->lock);
+	waited = call->place == XFER_CALL_WAITS;
+	if (waited)
+		stop_waiting(session, call);
+	if (call->place == XFER_CALL_FLIES && is_up(session)) {
+		args = (struct xfer_cancel_args){ call->header.call_slot, call->header.sequence };
+		lane = session->lanes[0];
+		xfer_caller_ref(lane);
+	}
+	pthread_mutex_unlock(&session->lock);
+	if (waited)
+		complete(session, call, -EAGAIN);
+	if (!lane)
+		return;
+	send_cancel(lane, &args);
+	xfer_caller_unref(lane);
+}
+
+int xfer_session_call(struct xfer_session_call *call)
+{
+	struct waiter waiter = { .err = 0 };
+	struct timespec deadline;
+
+	assert(!xfer_on_lane_thread());
+	sem_init(&waiter.answered, 0, 0);
+	call->waiter = &waiter;
+	call->done = wake;
+	xfer_session_submit(call);
+	deadline = xfer_timespec(xfer_now_ns() + call->session->cancel_ms * XFER_NS_PER_MS);
+	while (sem_clockwait(&waiter.answered, CLOCK_MONOTONIC, &deadline)) {
+		if (errno != ETIMEDOUT)
+			continue;
+		give_up(call);
+		deadline = xfer_timespec(xfer_now_ns() + call->session->cancel_ms * XFER_NS_PER_MS);
+	}
+	sem_destroy(&waiter.answered);
+	return waiter.err;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* session_loss.c -- sessions whose connections, or whose owners, go away */
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <semaphore.h>
+#include <sys/un.h>
+
+#include "address.h"
+#include "clock.h"
+#include "counters.h"
+#include "log.h"
+#include "session.h"
+#include "support/sessions.h"
+#include "xfer/xfer.h"
+
+static bool two_arrived(void *arg)
+{
+	return ((struct memowner *)arg)->operations == 2;
+}
+
+static void *stop_owner(void *arg)
+{
+	memowner_stop(arg);
+	return NULL;
+}
+
+/* The owner ends with a WRITE and a READ under way, and one with the same address comes. */
+static void test_owner_restart(void **state)
+{
+	struct fixture f;
+	struct memowner next;
+	struct wait_io write, read;
+	struct xfer_attr attr;
+	uint8_t data[10] = { 0 }, more[10];
+	pthread_t stopper;
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	io_prepare(&f, &write, 0, data, sizeof(data));
+	io_prepare(&f, &read, 0, more, sizeof(more));
+	xfer_op_write(&write.io);
+	xfer_op_read(&read.io);
+	assert_true(wait_for(two_arrived, &f.owner));
+	f.owner.delay_us = 1;
+	/* The answers come after the connections have ended. */
+	pthread_create(&stopper, NULL, stop_owner, &f.owner);
+	pthread_join(stopper, NULL);
+	assert_true(wait_for(session_down, f.session));
+	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), -EAGAIN);
+	assert_int_equal(f.owner.peers_gone, 1);
+
+	memset(&next, 0, sizeof(next));
+	memowner_start(&next, "b", f.owner.address);
+	/* It doesn't know of the session: nobody can tell what became of the WRITE. */
+	assert_in_set((unsigned)-io_wait(&write), ((unsigned long[]){ EREMOTEIO, 0 }), 2);
+	assert_int_equal(io_wait(&read), 0);
+	assert_true(wait_for(session_up, f.session));
+	assert_int_equal(xfer_op_getattr(f.session, &cred, &f.handle, &attr), 0);
+	xfer_session_close(f.session);
+	xfer_context_destroy(f.context);
+	memowner_stop(&next);
+}
+
+struct breaker {
+	struct fixture *f;
+	_Atomic bool stop;
+	_Atomic unsigned ended, failed;
+};
+
+static void *submit_always(void *arg)
+{
+	struct breaker *breaker = arg;
+	struct xfer_attr attr;
+	uint8_t data[5000] = { 0 };
+	struct wait_io w[4];
+
+	while (!breaker->stop) {
+		for (unsigned i = 0; i < 4; i++) {
+			io_prepare(breaker->f, &w[i], i * 5000, data, sizeof(data));
+			xfer_op_write(&w[i].io);
+		}
+		(void)xfer_op_getattr(breaker->f->session, &cred, &breaker->f->handle, &attr);
+		for (unsigned i = 0; i < 4; i++)
+			(void)io_wait(&w[i]); /* whatever becomes of it, it ends */
+		breaker->ended += 4;
+	}
+	return NULL;
+}
+
+/* Connections break at any point of a submission: each call ends, the session comes up again each time. */
+static void test_submitting_while_connections_break(void **state)
+{
+	struct fixture f;
+	struct breaker breaker = { .f = &f };
+	pthread_t threads[3];
+
+	(void)state;
+	set_up(&f);
+	for (unsigned i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, submit_always, &breaker);
+	for (unsigned i = 0; i < 10; i++) {
+		char address[sizeof(f.owner.address)];
+
+		usleep(5000 + i * 1000);
+		strcpy(address, f.owner.address);
+		memowner_stop(&f.owner);
+		memset(&f.owner, 0, sizeof(f.owner));
+		memowner_start(&f.owner, "b", address);
+		assert_true(wait_for(session_up, f.session));
+	}
+	breaker.stop = true;
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(breaker.ended > 0);
+	tear_down(&f);
+}
+
+/* Changing operations that are cut off have an unknown fate, the others may be asked again. */
+static void test_fate_of_cut_off_calls(void **state)
+{
+	struct fixture f;
+	struct wait_io write, read;
+	uint8_t data[10] = { 0 }, more[10];
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	io_prepare(&f, &write, 0, data, sizeof(data));
+	io_prepare(&f, &read, 0, more, sizeof(more));
+	xfer_op_write(&write.io);
+	xfer_op_read(&read.io);
+	assert_true(wait_for(two_arrived, &f.owner));
+	xfer_session_close(f.session);
+	assert_int_equal(io_wait(&write), -EREMOTEIO);
+	assert_int_equal(io_wait(&read), -EAGAIN);
+	xfer_context_destroy(f.context);
+	memowner_stop(&f.owner);
+}
+
+/* A process that accepts and says nothing is found out by its silence. */
+static void test_silent_owner(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct xfer_context *context = new_context(100);
+	struct xfer_session *session;
+	struct xfer_attr attr;
+	struct xfer_handle handle;
+	char text[128];
+	char *json;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	uint64_t begun;
+
+	(void)state;
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/silent-%d", getpid());
+	snprintf(text, sizeof(text), "unix:%s", address.sun_path);
+	unlink(address.sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	xfer_handle_root(1, &handle);
+	assert_int_equal(xfer_session_open(context, "b", text, NULL, NULL, &session), 0);
+	usleep(50000);
+	assert_int_equal(xfer_op_getattr(session, &cred, &handle, &attr), -EAGAIN);
+	begun = xfer_now_ns();
+	assert_int_equal(xfer_status(text, 500, &json), -ETIMEDOUT);
+	assert_in_range(xfer_now_ns() - begun, 400 * XFER_NS_PER_MS, 5000 * XFER_NS_PER_MS);
+	xfer_session_close(session);
+	xfer_context_destroy(context);
+	close(fd);
+	unlink(address.sun_path);
+}
+
+/* --- sessions outlive connections ------------------------------------------------------------- */
+
+/* Ends the session's connections as a network does: at no good time. */
+static void cut(struct xfer_session *session)
+{
+	struct xfer_caller *lane = NULL;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->nlanes > 0) {
+		lane = session->lanes[0];
+		xfer_caller_ref(lane);
+	}
+	pthread_mutex_unlock(&session->lock);
+	if (!lane)
+		return;
+	xfer_caller_close(lane, -ECONNRESET, "the test cuts it");
+	xfer_caller_unref(lane);
+}
+
+struct later {
+	struct fixture *f;
+	uint32_t epoch;
+};
+
+static bool later_epoch(void *arg)
+{
+	struct later *later = arg;
+
+	return xfer_session_is_up(later->f->session) && later->f->session->epoch > later->epoch;
+}
+
+/* What is under way when a connection ends is executed once, and its answer arrives. */
+static void test_calls_outlive_connections(void **state)
+{
+	struct fixture f;
+	struct wait_io write, read;
+	struct later later = { .f = &f };
+	uint8_t data[10] = "once", more[10];
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	io_prepare(&f, &write, 0, data, sizeof(data));
+	io_prepare(&f, &read, 100, more, sizeof(more));
+	xfer_op_write(&write.io);
+	xfer_op_read(&read.io);
+	assert_true(wait_for(two_arrived, &f.owner));
+	for (unsigned i = 0; i < 3; i++) {
+		later.epoch = f.session->epoch;
+		cut(f.session);
+		assert_true(wait_for(later_epoch, &later));
+	}
+	f.owner.hold = false;
+	assert_int_equal(io_wait(&write), 0);
+	assert_int_equal(io_wait(&read), 0);
+	assert_memory_equal(f.owner.data, data, sizeof(data));
+	assert_int_equal(f.owner.writes, 1);
+	assert_int_equal(f.owner.peers_gone, 0);
+	tear_down(&f);
+}
+
+static void *write_always(void *arg)
+{
+	struct breaker *breaker = arg;
+	uint8_t data[5000] = { 0 };
+	struct wait_io w[4];
+
+	while (!breaker->stop) {
+		for (unsigned i = 0; i < 4; i++) {
+			io_prepare(breaker->f, &w[i], i * 5000, data, sizeof(data));
+			xfer_op_write(&w[i].io);
+		}
+		for (unsigned i = 0; i < 4; i++)
+			breaker->failed += io_wait(&w[i]) != 0;
+		breaker->ended += 4;
+	}
+	return NULL;
+}
+
+/* However often connections end: nothing fails, nothing is executed twice. */
+static void test_exactly_once(void **state)
+{
+	struct fixture f;
+	struct breaker breaker = { .f = &f };
+	pthread_t threads[3];
+
+	(void)state;
+	set_up(&f);
+	f.owner.delay_us = 300;
+	for (unsigned i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, write_always, &breaker);
+	for (unsigned i = 0; i < 20; i++) {
+		struct later later = { &f, f.session->epoch };
+
+		usleep(5000 + i * 700);
+		cut(f.session);
+		assert_true(wait_for(later_epoch, &later));
+	}
+	breaker.stop = true;
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(breaker.ended > 0);
+	assert_int_equal(breaker.failed, 0);
+	assert_int_equal(f.owner.writes, breaker.ended);
+	tear_down(&f);
+}
+
+/* A READ that is asked for while there is no session waits for it, but not for ever, and so many only. */
+static void test_parked_calls(void **state)
+{
+	enum { CALLS = XFER_SESSION_PARKED + 10 };
+	struct fixture f;
+	struct wait_io *w = calloc(CALLS, sizeof(*w));
+	char address[sizeof(f.owner.address)];
+	static uint8_t data[CALLS];
+	unsigned refused = 0, late = 0;
+
+	(void)state;
+	set_up(&f);
+	strcpy(address, f.owner.address);
+	memowner_stop(&f.owner);
+	assert_true(wait_for(session_down, f.session));
+	for (unsigned i = 0; i < CALLS; i++) {
+		io_prepare(&f, &w[i], i, &data[i], 1);
+		xfer_op_read(&w[i].io);
+	}
+	for (unsigned i = XFER_SESSION_PARKED; i < CALLS; i++)
+		refused += io_wait(&w[i]) == -EAGAIN;
+	assert_int_equal(refused, 10);
+	memset(&f.owner, 0, sizeof(f.owner));
+	memowner_start(&f.owner, "b", address);
+	for (unsigned i = 0; i < XFER_SESSION_PARKED; i++)
+		assert_int_equal(io_wait(&w[i]), 0);
+	memowner_stop(&f.owner);
+	assert_true(wait_for(session_down, f.session));
+	f.session->parked_ms = 200;
+	for (unsigned i = 0; i < 5; i++) {
+		io_prepare(&f, &w[i], i, &data[i], 1);
+		xfer_op_read(&w[i].io);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		late += io_wait(&w[i]) == -EAGAIN;
+	assert_int_equal(late, 5);
+	memset(&f.owner, 0, sizeof(f.owner));
+	memowner_start(&f.owner, "b", address);
+	free(w);
+	tear_down(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_owner_restart),
+		cmocka_unit_test(test_submitting_while_connections_break),
+		cmocka_unit_test(test_fate_of_cut_off_calls),
+		cmocka_unit_test(test_silent_owner),
+		cmocka_unit_test(test_calls_outlive_connections),
+		cmocka_unit_test(test_exactly_once),
+		cmocka_unit_test(test_parked_calls),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
