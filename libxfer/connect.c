@@ -2,7 +2,6 @@
 /* connect.c -- what makes a session's connections, and makes them again when they break */
 
 #include <errno.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -410,13 +409,32 @@ static void back_off(struct connector *connector)
 /* END, which is waited for only so long. */
 struct ending {
 	struct xfer_call call;
-	sem_t told;
+	struct xfer_session *session;
+	bool told; /* under the session's lock */
 };
 
-static void ended(struct xfer_call *call, int err)
+static void told(struct xfer_call *call, int err)
 {
+	struct ending *ending = call->user;
+	struct xfer_session *session = ending->session;
+
 	(void)err;
-	sem_post(call->user);
+	pthread_mutex_lock(&session->lock);
+	ending->told = true;
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+static void await_told(struct ending *ending, uint64_t deadline_ns)
+{
+	struct xfer_session *session = ending->session;
+	struct timespec deadline = xfer_timespec(deadline_ns);
+	int err = 0;
+
+	pthread_mutex_lock(&session->lock);
+	while (!ending->told && err == 0)
+		err = pthread_cond_timedwait(&session->changed, &session->lock, &deadline);
+	pthread_mutex_unlock(&session->lock);
 }
 
 /* The owner is told that the session ends, once what is under way has ended or its time is over. */
@@ -424,24 +442,21 @@ static void say_end(struct xfer_session *session)
 {
 	union xfer_results results;
 	union xfer_args args;
-	struct ending ending = {
-		.call = { .proc = XFER_PROC_END,
-			.args = &args,
-			.results = &results,
-			.done = ended,
-			.user = &ending.told },
-	};
-	struct timespec deadline;
+	struct ending ending = { .session = session };
 
 	await_settled(session, DRAIN_MS);
-	sem_init(&ending.told, 0, 0);
+	ending.call = (struct xfer_call){
+		.proc = XFER_PROC_END,
+		.args = &args,
+		.results = &results,
+		.done = told,
+		.user = &ending,
+	};
 	xfer_caller_submit(session->lanes[0], &ending.call);
-	deadline = xfer_timespec(xfer_now_ns() + END_MS * XFER_NS_PER_MS);
-	if (sem_clockwait(&ending.told, CLOCK_MONOTONIC, &deadline) == 0)
-		sem_post(&ending.told);
+	await_told(&ending, xfer_now_ns() + END_MS * XFER_NS_PER_MS);
+	/* Ends the call, if nothing else did. */
 	close_lanes(session);
-	sem_wait(&ending.told);
-	sem_destroy(&ending.told);
+	await_told(&ending, UINT64_MAX);
 }
 
 /* One epoch, from the first connection to the last. Returns whether the session was up. */

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -410,16 +409,49 @@ void xfer_session_fail_waiting(struct xfer_session *session, uint64_t before_ns)
 /* --- a thread that waits ---------------------------------------------------------------------- */
 
 struct waiter {
-	sem_t answered;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	bool ended;
 	int err;
 };
+
+static void waiter_init(struct waiter *waiter)
+{
+	pthread_condattr_t attr;
+
+	waiter->ended = false;
+	pthread_mutex_init(&waiter->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&waiter->answered, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* False: not within the time. */
+static bool wait_for_end(struct waiter *waiter, unsigned timeout_ms)
+{
+	struct timespec deadline = xfer_timespec(xfer_now_ns() + timeout_ms * XFER_NS_PER_MS);
+	int err = 0;
+	bool ended;
+
+	pthread_mutex_lock(&waiter->lock);
+	while (!waiter->ended && err == 0)
+		err = pthread_cond_timedwait(&waiter->answered, &waiter->lock, &deadline);
+	ended = waiter->ended;
+	pthread_mutex_unlock(&waiter->lock);
+	return ended;
+}
 
 static void wake(struct xfer_session_call *call, int err)
 {
 	struct waiter *waiter = call->waiter;
 
+	pthread_mutex_lock(&waiter->lock);
 	waiter->err = err;
-	sem_post(&waiter->answered);
+	waiter->ended = true;
+	/* With the lock held: afterwards it is gone. */
+	pthread_cond_signal(&waiter->answered);
+	pthread_mutex_unlock(&waiter->lock);
 }
 
 /* CANCEL on its way. */
@@ -480,21 +512,16 @@ static void give_up(struct xfer_session_call *call)
 
 int xfer_session_call(struct xfer_session_call *call)
 {
-	struct waiter waiter = { .err = 0 };
-	struct timespec deadline;
+	struct waiter waiter;
 
 	assert(!xfer_on_lane_thread());
-	sem_init(&waiter.answered, 0, 0);
+	waiter_init(&waiter);
 	call->waiter = &waiter;
 	call->done = wake;
 	xfer_session_submit(call);
-	deadline = xfer_timespec(xfer_now_ns() + call->session->cancel_ms * XFER_NS_PER_MS);
-	while (sem_clockwait(&waiter.answered, CLOCK_MONOTONIC, &deadline)) {
-		if (errno != ETIMEDOUT)
-			continue;
+	while (!wait_for_end(&waiter, call->session->cancel_ms))
 		give_up(call);
-		deadline = xfer_timespec(xfer_now_ns() + call->session->cancel_ms * XFER_NS_PER_MS);
-	}
-	sem_destroy(&waiter.answered);
+	pthread_cond_destroy(&waiter.answered);
+	pthread_mutex_destroy(&waiter.lock);
 	return waiter.err;
 }
