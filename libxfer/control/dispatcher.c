@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* dispatcher.c -- the serving half of a connection: calls in, replies out in any order */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "control/caller.h"
 #include "control/dispatcher.h"
 #include "control/rpc.h"
+#include "core/replycache.h"
 #include "counters.h"
 #include "log.h"
 
@@ -25,6 +27,10 @@
 #define RECV_CHUNK 65536u
 #define HEADS_KEPT                                                                                 \
 	1024u /* replies of up to so many bytes are encoded without a further allocation */
+#define XID_LEN                                                                                    \
+	4u /* what a reply begins with; the rest may be kept for another sending of the call */
+
+_Static_assert(XID_LEN + XFER_REPLY_ROOM <= HEADS_KEPT, "what is kept fits");
 
 /* A request with what its reply needs. */
 struct exchange {
@@ -211,23 +217,70 @@ static void lay_out(struct xfer_request *request, uint32_t len)
 	out->sent = reply_sent;
 }
 
+/* Ends without an answer. */
+static void drop(struct xfer_request *request)
+{
+	reply_sent(&exchange_of(request)->out, -ECONNRESET);
+}
+
+/* The encoded answer without its xid. */
+static uint8_t *answer_of(struct xfer_request *request)
+{
+	return exchange_of(request)->head + 4 + XID_LEN;
+}
+
+static void send_kept(struct xfer_request *request, uint32_t length)
+{
+	uint32_t xid = htonl(request->xid);
+
+	drop_payload(request);
+	memcpy(exchange_of(request)->head + 4, &xid, XID_LEN);
+	lay_out(request, XID_LEN + length);
+	xfer_conn_send(request->dispatcher->conn, &exchange_of(request)->out);
+}
+
+/* Keeps an answer of `len` bytes (or -errno). The request that it is for: this one, or one that came later and has
+ * got a copy of it. */
+static struct xfer_request *keep_answer(struct xfer_request *request, int len)
+{
+	uint32_t length = len < 0 ? 0 : (uint32_t)len - XID_LEN;
+	struct xfer_request *asking =
+		xfer_peer_done(request->peer, request, answer_of(request), length);
+
+	if (asking != request)
+		memcpy(answer_of(asking), answer_of(request), length);
+	return asking;
+}
+
 void xfer_request_reply(struct xfer_request *request)
 {
-	struct exchange *exchange = exchange_of(request);
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	struct xfer_request *asking = request;
 	int len;
 
 	drop_payload(request);
 	len = encode(request);
 	drop_variable_results(request);
+	if (request->cached) {
+		if (len > (int)(XID_LEN + XFER_REPLY_ROOM))
+			len = -EMSGSIZE;
+		asking = keep_answer(request, len);
+	}
 	if (len < 0) {
 		/* Silence would leave the caller waiting; the end of the connection tells it. */
-		xfer_conn_close(dispatcher->conn, len, "a reply can't be encoded");
-		reply_sent(&exchange->out, len);
+		xfer_conn_close(asking->dispatcher->conn, len, "a reply can't be encoded");
+		drop(asking);
+		if (asking != request)
+			drop(request);
+		return;
+	}
+	if (asking != request) {
+		send_kept(asking, (uint32_t)len - XID_LEN);
+		drop(request);
 		return;
 	}
 	lay_out(request, (uint32_t)len);
-	xfer_conn_send(dispatcher->conn, &exchange->out);
+	xfer_conn_send(dispatcher->conn, &exchange_of(request)->out);
 }
 
 void xfer_request_finish(struct xfer_request *request, int err)
@@ -258,43 +311,69 @@ static int refuse(struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call
 
 /* --- the session's own procedures ------------------------------------------------------------- */
 
-static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer)
+static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uint32_t epoch)
 {
 	dispatcher->peer = peer;
-	atomic_fetch_add(&peer->connections, 1);
+	dispatcher->epoch = epoch;
 	dispatcher->ops->joined(dispatcher->server, dispatcher);
 }
 
 static void hello(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
-	struct xfer_peer *peer = xfer_peers_hello(dispatcher->peers, &request->args.hello,
-		&dispatcher->identity, &request->results.hello);
+	struct xfer_hello_res *res = &request->results.hello;
+	struct xfer_peer *peer = NULL;
 
+	if (xfer_peers_admit(dispatcher->peers, &request->args.hello, &dispatcher->identity, res))
+		peer = xfer_peers_hello(
+			dispatcher->peers, &request->args.hello, &dispatcher->identity, res);
 	if (peer)
-		join(dispatcher, peer);
+		join(dispatcher, peer, res->epoch);
 	xfer_request_reply(request);
 }
 
 static void token(struct xfer_request *request)
 {
 	xfer_request_finish(
-		request, xfer_peer_issue_token(request->peer, &request->results.token.token));
+		request, xfer_peer_issue_token(request->peer, request->dispatcher->epoch,
+				 &request->results.token.token));
 }
 
 static void attach(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
-	struct xfer_peer *peer = xfer_peers_redeem(dispatcher->peers, &request->args.attach.token);
+	uint32_t epoch;
+	struct xfer_peer *peer =
+		xfer_peers_redeem(dispatcher->peers, &request->args.attach.token, &epoch);
 
 	if (peer)
-		join(dispatcher, peer);
+		join(dispatcher, peer, epoch);
 	else
 		xfer_warn("refused %s: it attaches a lane with a token that was not issued, was "
 			  "used before or is too old",
 			dispatcher->identity.text);
 	request->results.attach.status = peer ? XFER_ST_OK : XFER_ST_BAD_TOKEN;
 	xfer_request_reply(request);
+}
+
+static void end(struct xfer_request *request)
+{
+	xfer_peer_end(request->peer);
+	xfer_request_finish(request, 0);
+}
+
+static void recovered(struct xfer_request *request)
+{
+	request->peer->recovering = false;
+	xfer_request_finish(request, 0);
+}
+
+/* The peer doesn't keep to what it agreed to. */
+static void breach(struct xfer_request *request, const char *why)
+{
+	xfer_count(XFER_CNT_PROTOCOL_ERRORS, 1);
+	xfer_conn_close(request->dispatcher->conn, -EPROTO, why);
+	drop(request);
 }
 
 static void status(struct xfer_request *request)
@@ -310,6 +389,94 @@ static void status(struct xfer_request *request)
 	request->results.text.text = text;
 	request->results.text.text_len = (uint32_t)len;
 	xfer_request_reply(request);
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+static void execute(struct xfer_request *request)
+{
+	struct xfer_peers *peers = request->dispatcher->peers;
+
+	atomic_fetch_add_explicit(&request->peer->operations, 1, memory_order_relaxed);
+	peers->service->dispatch(peers->owner, request);
+}
+
+static void execute_any_time(struct xfer_request *request)
+{
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+
+	if (xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
+		execute(request);
+	else
+		drop(request);
+}
+
+/* What changes something is executed once, however often it is sent. */
+static void execute_once(struct xfer_request *request)
+{
+	struct xfer_replayed replayed = { 0 };
+	enum xfer_replay replay;
+
+	if (!xfer_peer_call(request->peer, request->dispatcher->epoch, request, answer_of(request),
+		    &replay, &replayed)) {
+		drop(request);
+		return;
+	}
+	switch (replay) {
+	case XFER_REPLAY_EXECUTE:
+		request->cached = true;
+		execute(request);
+		break;
+	case XFER_REPLAY_CANCELLED:
+		request->cached = true;
+		xfer_request_finish(request, -EAGAIN);
+		break;
+	case XFER_REPLAY_ATTACHED:
+		if (replayed.older)
+			drop(replayed.older);
+		break;
+	case XFER_REPLAY_DONE:
+		xfer_count(XFER_CNT_REPLIES_REPEATED, 1);
+		send_kept(request, replayed.length);
+		break;
+	case XFER_REPLAY_LOST:
+		xfer_conn_close(request->dispatcher->conn, -ENOMEM, "an answer could not be kept");
+		drop(request);
+		break;
+	case XFER_REPLAY_OLD:
+		breach(request, "a call's sequence is older than its call slot's");
+		break;
+	case XFER_REPLAY_CLASH:
+		breach(request, "a call slot is used by two calls at a time");
+		break;
+	case XFER_REPLAY_NO_MEMORY:
+		xfer_request_finish(request, -EAGAIN);
+		break;
+	}
+}
+
+static void cancel(struct xfer_request *request)
+{
+	const struct xfer_cancel_args *args = &request->args.cancel;
+	struct xfer_peer *peer = request->peer;
+	enum xfer_cancelled cancelled;
+
+	if (args->call_slot >= peer->limits.calls_max)
+		breach(request, "a CANCEL names a call slot that there isn't");
+	else if (!xfer_peer_cancel(peer, request->dispatcher->epoch, args, &cancelled))
+		drop(request);
+	else if (cancelled == XFER_CANCEL_CLASH)
+		breach(request, "a call slot is used by two calls at a time");
+	else
+		xfer_request_finish(request, 0);
+}
+
+static void operation(struct xfer_request *request)
+{
+	if (xfer_proc_info(request->proc)->changes)
+		execute_once(request);
+	else
+		execute_any_time(request);
 }
 
 static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request)
@@ -334,9 +501,17 @@ static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request
 	case XFER_PROC_STATUS:
 		status(request);
 		break;
+	case XFER_PROC_END:
+		end(request);
+		break;
+	case XFER_PROC_RECOVERED:
+		recovered(request);
+		break;
+	case XFER_PROC_CANCEL:
+		cancel(request);
+		break;
 	default:
-		atomic_fetch_add_explicit(&request->peer->operations, 1, memory_order_relaxed);
-		dispatcher->peers->service->dispatch(dispatcher->peers->owner, request);
+		operation(request);
 		break;
 	}
 }
@@ -371,7 +546,9 @@ static bool decode_args(XDR *xdrs, uint32_t len, bool more, struct xfer_request 
 {
 	struct xfer_payload *payload;
 
-	if (request->proc >= XFER_PROC_FIRST_OP && !xfer_xdr_request_header(xdrs, &request->header))
+	if (request->proc >= XFER_PROC_FIRST_OP &&
+		(!xfer_xdr_request_header(xdrs, &request->header) ||
+			request->header.call_slot >= request->peer->limits.calls_max))
 		return false;
 	if (!xfer_proc_info(request->proc)->args(xdrs, &request->args) || XDR_GETPOS(xdrs) != len)
 		return false;
@@ -484,7 +661,7 @@ static void dispatcher_closed(struct xfer_conn *conn, int err, const char *why)
 
 	log_end(dispatcher, err, why);
 	if (dispatcher->peer)
-		atomic_fetch_sub(&dispatcher->peer->connections, 1);
+		xfer_peer_disconnected(dispatcher->peer, dispatcher);
 	dispatcher->receiving = NULL;
 	if (request)
 		reply_sent(&exchange_of(request)->out, err);

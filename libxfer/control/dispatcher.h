@@ -12,7 +12,8 @@ struct xfer_dispatcher;
 struct xfer_dispatcher_ops {
 	/* The process's status: a malloc'ed JSON text, NULL: out of memory. Lane thread. */
 	char *(*status)(void *server);
-	/* The connection belongs to dispatcher->peer's session from now on. Lane thread. */
+	/* The connection belongs to dispatcher->peer's session from now on; those of its earlier epochs are to be
+	 * closed. Lane thread. */
 	void (*joined)(void *server, struct xfer_dispatcher *dispatcher);
 	/* The connection has ended and so have its requests: gives up dispatcher->peer. The
 	 * dispatcher is freed afterwards. Any thread. */
@@ -30,6 +31,7 @@ struct xfer_dispatcher {
 
 	/* Set once by the lane's thread, before ops->joined. */
 	struct xfer_peer *peer;
+	uint32_t epoch; /* of the session, that the connection belongs to */
 
 	/* The lane's thread only. */
 	struct xfer_request *receiving; /* its payload is on the way */

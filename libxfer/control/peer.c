@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* peer.c -- the serving end of sessions: HELLO answered, limits agreed, tokens, lifetimes */
+/* peer.c -- the serving end of sessions: HELLO answered, limits agreed, epochs, tokens, lifetimes */
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -46,24 +46,182 @@ void xfer_peer_ref(struct xfer_peer *peer)
 	atomic_fetch_add(&peer->refs, 1);
 }
 
-/* A session is found only with the lock held, so the last reference is given up with it held, too.
- */
+/* The list of sessions holds a reference, so one that is found with the lock held can't go. */
 void xfer_peer_unref(struct xfer_peer *peer)
 {
 	struct xfer_peers *peers = peer->peers;
-	bool last;
+
+	if (atomic_fetch_sub(&peer->refs, 1) != 1)
+		return;
+	peers->service->peer_gone(peers->owner, peer);
+	xfer_replycache_fini(&peer->calls);
+	pthread_mutex_destroy(&peer->calls_lock);
+	free(peer);
+}
+
+/* --- the end of sessions ---------------------------------------------------------------------- */
+
+/* With the lock held: it is found no more; `ended` collects those that are to be buried without it. */
+static void take_out(struct xfer_peer *peer, struct xfer_peer_list *ended)
+{
+	pthread_mutex_lock(&peer->calls_lock);
+	peer->ended = true;
+	pthread_mutex_unlock(&peer->calls_lock);
+	LIST_REMOVE(peer, link);
+	LIST_INSERT_HEAD(ended, peer, link);
+}
+
+/* Without the lock. */
+static void bury(struct xfer_peers *peers, struct xfer_peer_list *ended, const char *why)
+{
+	struct xfer_peer *peer;
+
+	while ((peer = LIST_FIRST(ended))) {
+		LIST_REMOVE(peer, link);
+		xfer_info("session %016llx of node %s has ended: %s",
+			(unsigned long long)peer->session_id, peer->node, why);
+		if (peers->service->abandoned)
+			peers->service->abandoned(peers->owner, peer);
+		xfer_peer_unref(peer);
+	}
+}
+
+void xfer_peers_tick(struct xfer_peers *peers, uint64_t now_ns)
+{
+	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
+	struct xfer_peer *peer, *next;
 
 	pthread_mutex_lock(&peers->lock);
-	last = atomic_fetch_sub(&peer->refs, 1) == 1;
-	if (last)
-		LIST_REMOVE(peer, link);
+	for (peer = LIST_FIRST(&peers->list); peer; peer = next) {
+		next = LIST_NEXT(peer, link);
+		if (peer->connections == 0 && now_ns >= peer->away_since_ns + peers->keep_ns)
+			take_out(peer, &ended);
+	}
 	pthread_mutex_unlock(&peers->lock);
-	if (!last)
+	bury(peers, &ended, "it has been without a connection for too long");
+}
+
+void xfer_peer_end(struct xfer_peer *peer)
+{
+	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
+	bool living;
+
+	pthread_mutex_lock(&peer->peers->lock);
+	living = !peer->ended;
+	if (living)
+		take_out(peer, &ended);
+	pthread_mutex_unlock(&peer->peers->lock);
+	if (!living)
 		return;
 	xfer_info("session %016llx of node %s has ended", (unsigned long long)peer->session_id,
 		peer->node);
-	peers->service->peer_gone(peers->owner, peer);
-	free(peer);
+	xfer_peer_unref(peer);
+}
+
+static bool same_process(const struct xfer_peer *peer, const uint8_t boot_id[16])
+{
+	return memcmp(peer->boot_id, boot_id, sizeof(peer->boot_id)) == 0;
+}
+
+/* With the lock held: whether a process that came later is the node's now. */
+static bool superseded(const struct xfer_peer *peer)
+{
+	const struct xfer_peer *other;
+
+	LIST_FOREACH (other, &peer->peers->list, link)
+		if (other->number > peer->number && strcmp(other->node, peer->node) == 0 &&
+			!same_process(other, peer->boot_id))
+			return true;
+	return false;
+}
+
+/* With the lock held: a process of the node says HELLO, so what earlier ones have left is of no use. */
+static void supersede(
+	struct xfer_peers *peers, const struct xfer_hello_args *hello, struct xfer_peer_list *ended)
+{
+	struct xfer_peer *peer, *next;
+
+	for (peer = LIST_FIRST(&peers->list); peer; peer = next) {
+		next = LIST_NEXT(peer, link);
+		if (peer->connections == 0 && strcmp(peer->node, hello->node) == 0 &&
+			!same_process(peer, hello->boot_id))
+			take_out(peer, ended);
+	}
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* Whose requests become orphans. */
+struct bereaved {
+	struct xfer_peer *peer;
+	const struct xfer_dispatcher *dispatcher; /* NULL: of any */
+};
+
+static void orphan(void *arg, void *sending)
+{
+	const struct bereaved *bereaved = arg;
+	struct xfer_request *request = sending;
+
+	if (!bereaved->dispatcher || request->dispatcher == bereaved->dispatcher)
+		request->orphan = true;
+}
+
+/* With calls_lock held. */
+static void orphan_all(struct xfer_peer *peer, const struct xfer_dispatcher *dispatcher)
+{
+	struct bereaved bereaved = { peer, dispatcher };
+
+	xfer_replycache_each(&peer->calls, orphan, &bereaved);
+}
+
+bool xfer_peer_goes_on(const struct xfer_peer *peer, uint32_t epoch)
+{
+	return peer->epoch == epoch && !peer->ended;
+}
+
+bool xfer_peer_call(struct xfer_peer *peer, uint32_t epoch, struct xfer_request *request,
+	uint8_t *answer, enum xfer_replay *replay, struct xfer_replayed *replayed)
+{
+	const struct xfer_request_header *header = &request->header;
+	size_t before;
+	bool current;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	current = xfer_peer_goes_on(peer, epoch);
+	if (current) {
+		before = peer->calls.bytes;
+		*replay = xfer_replycache_call(&peer->calls, header->call_slot, header->sequence,
+			request->proc, request, replayed);
+		atomic_fetch_add(&peer->charged, peer->calls.bytes - before);
+		if (*replay == XFER_REPLAY_DONE)
+			memcpy(answer, replayed->answer, replayed->length);
+	}
+	pthread_mutex_unlock(&peer->calls_lock);
+	return current;
+}
+
+struct xfer_request *xfer_peer_done(
+	struct xfer_peer *peer, struct xfer_request *request, const uint8_t *answer, uint32_t len)
+{
+	struct xfer_request *asking;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	asking = xfer_replycache_done(&peer->calls, request->header.call_slot, answer, len);
+	pthread_mutex_unlock(&peer->calls_lock);
+	return asking;
+}
+
+bool xfer_peer_cancel(struct xfer_peer *peer, uint32_t epoch, const struct xfer_cancel_args *args,
+	enum xfer_cancelled *cancelled)
+{
+	bool current;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	current = xfer_peer_goes_on(peer, epoch);
+	if (current)
+		*cancelled = xfer_replycache_cancel(&peer->calls, args->call_slot, args->sequence);
+	pthread_mutex_unlock(&peer->calls_lock);
+	return current;
 }
 
 /* --- HELLO ------------------------------------------------------------------------------------ */
@@ -81,7 +239,7 @@ static void agree(const struct xfer_limits *theirs, struct xfer_limits *agreed)
 }
 
 /* A wire status; the reason is for both ends' logs. */
-static uint32_t acceptable(struct xfer_peers *peers, const struct xfer_hello_args *hello,
+static uint32_t acceptable(const struct xfer_peers *peers, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, char *reason, size_t len)
 {
 	if (hello->minor_min > XFER_MINOR || hello->minor_max < hello->minor_min) {
@@ -107,10 +265,7 @@ static uint32_t acceptable(struct xfer_peers *peers, const struct xfer_hello_arg
 	return peers->service->admit(peers->owner, hello, identity, reason, len);
 }
 
-/*
- * Each HELLO begins a session: what an earlier one has open or locked goes with it, so that a CLOSE that was lost
- * with a connection leaves nothing behind. With the lock held; NULL: out of memory.
- */
+/* With the lock held; NULL: out of memory. */
 static struct xfer_peer *peer_new(struct xfer_peers *peers, const struct xfer_hello_args *hello)
 {
 	struct xfer_peer *peer = calloc(1, sizeof(*peer));
@@ -121,10 +276,42 @@ static struct xfer_peer *peer_new(struct xfer_peers *peers, const struct xfer_he
 	snprintf(peer->node, sizeof(peer->node), "%s", hello->node);
 	memcpy(peer->boot_id, hello->boot_id, sizeof(peer->boot_id));
 	agree(&hello->limits, &peer->limits);
+	if (xfer_replycache_init(&peer->calls, peer->limits.calls_max)) {
+		free(peer);
+		return NULL;
+	}
+	pthread_mutex_init(&peer->calls_lock, NULL);
+	atomic_init(&peer->refs, 1);
+	atomic_init(&peer->charged, peer->calls.bytes);
 	xfer_random(&peer->session_id, sizeof(peer->session_id));
 	peer->session_id |= 1; /* never 0, which asks for a new one */
+	peer->number = ++peers->count;
 	LIST_INSERT_HEAD(&peers->list, peer, link);
 	return peer;
+}
+
+/* With the lock held: the session that is asked for, if it lives and is the caller's. */
+static struct xfer_peer *peer_find(struct xfer_peers *peers, const struct xfer_hello_args *hello)
+{
+	struct xfer_peer *peer;
+
+	LIST_FOREACH (peer, &peers->list, link)
+		if (peer->session_id == hello->session_id && same_process(peer, hello->boot_id) &&
+			strcmp(peer->node, hello->node) == 0)
+			return peer;
+	return NULL;
+}
+
+/* With the lock held: from now on only what comes over new connections counts. */
+static void begin_epoch(struct xfer_peer *peer)
+{
+	pthread_mutex_lock(&peer->calls_lock);
+	orphan_all(peer, NULL);
+	peer->epoch++;
+	pthread_mutex_unlock(&peer->calls_lock);
+	memset(peer->tokens, 0, sizeof(peer->tokens));
+	peer->connections++;
+	xfer_peer_ref(peer);
 }
 
 /* A peer that is refused comes again and again. */
@@ -141,52 +328,75 @@ static void log_refusal(const struct xfer_conn_identity *identity, const char *r
 		xfer_warn("refused %s: %s", identity->text, reason);
 }
 
-struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_hello_args *hello,
+bool xfer_peers_admit(struct xfer_peers *peers, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, struct xfer_hello_res *res)
 {
-	struct xfer_peer *peer;
-
 	memset(res, 0, sizeof(*res));
 	snprintf(res->node, sizeof(res->node), "%s", peers->node);
 	res->status = acceptable(peers, hello, identity, res->reason, sizeof(res->reason));
-	if (res->status != XFER_ST_OK) {
+	if (res->status != XFER_ST_OK)
 		log_refusal(identity, res->reason);
-		return NULL;
-	}
+	return res->status == XFER_ST_OK;
+}
+
+/* NULL: out of memory. */
+static struct xfer_peer *find_or_begin(
+	struct xfer_peers *peers, const struct xfer_hello_args *hello, struct xfer_hello_res *res)
+{
+	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
+	struct xfer_peer *peer;
+
 	pthread_mutex_lock(&peers->lock);
-	peer = peer_new(peers, hello);
+	supersede(peers, hello, &ended);
+	peer = peer_find(peers, hello);
+	res->standing = peer ? XFER_STANDING_RESUMED : XFER_STANDING_NEW;
+	if (!peer)
+		peer = peer_new(peers, hello);
 	if (peer) {
-		xfer_peer_ref(peer);
-		peer->epoch++;
+		begin_epoch(peer);
 		res->session_id = peer->session_id;
 		res->epoch = peer->epoch;
 		res->limits = peer->limits;
 	}
 	pthread_mutex_unlock(&peers->lock);
+	bury(peers, &ended, "another process of the node has taken its place");
+	return peer;
+}
+
+struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_hello_args *hello,
+	const struct xfer_conn_identity *identity, struct xfer_hello_res *res)
+{
+	static const char *const standings[] = { "a new one", "which goes on",
+		"its predecessor's successor" };
+	struct xfer_peer *peer = find_or_begin(peers, hello, res);
+
 	if (!peer) {
 		res->status = XFER_ST_DELAY;
 		snprintf(res->reason, sizeof(res->reason), "out of memory");
 		return NULL;
 	}
+	if (res->standing == XFER_STANDING_RESUMED && peers->service->epoch_ended)
+		peers->service->epoch_ended(peers->owner, peer);
 	res->minor = XFER_MINOR;
 	res->features = XFER_FEATURES & hello->features_optional;
 	memcpy(res->boot_id, peers->boot_id, sizeof(res->boot_id));
 	memcpy(res->kernel_boot_id, peers->kernel_boot_id, sizeof(res->kernel_boot_id));
 	peers->service->write_verifier(peers->owner, res->write_verifier);
-	xfer_info("session %016llx of node %s (%s), epoch %u", (unsigned long long)res->session_id,
-		hello->node, identity->text, res->epoch);
+	xfer_info("session %016llx of node %s (%s), epoch %u, %s",
+		(unsigned long long)res->session_id, hello->node, identity->text, res->epoch,
+		standings[res->standing]);
 	return peer;
 }
 
 /* --- tokens ----------------------------------------------------------------------------------- */
 
-int xfer_peer_issue_token(struct xfer_peer *peer, struct xfer_token *token)
+int xfer_peer_issue_token(struct xfer_peer *peer, uint32_t epoch, struct xfer_token *token)
 {
 	uint64_t now = xfer_now_ns();
 	int err = -EAGAIN;
 
 	pthread_mutex_lock(&peer->peers->lock);
-	for (int i = 0; i < PEER_TOKENS; i++) {
+	for (int i = 0; i < PEER_TOKENS && xfer_peer_goes_on(peer, epoch); i++) {
 		if (peer->tokens[i].expires_ns > now)
 			continue;
 		xfer_random(&peer->tokens[i].token, sizeof(*token));
@@ -210,7 +420,8 @@ static bool redeem(struct xfer_peer *peer, const struct xfer_token *token, uint6
 	return false;
 }
 
-struct xfer_peer *xfer_peers_redeem(struct xfer_peers *peers, const struct xfer_token *token)
+struct xfer_peer *xfer_peers_redeem(
+	struct xfer_peers *peers, const struct xfer_token *token, uint32_t *epoch)
 {
 	uint64_t now = xfer_now_ns();
 	struct xfer_peer *peer;
@@ -219,10 +430,35 @@ struct xfer_peer *xfer_peers_redeem(struct xfer_peers *peers, const struct xfer_
 	LIST_FOREACH (peer, &peers->list, link)
 		if (redeem(peer, token, now)) {
 			xfer_peer_ref(peer);
+			peer->connections++;
+			*epoch = peer->epoch;
 			break;
 		}
 	pthread_mutex_unlock(&peers->lock);
 	return peer;
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+void xfer_peer_disconnected(struct xfer_peer *peer, const struct xfer_dispatcher *dispatcher)
+{
+	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
+	struct xfer_peers *peers = peer->peers;
+	bool last;
+
+	pthread_mutex_lock(&peers->lock);
+	pthread_mutex_lock(&peer->calls_lock);
+	orphan_all(peer, dispatcher);
+	pthread_mutex_unlock(&peer->calls_lock);
+	last = --peer->connections == 0;
+	if (last)
+		peer->away_since_ns = xfer_now_ns();
+	if (last && !peer->ended && superseded(peer))
+		take_out(peer, &ended);
+	pthread_mutex_unlock(&peers->lock);
+	if (last && peers->service->epoch_ended)
+		peers->service->epoch_ended(peers->owner, peer);
+	bury(peers, &ended, "another process of the node has taken its place");
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -237,12 +473,22 @@ int xfer_peers_init(struct xfer_peers *peers, const struct xfer_server_params *p
 	LIST_INIT(&peers->list);
 	peers->service = params->service;
 	peers->owner = params->owner;
+	peers->keep_ns =
+		(params->keep_ms ? params->keep_ms : XFER_SESSION_KEEP_MS) * XFER_NS_PER_MS;
+	peers->count = 0;
 	snprintf(peers->node, sizeof(peers->node), "%s", params->node);
 	xfer_random(peers->boot_id, sizeof(peers->boot_id));
 	return 0;
 }
 
+/* There are no connections any more; what sessions are left end with the process. */
 void xfer_peers_fini(struct xfer_peers *peers)
 {
+	struct xfer_peer *peer;
+
+	while ((peer = LIST_FIRST(&peers->list))) {
+		LIST_REMOVE(peer, link);
+		xfer_peer_unref(peer);
+	}
 	pthread_mutex_destroy(&peers->lock);
 }

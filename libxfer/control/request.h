@@ -18,7 +18,7 @@ struct xfer_request {
 	struct xfer_dispatcher *dispatcher; /* of the connection it came over; referenced */
 	struct xfer_peer *peer; /* the session, which the dispatcher keeps; NULL outside of one */
 	uint32_t xid, proc;
-	struct xfer_request_header header; /* operations only */
+	struct xfer_request_header header; /* operations only; call_slot is below limits.calls_max */
 	union xfer_args args;
 	union xfer_results results; /* zeroed; the service fills it. READDIR's entries and STATUS's
 				     * text are malloc'ed by the service and freed after encoding */
@@ -40,6 +40,8 @@ struct xfer_request {
 	uint64_t arrived_ns;       /* CLOCK_MONOTONIC */
 
 	/* the dispatcher's own */
+	bool cached;            /* it is in the session's reply cache */
+	bool orphan;            /* the connection it came over is gone; under the session's calls_lock */
 	struct xfer_rbuf *rbuf; /* keeps payload[0] alive; may be NULL */
 	void *payload_buffer;   /* of the buffer pool; may be NULL */
 	uint32_t payload_buffer_size;

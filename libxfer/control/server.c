@@ -2,6 +2,7 @@
 /* server.c -- listening for calls: lanes, listeners, the connections that came */
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ struct xfer_server {
 	unsigned nlanes;
 	struct xfer_listener *listeners[LISTENERS_MAX];
 	unsigned nlisteners;
+	struct xfer_ticker ticker; /* of the first lane */
+	struct xfer_task tick_start, tick_stop;
 
 	pthread_mutex_t lock; /* the following, and dispatchers' links */
 	pthread_cond_t gone;
@@ -55,33 +58,57 @@ static json_t *status_lane(struct xfer_dispatcher *dispatcher)
 	return lane;
 }
 
-/* The session's entry in `sessions`, made when it isn't there yet. */
-static json_t *status_session(json_t *sessions, const struct xfer_peer *peer)
+static void session_id_text(const struct xfer_peer *peer, char text[17])
+{
+	snprintf(text, 17, "%016llx", (unsigned long long)peer->session_id);
+}
+
+/* With the sessions' lock held. */
+static json_t *status_session(struct xfer_server *server, struct xfer_peer *peer)
+{
+	uint64_t away_ns = peer->connections ? 0 : xfer_now_ns() - peer->away_since_ns;
+	json_t *session;
+	char id[17];
+
+	session_id_text(peer, id);
+	session = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:b, s:I, s:[]}", "peer", peer->node,
+		"id", id, "epoch", (int)peer->epoch, "state", peer->connections ? "up" : "away",
+		"away_ms", (json_int_t)(away_ns / XFER_NS_PER_MS), "operations",
+		(json_int_t)peer->operations, "recovering", peer->recovering, "charged_bytes",
+		(json_int_t)peer->charged, "lanes");
+	if (session && server->service->opens)
+		json_object_set_new(session, "opens",
+			json_integer(server->service->opens(server->owner, peer)));
+	return session;
+}
+
+/* NULL: it ended a moment ago. */
+static json_t *find_session(const json_t *sessions, const struct xfer_peer *peer)
 {
 	char id[17];
 	size_t i;
 	json_t *session;
 
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)peer->session_id);
+	session_id_text(peer, id);
 	json_array_foreach (sessions, i, session)
 		if (strcmp(json_string_value(json_object_get(session, "id")), id) == 0)
 			return session;
-	session = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:[]}", "peer", peer->node, "id", id,
-		"epoch", (int)peer->epoch, "state", "up", "operations",
-		(json_int_t)peer->operations, "charged_bytes", (json_int_t)peer->charged, "lanes");
-	return json_array_append_new(sessions, session) ? NULL : session;
+	return NULL;
 }
 
 static json_t *status_sessions(struct xfer_server *server)
 {
-	json_t *sessions = json_array();
+	json_t *sessions = json_array(), *session;
 	struct xfer_dispatcher *dispatcher;
+	struct xfer_peer *peer;
 
+	pthread_mutex_lock(&server->peers.lock);
+	LIST_FOREACH (peer, &server->peers.list, link)
+		json_array_append_new(sessions, status_session(server, peer));
+	pthread_mutex_unlock(&server->peers.lock);
 	pthread_mutex_lock(&server->lock);
 	LIST_FOREACH (dispatcher, &server->dispatchers, link) {
-		json_t *session =
-			dispatcher->joined ? status_session(sessions, dispatcher->peer) : NULL;
-
+		session = dispatcher->joined ? find_session(sessions, dispatcher->peer) : NULL;
 		if (session)
 			json_array_append_new(
 				json_object_get(session, "lanes"), status_lane(dispatcher));
@@ -137,6 +164,18 @@ static char *server_status(void *arg)
 
 /* --- connections ------------------------------------------------------------------------------ */
 
+/* With the lock held. One that joins while its epoch ends is found here, by itself or by the one that ends it. */
+static void close_earlier_epochs(struct xfer_server *server, const struct xfer_peer *peer)
+{
+	struct xfer_dispatcher *dispatcher;
+
+	LIST_FOREACH (dispatcher, &server->dispatchers, link)
+		if (dispatcher->joined && dispatcher->peer == peer &&
+			!xfer_peer_goes_on(peer, dispatcher->epoch))
+			xfer_conn_close(
+				dispatcher->conn, -ECONNABORTED, "its session goes on without it");
+}
+
 static void server_joined(void *arg, struct xfer_dispatcher *dispatcher)
 {
 	struct xfer_server *server = arg;
@@ -144,6 +183,7 @@ static void server_joined(void *arg, struct xfer_dispatcher *dispatcher)
 	pthread_mutex_lock(&server->lock);
 	dispatcher->joined = true;
 	server->strangers--;
+	close_earlier_epochs(server, dispatcher->peer);
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -219,6 +259,31 @@ static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static void server_tick(struct xfer_ticker *ticker, uint64_t now_ns)
+{
+	struct xfer_server *server =
+		(struct xfer_server *)((char *)ticker - offsetof(struct xfer_server, ticker));
+
+	xfer_peers_tick(&server->peers, now_ns);
+}
+
+static void start_ticking(struct xfer_task *task)
+{
+	struct xfer_server *server =
+		(struct xfer_server *)((char *)task - offsetof(struct xfer_server, tick_start));
+
+	server->ticker.tick = server_tick;
+	xfer_lane_add_ticker(server->lanes[0], &server->ticker);
+}
+
+static void stop_ticking(struct xfer_task *task)
+{
+	struct xfer_server *server =
+		(struct xfer_server *)((char *)task - offsetof(struct xfer_server, tick_stop));
+
+	xfer_lane_remove_ticker(&server->ticker);
+}
+
 static void destroy_lanes(struct xfer_server *server)
 {
 	for (unsigned i = 0; i < server->nlanes; i++)
@@ -266,6 +331,9 @@ int xfer_server_create(const struct xfer_server_params *params, struct xfer_serv
 		free(server);
 		return err;
 	}
+	server->tick_start.run = start_ticking;
+	server->tick_stop.run = stop_ticking;
+	xfer_lane_post(server->lanes[0], &server->tick_start);
 	*result = server;
 	return 0;
 }
@@ -301,6 +369,7 @@ void xfer_server_destroy(struct xfer_server *server)
 	for (unsigned i = 0; i < server->nlisteners; i++)
 		xfer_listener_destroy(server->listeners[i]);
 	close_connections(server);
+	xfer_lane_post(server->lanes[0], &server->tick_stop);
 	destroy_lanes(server);
 	xfer_peers_fini(&server->peers);
 	pthread_cond_destroy(&server->gone);

@@ -17,8 +17,12 @@ struct xfer_conn_identity {
 	char text[80];                   /* for logs: "10.0.0.1:847" or "uid 0 pid 1234" */
 };
 
-/* What the process behind the server provides. All but peer_gone run on lane threads and
- * must not block. */
+#define XFER_SESSION_KEEP_MS 60000 /* how long a session lives without a connection */
+
+/*
+ * What the process behind the server provides. All but peer_gone run on lane threads and must not block. Where it says
+ * "may be NULL" there is nothing to do.
+ */
 struct xfer_service {
 	/* Whether the node that says HELLO may have a session: 0, or a wire status with a reason
 	 * for both ends' logs. */
@@ -32,6 +36,15 @@ struct xfer_service {
 	char *(*status)(void *owner);
 	/* The write verifier as it is now, for WELCOME. */
 	void (*write_verifier)(void *owner, uint8_t verifier[8]);
+
+	/* How many files a session has open. May be NULL. */
+	unsigned (*opens)(void *owner, struct xfer_peer *peer);
+	/* A session has lost its last connection, or goes on over others: what is on its way to it is lost. Any thread.
+	 * May be NULL. */
+	void (*epoch_ended)(void *owner, struct xfer_peer *peer);
+	/* A session has ended without END: what it has waiting is to be dropped, with any answer. Any thread. May be
+	 * NULL. */
+	void (*abandoned)(void *owner, struct xfer_peer *peer);
 };
 
 struct xfer_server;
@@ -40,7 +53,8 @@ struct xfer_server_params {
 	const char *node;
 	unsigned lanes; /* I/O threads, shared by all connections */
 	const struct xfer_service *service;
-	void *owner; /* first argument of the service's functions */
+	void *owner;      /* first argument of the service's functions */
+	unsigned keep_ms; /* 0: XFER_SESSION_KEEP_MS */
 };
 
 int xfer_server_create(const struct xfer_server_params *params, struct xfer_server **server);
@@ -49,7 +63,7 @@ int xfer_server_create(const struct xfer_server_params *params, struct xfer_serv
  * -EADDRINUSE: somebody listens there. */
 int xfer_server_listen(struct xfer_server *server, const char *address);
 
-/* Closes listeners and connections; returns when no request is left. */
+/* Closes listeners and connections; returns when no request and no session is left. */
 void xfer_server_destroy(struct xfer_server *server);
 
 /* A peer's facts; constant for its life. */

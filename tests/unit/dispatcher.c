@@ -15,147 +15,7 @@
 #include <poll.h>
 #include <rpc/rpc.h>
 
-#include "address.h"
-#include "control/conn.h"
-#include "control/rpc.h"
-#include "counters.h"
-#include "support/memowner.h"
-
-/* A client that sends what a test says, byte for byte. */
-struct raw {
-	struct memowner owner;
-	int fd;
-};
-
-static int connect_raw(struct raw *raw)
-{
-	struct xfer_address address;
-	int fd, err;
-
-	assert_int_equal(xfer_address_parse(raw->owner.address, &address), 0);
-	/* -EAGAIN: so many connect at a time that the backlog is full. */
-	while ((err = xfer_address_connect(&address, 1000, &fd)) == -EAGAIN)
-		usleep(1000);
-	assert_int_equal(err, 0);
-	return fd;
-}
-
-static int set_up(void **state)
-{
-	struct raw *raw = calloc(1, sizeof(*raw));
-
-	memowner_start(&raw->owner, "b", NULL);
-	raw->fd = connect_raw(raw);
-	*state = raw;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct raw *raw = *state;
-
-	close(raw->fd);
-	memowner_stop(&raw->owner);
-	free(raw);
-	return 0;
-}
-
-/* The server may have closed the connection already for what came before. */
-static void send_bytes(int fd, const void *bytes, size_t len)
-{
-	ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-
-	assert_true(n == (ssize_t)len || (n < 0 && (errno == EPIPE || errno == ECONNRESET)));
-}
-
-/* Receives len bytes; false: the server closed the connection first. */
-static bool recv_bytes(int fd, uint8_t *bytes, size_t len)
-{
-	while (len > 0) {
-		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-		ssize_t n;
-
-		assert_int_equal(poll(&pollfd, 1, 10000), 1);
-		n = read(fd, bytes, len);
-		if (n <= 0)
-			return false;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static void send_head(int fd, uint8_t *head, uint32_t len, bool last)
-{
-	uint8_t mark[4];
-
-	xfer_mark_put(mark, len, last);
-	send_bytes(fd, mark, 4);
-	send_bytes(fd, head, len);
-}
-
-/* A call of `proc` with its arguments zero, in buf; its length. */
-static uint32_t call_head(uint8_t buf[XFER_CALL_HEAD], uint32_t proc, union xfer_args *args)
-{
-	static union xfer_args zero;
-	struct xfer_request_header header = { .uid = 1 };
-	int len = xfer_rpc_encode_call(buf, XFER_CALL_HEAD, 77, proc,
-		proc >= XFER_PROC_FIRST_OP ? &header : NULL, args ? args : &zero);
-
-	assert_true(len > 0);
-	return (uint32_t)len;
-}
-
-/* The reply's words behind the mark; the number of words. */
-static unsigned recv_reply(int fd, uint32_t *words, unsigned max)
-{
-	uint8_t mark[4], bytes[4096];
-	uint32_t len;
-
-	assert_true(recv_bytes(fd, mark, 4));
-	assert_true(mark[0] & 0x80);
-	len = (uint32_t)(mark[0] & 0x7f) << 24 | mark[1] << 16 | mark[2] << 8 | mark[3];
-	assert_in_range(len, 8, sizeof(bytes));
-	assert_true(recv_bytes(fd, bytes, len));
-	for (unsigned i = 0; i < max && i < len / 4; i++) {
-		memcpy(&words[i], bytes + 4 * i, 4);
-		words[i] = ntohl(words[i]);
-	}
-	return len / 4;
-}
-
-/* xid, REPLY, MSG_ACCEPTED, verifier (2 words), accept_stat */
-static void expect_accept_stat(int fd, uint32_t stat)
-{
-	uint32_t words[8];
-
-	assert_true(recv_reply(fd, words, 8) >= 6);
-	assert_int_equal(words[0], 77);
-	assert_int_equal(words[1], REPLY);
-	assert_int_equal(words[2], MSG_ACCEPTED);
-	assert_int_equal(words[5], stat);
-}
-
-static void expect_closed(int fd)
-{
-	uint8_t byte;
-
-	assert_false(recv_bytes(fd, &byte, 1));
-}
-
-static void expect_alive(int fd)
-{
-	uint8_t head[XFER_CALL_HEAD];
-
-	send_head(fd, head, call_head(head, XFER_PROC_NULL, NULL), true);
-	expect_accept_stat(fd, SUCCESS);
-}
-
-static void put_word(uint8_t *head, unsigned index, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(head + 4 * index, &value, 4);
-}
+#include "support/raw.h"
 
 /* --- calls that are refused where the record's end is known ----------------------------------- */
 
@@ -440,7 +300,8 @@ static void test_too_much_under_way(void **state)
 	xfer_mark_put(mark, XFER_IO_MAX, true);
 	fcntl(raw->fd, F_SETFL, 0);
 	for (; sent < CALLS && poll(&pollfd, 1, 500) == 1; sent++) {
-		send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
+		send_head(
+			raw->fd, head, call_head_at(head, XFER_PROC_WRITE, &args, sent, 1), false);
 		send_bytes(raw->fd, mark, 4);
 		if (sent >= 32) /* the kernel's buffers hold what the server doesn't read */
 			fcntl(raw->fd, F_SETFL, O_NONBLOCK);
@@ -486,7 +347,7 @@ static void test_too_many_strangers(void **state)
 	fail_msg("no connection was accepted any more");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, raw_set_up, raw_tear_down)
 
 int main(void)
 {

@@ -263,7 +263,11 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 {
 	static unsigned number;
 	struct xfer_server_params params = {
-		.node = node, .lanes = 2, .service = &owner->service, .owner = owner
+		.node = node,
+		.lanes = 2,
+		.service = &owner->service,
+		.owner = owner,
+		.keep_ms = owner->keep_ms,
 	};
 
 	owner->service = (struct xfer_service){ .admit = admit,

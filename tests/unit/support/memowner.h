@@ -16,6 +16,9 @@ struct memowner {
 	char address[128]; /* where it listens */
 	uint8_t *data;
 
+	/* what a test sets before it starts it */
+	unsigned keep_ms; /* 0: as long as ever */
+
 	/* what a test sets before it connects */
 	uint32_t admit_status;
 

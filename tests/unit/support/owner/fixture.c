@@ -70,7 +70,11 @@ int fixture_setup(void **state)
 {
 	struct xfer_context_params params = { .node = "a" };
 	struct xfer_server_params server = {
-		.node = "b", .lanes = 2, .service = &f.service.ops, .owner = &f.service
+		.node = "b",
+		.lanes = 2,
+		.service = &f.service.ops,
+		.owner = &f.service,
+		.keep_ms = KEEP_MS,
 	};
 	char path[128];
 

@@ -15,6 +15,8 @@
 #define USER  4711
 #define GROUP 4712
 
+#define KEEP_MS 300 /* how long a session lives without a connection */
+
 /* One at a time; node "a" has the session and may use volume "v", but not "w". */
 extern struct fixture {
 	char dir[64], volume[96], other[96];
