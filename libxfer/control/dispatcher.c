@@ -36,7 +36,8 @@ _Static_assert(XID_LEN + XFER_REPLY_ROOM <= HEADS_KEPT, "what is kept fits");
 struct exchange {
 	struct xfer_request request;
 	struct xfer_out out;
-	uint8_t *head; /* mark, head, payload's mark, padding */
+	struct xfer_task task; /* HELLO: its second half */
+	uint8_t *head;         /* mark, head, payload's mark, padding */
 	uint8_t small_head[4 + HEADS_KEPT + 8];
 };
 
@@ -318,18 +319,53 @@ static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uin
 	dispatcher->ops->joined(dispatcher->server, dispatcher);
 }
 
-static void hello(struct xfer_request *request)
+/* On the lane's thread, as before. */
+static void welcome(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
 	struct xfer_hello_res *res = &request->results.hello;
-	struct xfer_peer *peer = NULL;
+	struct xfer_peer *peer;
 
-	if (xfer_peers_admit(dispatcher->peers, &request->args.hello, &dispatcher->identity, res))
-		peer = xfer_peers_hello(
-			dispatcher->peers, &request->args.hello, &dispatcher->identity, res);
+	dispatcher->greeting = false;
+	if (dispatcher->closed) {
+		drop(request);
+		return;
+	}
+	peer = xfer_peers_hello(
+		dispatcher->peers, &request->args.hello, &dispatcher->identity, res);
 	if (peer)
 		join(dispatcher, peer, res->epoch);
 	xfer_request_reply(request);
+}
+
+static void run_welcome(struct xfer_task *task)
+{
+	welcome(&((struct exchange *)((char *)task - offsetof(struct exchange, task)))->request);
+}
+
+void xfer_request_welcome(struct xfer_request *request)
+{
+	struct exchange *exchange = exchange_of(request);
+
+	exchange->task.run = run_welcome;
+	xfer_lane_post(request->dispatcher->lane, &exchange->task);
+}
+
+static void hello(struct xfer_request *request)
+{
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	struct xfer_peers *peers = dispatcher->peers;
+	const struct xfer_hello_args *args = &request->args.hello;
+
+	if (!xfer_peers_admit(peers, args, &dispatcher->identity, &request->results.hello)) {
+		xfer_request_reply(request);
+		return;
+	}
+	dispatcher->greeting = true;
+	if (peers->service->remember)
+		peers->service->remember(peers->owner, args, request);
+	else
+		welcome(request);
 }
 
 static void token(struct xfer_request *request)
@@ -364,7 +400,10 @@ static void end(struct xfer_request *request)
 
 static void recovered(struct xfer_request *request)
 {
-	request->peer->recovering = false;
+	struct xfer_peers *peers = request->dispatcher->peers;
+
+	if (atomic_exchange(&request->peer->recovering, false) && peers->service->recovered)
+		peers->service->recovered(peers->owner, request->peer);
 	xfer_request_finish(request, 0);
 }
 
@@ -532,7 +571,7 @@ static bool permitted(
 	case XFER_PROC_HELLO:
 	case XFER_PROC_ATTACH:
 		*refusal = XFER_RPC_GARBAGE;
-		return !in_session;
+		return !in_session && !dispatcher->greeting;
 	case XFER_PROC_STATUS:
 		return in_session || dispatcher->identity.local;
 	default:
@@ -662,6 +701,7 @@ static void dispatcher_closed(struct xfer_conn *conn, int err, const char *why)
 	log_end(dispatcher, err, why);
 	if (dispatcher->peer)
 		xfer_peer_disconnected(dispatcher->peer, dispatcher);
+	dispatcher->closed = true;
 	dispatcher->receiving = NULL;
 	if (request)
 		reply_sent(&exchange_of(request)->out, err);
@@ -730,6 +770,7 @@ int xfer_dispatcher_create(
 		return err;
 	}
 	atomic_init(&dispatcher->refs, 1);
+	dispatcher->lane = params->lane;
 	dispatcher->identity = *params->identity;
 	dispatcher->peers = params->peers;
 	dispatcher->ops = params->ops;

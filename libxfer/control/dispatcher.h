@@ -24,6 +24,7 @@ struct xfer_dispatcher_ops {
 struct xfer_dispatcher {
 	_Atomic unsigned refs; /* the connection's and one per request */
 	struct xfer_conn *conn;
+	struct xfer_lane *lane;
 	struct xfer_conn_identity identity;
 	struct xfer_peers *peers;
 	const struct xfer_dispatcher_ops *ops;
@@ -36,6 +37,8 @@ struct xfer_dispatcher {
 	/* The lane's thread only. */
 	struct xfer_request *receiving; /* its payload is on the way */
 	uint64_t started_ns, resumed_ns;
+	bool greeting; /* HELLO was received and isn't answered yet */
+	bool closed;
 
 	pthread_mutex_t lock; /* in_flight, charged, paused */
 	unsigned in_flight;   /* requests not answered, or answered but not sent */

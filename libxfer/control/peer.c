@@ -31,6 +31,16 @@ uint64_t xfer_peer_session_id(const struct xfer_peer *peer)
 	return peer->session_id;
 }
 
+const uint8_t *xfer_peer_boot_id(const struct xfer_peer *peer)
+{
+	return peer->boot_id;
+}
+
+bool xfer_peer_recovering(const struct xfer_peer *peer)
+{
+	return peer->recovering;
+}
+
 void xfer_peer_set_private(struct xfer_peer *peer, void *data)
 {
 	peer->data = data;
@@ -72,6 +82,15 @@ static void take_out(struct xfer_peer *peer, struct xfer_peer_list *ended)
 }
 
 /* Without the lock. */
+static void tell_end(struct xfer_peer *peer)
+{
+	struct xfer_peers *peers = peer->peers;
+
+	if (peers->service->ended)
+		peers->service->ended(peers->owner, peer);
+}
+
+/* The same for all that were taken out. */
 static void bury(struct xfer_peers *peers, struct xfer_peer_list *ended, const char *why)
 {
 	struct xfer_peer *peer;
@@ -80,6 +99,7 @@ static void bury(struct xfer_peers *peers, struct xfer_peer_list *ended, const c
 		LIST_REMOVE(peer, link);
 		xfer_info("session %016llx of node %s has ended: %s",
 			(unsigned long long)peer->session_id, peer->node, why);
+		tell_end(peer);
 		if (peers->service->abandoned)
 			peers->service->abandoned(peers->owner, peer);
 		xfer_peer_unref(peer);
@@ -115,6 +135,7 @@ void xfer_peer_end(struct xfer_peer *peer)
 		return;
 	xfer_info("session %016llx of node %s has ended", (unsigned long long)peer->session_id,
 		peer->node);
+	tell_end(peer);
 	xfer_peer_unref(peer);
 }
 
@@ -349,10 +370,16 @@ static struct xfer_peer *find_or_begin(
 	pthread_mutex_lock(&peers->lock);
 	supersede(peers, hello, &ended);
 	peer = peer_find(peers, hello);
-	res->standing = peer ? XFER_STANDING_RESUMED : XFER_STANDING_NEW;
-	if (!peer)
+	res->standing = XFER_STANDING_RESUMED;
+	if (!peer) {
 		peer = peer_new(peers, hello);
+		res->standing = XFER_STANDING_NEW;
+		if (peer && peers->service->began)
+			res->standing = peers->service->began(peers->owner, peer);
+	}
 	if (peer) {
+		if (res->standing == XFER_STANDING_RECOVER)
+			peer->recovering = true;
 		begin_epoch(peer);
 		res->session_id = peer->session_id;
 		res->epoch = peer->epoch;

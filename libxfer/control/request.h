@@ -18,7 +18,8 @@ struct xfer_request {
 	struct xfer_dispatcher *dispatcher; /* of the connection it came over; referenced */
 	struct xfer_peer *peer; /* the session, which the dispatcher keeps; NULL outside of one */
 	uint32_t xid, proc;
-	struct xfer_request_header header; /* operations only; call_slot is below limits.calls_max */
+	struct xfer_request_header
+		header; /* operations only; call_slot is below limits.calls_max */
 	union xfer_args args;
 	union xfer_results results; /* zeroed; the service fills it. READDIR's entries and STATUS's
 				     * text are malloc'ed by the service and freed after encoding */
@@ -40,8 +41,8 @@ struct xfer_request {
 	uint64_t arrived_ns;       /* CLOCK_MONOTONIC */
 
 	/* the dispatcher's own */
-	bool cached;            /* it is in the session's reply cache */
-	bool orphan;            /* the connection it came over is gone; under the session's calls_lock */
+	bool cached; /* it is in the session's reply cache */
+	bool orphan; /* the connection it came over is gone; under the session's calls_lock */
 	struct xfer_rbuf *rbuf; /* keeps payload[0] alive; may be NULL */
 	void *payload_buffer;   /* of the buffer pool; may be NULL */
 	uint32_t payload_buffer_size;
@@ -52,6 +53,9 @@ struct xfer_request {
 /* Encodes and sends the results, then frees the request. Any thread; never blocks on the network.
  */
 void xfer_request_reply(struct xfer_request *request);
+
+/* Of struct xfer_service's `remember`: the HELLO can be answered. Any thread. */
+void xfer_request_welcome(struct xfer_request *request);
 
 /* Shorthand: sets the status (0 or -errno) and replies. */
 void xfer_request_finish(struct xfer_request *request, int err);

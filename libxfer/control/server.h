@@ -37,6 +37,20 @@ struct xfer_service {
 	/* The write verifier as it is now, for WELCOME. */
 	void (*write_verifier)(void *owner, uint8_t verifier[8]);
 
+	/*
+	 * A process that may have a session says HELLO. Calls xfer_request_welcome(request) when a successor of this
+	 * process would know of it, at once or later, on any thread. May be NULL.
+	 */
+	void (*remember)(
+		void *owner, const struct xfer_hello_args *hello, struct xfer_request *request);
+	/* A new session begins; XFER_STANDING_RECOVER if a predecessor had it. The sessions' lock is held. May be NULL. */
+	enum xfer_standing (*began)(void *owner, struct xfer_peer *peer);
+	/* RECOVERED has come from a session that began so. May be NULL. */
+	void (*recovered)(void *owner, struct xfer_peer *peer);
+	/* A session has ended, but not because this process does. Requests of it may be under way. Any thread. May be
+	 * NULL. */
+	void (*ended)(void *owner, struct xfer_peer *peer);
+
 	/* How many files a session has open. May be NULL. */
 	unsigned (*opens)(void *owner, struct xfer_peer *peer);
 	/* A session has lost its last connection, or goes on over others: what is on its way to it is lost. Any thread.
@@ -66,9 +80,12 @@ int xfer_server_listen(struct xfer_server *server, const char *address);
 /* Closes listeners and connections; returns when no request and no session is left. */
 void xfer_server_destroy(struct xfer_server *server);
 
-/* A peer's facts; constant for its life. */
+/* A peer's facts; all but the last one are constant for its life. */
 const char *xfer_peer_node(const struct xfer_peer *peer);
 uint64_t xfer_peer_session_id(const struct xfer_peer *peer);
+const uint8_t *xfer_peer_boot_id(const struct xfer_peer *peer); /* 16 bytes */
+/* Begun with XFER_STANDING_RECOVER, and RECOVERED has not come. */
+bool xfer_peer_recovering(const struct xfer_peer *peer);
 /* Room for the service's own state about this peer (its opens). */
 void xfer_peer_set_private(struct xfer_peer *peer, void *data);
 void *xfer_peer_private(const struct xfer_peer *peer);

@@ -18,6 +18,10 @@
 #define DEFAULT_WORKERS   16
 #define ANONYMOUS         65534 /* nobody */
 #define WORKERS_MAX       256
+#define DEFAULT_KEEP      60 /* seconds */
+#define KEEP_MAX          3600
+#define DEFAULT_GRACE     10 /* seconds */
+#define GRACE_MAX         600
 
 /* Names travel in messages and become names of directories. */
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -469,6 +473,26 @@ static int read_workers(struct reader *reader, const config_setting_t *setting, 
 	return 0;
 }
 
+static int read_session_keep(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long seconds = 0;
+
+	if (get_number(reader, setting, 1, KEEP_MAX, &seconds))
+		return -EINVAL;
+	((struct config *)to)->session_keep = (unsigned)seconds;
+	return 0;
+}
+
+static int read_grace(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long seconds = 0;
+
+	if (get_number(reader, setting, 1, GRACE_MAX, &seconds))
+		return -EINVAL;
+	((struct config *)to)->grace = (unsigned)seconds;
+	return 0;
+}
+
 static const struct key keys[] = {
 	{ "node", read_own_name, true },
 	{ "listen", read_listen, false },
@@ -476,6 +500,8 @@ static const struct key keys[] = {
 	{ "run_dir", read_run_dir, false },
 	{ "log_level", read_log_level, false },
 	{ "workers", read_workers, false },
+	{ "session_keep", read_session_keep, false },
+	{ "grace", read_grace, false },
 	{ "nodes", read_nodes, true },
 	{ "volumes", read_volumes, true },
 	{ NULL, NULL, false },
@@ -560,6 +586,8 @@ static void set_defaults(struct config *config)
 	strcpy(config->run_dir, DEFAULT_RUN_DIR);
 	config->log_level = XFER_LOG_INFO;
 	config->workers = DEFAULT_WORKERS;
+	config->session_keep = DEFAULT_KEEP;
+	config->grace = DEFAULT_GRACE;
 }
 
 /* The default, and the socket in run_dir: tools ask for the status there, whatever else is said. */

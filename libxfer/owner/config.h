@@ -54,7 +54,10 @@ struct config {
 	char node[XFER_NODE_MAX + 1];
 	char state_dir[4096], run_dir[4096];
 	enum xfer_log_level log_level;
-	unsigned workers; /* of a volume that doesn't say */
+	unsigned workers;      /* of a volume that doesn't say */
+	unsigned session_keep; /* seconds that a session lives without a connection */
+	unsigned
+		grace; /* seconds that a restarted process waits for those who had sessions, at most */
 	unsigned nlisten;
 	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
 	unsigned nnodes;

@@ -191,6 +191,8 @@ static const char *fixed_key(const struct config *now, const struct config *next
 	       : !same_listen(now, next)                      ? "listen"
 	       : strcmp(now->state_dir, next->state_dir) != 0 ? "state_dir"
 	       : strcmp(now->run_dir, next->run_dir) != 0     ? "run_dir"
+	       : now->session_keep != next->session_keep      ? "session_keep"
+	       : now->grace != next->grace                    ? "grace"
 							      : NULL;
 }
 
@@ -238,7 +240,11 @@ static int serve(struct service *service, const struct options *options)
 {
 	const struct config *config = service->setup->config;
 	struct xfer_server_params params = {
-		.node = config->node, .lanes = LANES, .service = &service->ops, .owner = service
+		.node = config->node,
+		.lanes = LANES,
+		.service = &service->ops,
+		.owner = service,
+		.keep_ms = config->session_keep * 1000,
 	};
 	struct xfer_server *server;
 	sigset_t signals;
@@ -259,6 +265,7 @@ static int serve(struct service *service, const struct options *options)
 			strerror(-err));
 		return err;
 	}
+	recovery_begin(service->recovery);
 	err = listen_everywhere(server, config);
 	if (err == 0)
 		err = write_pid_file(options->pid_file);

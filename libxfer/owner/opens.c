@@ -112,6 +112,16 @@ static struct file *lookup(struct opens *opens, uint64_t id)
 	return opens->slots[place].file;
 }
 
+unsigned opens_count(struct opens *opens)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&opens->lock);
+	count = opens->count;
+	pthread_mutex_unlock(&opens->lock);
+	return count;
+}
+
 struct file *opens_find(struct opens *opens, uint64_t id)
 {
 	struct file *file;

@@ -42,6 +42,8 @@ int opens_reserve(struct opens *opens, unsigned *place);
 uint64_t opens_fill(struct opens *opens, unsigned place, struct file *file);
 void opens_cancel(struct opens *opens, unsigned place);
 
+/* How many there are. */
+unsigned opens_count(struct opens *opens);
 /* With a reference; NULL: no such open. */
 struct file *opens_find(struct opens *opens, uint64_t id);
 /* Some of a volume's files, whose ids are gone; how many: 0 when there are no more. */

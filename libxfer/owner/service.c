@@ -75,6 +75,51 @@ static void peer_gone(void *arg, struct xfer_peer *peer)
 	free(state);
 }
 
+static unsigned peer_opens(void *arg, struct xfer_peer *peer)
+{
+	struct service *service = arg;
+	struct peer_state *state;
+	unsigned count;
+
+	pthread_mutex_lock(&service->peers_lock);
+	state = xfer_peer_private(peer);
+	count = state ? opens_count(&state->opens) : 0;
+	pthread_mutex_unlock(&service->peers_lock);
+	return count;
+}
+
+/* --- recovery ---------------------------------------------------------------------------------- */
+
+static void remember(void *arg, const struct xfer_hello_args *hello, struct xfer_request *request)
+{
+	struct service *service = arg;
+
+	recovery_remember(service->recovery, hello, request);
+}
+
+static enum xfer_standing session_began(void *arg, struct xfer_peer *peer)
+{
+	struct service *service = arg;
+
+	return recovery_session_began(
+		service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
+}
+
+static void session_recovered(void *arg, struct xfer_peer *peer)
+{
+	struct service *service = arg;
+
+	recovery_session_recovered(
+		service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
+}
+
+static void session_ended(void *arg, struct xfer_peer *peer)
+{
+	struct service *service = arg;
+
+	recovery_session_ended(service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
+}
+
 /* --- logs -------------------------------------------------------------------------------------- */
 
 static void log_cause(
@@ -204,11 +249,21 @@ static bool is_release(const struct xfer_request *request)
 	       (request->proc == XFER_PROC_LOCK && request->args.lock.op == XFER_LOCK_CLEAR);
 }
 
+/* After a restart nobody changes or locks anything before those who had it locked have it again. */
+static bool waits_for_others(const struct op *op)
+{
+	const struct xfer_request *request = op->request;
+
+	return recovery_in_grace(op->service->recovery) && xfer_proc_info(request->proc)->changes &&
+	       !xfer_peer_recovering(request->peer);
+}
+
 /* What the node may do on the volume; 0 or what the request ends with. */
 static int check_rights(struct op *op)
 {
 	const char *name = xfer_peer_node(op->request->peer);
 	const struct config_volume_node *node = config_volume_node_find(op->config, name);
+	char names[256] = "wait for node(s) ";
 
 	/* To give something back needs no right. */
 	if (is_release(op->request))
@@ -217,6 +272,13 @@ static int check_rights(struct op *op)
 		log_cause(op, PEER_NOT_ALLOWED, "this node may not use it",
 			"add the node to the volume's `nodes`");
 		return -(int)XFER_ST_NOT_ALLOWED;
+	}
+	if (waits_for_others(op)) {
+		recovery_awaited(op->service->recovery, names + strlen(names),
+			sizeof(names) - strlen(names));
+		log_cause(op, PEER_GRACE, "points of contact have to get back what they had locked",
+			names);
+		return -EAGAIN;
 	}
 	if ((op->config->read_only || node->read_only) && changes_volume(op->request))
 		return -EROFS;
@@ -296,7 +358,9 @@ static void start(struct service *service, struct xfer_request *request)
 static void dispatch(void *arg, struct xfer_request *request)
 {
 	struct service *service = arg;
-	struct op op = { .request = request, .peer = peer_get(service, request->peer) };
+	struct op op = {
+		.service = service, .request = request, .peer = peer_get(service, request->peer)
+	};
 	struct setup *setup = service_setup(service);
 	int err = op.peer ? admit(setup, &op) : -EAGAIN;
 
@@ -426,10 +490,17 @@ int service_start(struct service *service)
 		.release = release,
 		.arg = service,
 	};
-	int err = verifier_init(&service->verifier, config->state_dir);
+	struct recovery_params recovery = { .state_dir = config->state_dir,
+		.grace_ms = config->grace * 1000 };
+	int err = recovery_create(&recovery, &service->recovery);
 
 	if (err)
 		return err;
+	err = verifier_init(&service->verifier, config->state_dir);
+	if (err) {
+		recovery_destroy(service->recovery);
+		return err;
+	}
 	set_opens_limit(&service->opens);
 	err = filecache_create(CACHED_FILES, &service->cache);
 	if (err == 0)
@@ -444,6 +515,7 @@ int service_start(struct service *service)
 		service->pool = NULL;
 		service->cache = NULL;
 		verifier_fini(&service->verifier);
+		recovery_destroy(service->recovery);
 		return err;
 	}
 	service->ops = (struct xfer_service){
@@ -452,6 +524,11 @@ int service_start(struct service *service)
 		.peer_gone = peer_gone,
 		.status = service_status,
 		.write_verifier = write_verifier,
+		.remember = remember,
+		.began = session_began,
+		.recovered = session_recovered,
+		.ended = session_ended,
+		.opens = peer_opens,
 	};
 	return 0;
 }
@@ -464,6 +541,7 @@ void service_stop(struct service *service)
 	if (service->pool) {
 		filecache_destroy(service->cache);
 		verifier_fini(&service->verifier);
+		recovery_destroy(service->recovery);
 	}
 	pthread_mutex_destroy(&service->setup_lock);
 	pthread_mutex_destroy(&service->peers_lock);

@@ -9,6 +9,7 @@
 #include "owner/filecache.h"
 #include "owner/object.h"
 #include "owner/opens.h"
+#include "owner/recovery.h"
 #include "owner/setup.h"
 #include "owner/verifier.h"
 #include "owner/workers.h"
@@ -28,6 +29,7 @@ struct service {
 	struct file_cache *cache;
 	struct opens_limit opens;
 	struct verifier verifier;
+	struct recovery *recovery;
 	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
 	LIST_HEAD(, peer_state) peers;
 	struct xfer_service ops;
@@ -59,6 +61,7 @@ enum peer_cause {
 	PEER_BUSY,
 	PEER_OPENS,
 	PEER_FAULT,
+	PEER_GRACE,
 	PEER_CAUSES,
 };
 

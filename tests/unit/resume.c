@@ -22,26 +22,6 @@
 
 /* --- sessions ---------------------------------------------------------------------------------- */
 
-/* Says HELLO as a process of node a, `boot` standing for its boot id; the answer. */
-static struct xfer_hello_res hello_as(int fd, const char *node, uint8_t boot, uint64_t session_id)
-{
-	union xfer_results results = { 0 };
-	union xfer_args args = { 0 };
-	uint8_t head[XFER_CALL_HEAD], reply[4096];
-	uint32_t len;
-
-	args.hello.limits = xfer_own_limits;
-	args.hello.session_id = session_id;
-	memset(args.hello.boot_id, boot, sizeof(args.hello.boot_id));
-	strcpy(args.hello.node, node);
-	strcpy(args.hello.owner, "b");
-	send_head(fd, head, call_head(head, XFER_PROC_HELLO, &args), true);
-	len = recv_record(fd, reply, sizeof(reply));
-	assert_int_equal(xfer_rpc_decode_reply(reply, len, XFER_PROC_HELLO, &results), 0);
-	assert_int_equal(results.hello.status, XFER_ST_OK);
-	return results.hello;
-}
-
 static uint64_t begin(struct raw *raw)
 {
 	struct xfer_hello_res res = hello_as(raw->fd, "a", BOOT_1, 0);
@@ -78,31 +58,10 @@ static void wait_until(_Atomic unsigned *value, unsigned expected)
 
 /* --- calls ------------------------------------------------------------------------------------- */
 
-static void send_call(int fd, uint32_t xid, uint32_t proc, union xfer_args *args, uint32_t slot,
-	uint32_t sequence)
-{
-	uint8_t head[XFER_CALL_HEAD];
-	uint32_t len = call_head_at(head, proc, args, slot, sequence);
-
-	put_word(head, 0, xid);
-	send_head(fd, head, len, true);
-}
-
 /* A WRITE of nothing. */
 static void send_write(int fd, uint32_t xid, uint32_t slot, uint32_t sequence)
 {
 	send_call(fd, xid, XFER_PROC_WRITE, NULL, slot, sequence);
-}
-
-/* The reply to this xid; its status. */
-static uint32_t expect_reply(int fd, uint32_t xid)
-{
-	uint32_t words[8];
-
-	assert_true(recv_reply(fd, words, 8) >= 7);
-	assert_int_equal(words[0], xid);
-	assert_int_equal(words[5], SUCCESS);
-	return words[6];
 }
 
 static void send_cancel(int fd, uint32_t slot, uint32_t sequence)

@@ -167,3 +167,42 @@ void expect_silence(int fd, int ms)
 
 	assert_int_equal(poll(&pollfd, 1, ms), 0);
 }
+
+struct xfer_hello_res hello_as(int fd, const char *node, uint8_t boot, uint64_t session_id)
+{
+	union xfer_results results = { 0 };
+	union xfer_args args = { 0 };
+	uint8_t head[XFER_CALL_HEAD], reply[4096];
+	uint32_t len;
+
+	args.hello.limits = xfer_own_limits;
+	args.hello.session_id = session_id;
+	memset(args.hello.boot_id, boot, sizeof(args.hello.boot_id));
+	strcpy(args.hello.node, node);
+	strcpy(args.hello.owner, "b");
+	send_head(fd, head, call_head(head, XFER_PROC_HELLO, &args), true);
+	len = recv_record(fd, reply, sizeof(reply));
+	assert_int_equal(xfer_rpc_decode_reply(reply, len, XFER_PROC_HELLO, &results), 0);
+	assert_int_equal(results.hello.status, XFER_ST_OK);
+	return results.hello;
+}
+
+void send_call(int fd, uint32_t xid, uint32_t proc, union xfer_args *args, uint32_t slot,
+	uint32_t sequence)
+{
+	uint8_t head[XFER_CALL_HEAD];
+	uint32_t len = call_head_at(head, proc, args, slot, sequence);
+
+	put_word(head, 0, xid);
+	send_head(fd, head, len, true);
+}
+
+uint32_t expect_reply(int fd, uint32_t xid)
+{
+	uint32_t words[8];
+
+	assert_true(recv_reply(fd, words, 8) >= 7);
+	assert_int_equal(words[0], xid);
+	assert_int_equal(words[5], SUCCESS);
+	return words[6];
+}

@@ -47,4 +47,12 @@ void expect_alive(int fd);
 /* Nothing arrives for `ms`. */
 void expect_silence(int fd, int ms);
 
+/* Says HELLO as a process of a node, `boot` standing for its boot id; the answer, which is good. */
+struct xfer_hello_res hello_as(int fd, const char *node, uint8_t boot, uint64_t session_id);
+
+void send_call(int fd, uint32_t xid, uint32_t proc, union xfer_args *args, uint32_t slot,
+	uint32_t sequence);
+/* The reply to this xid; its status. */
+uint32_t expect_reply(int fd, uint32_t xid);
+
 #endif

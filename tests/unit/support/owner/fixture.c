@@ -27,10 +27,11 @@ static void write_config(const char *path)
 	assert_non_null(file);
 	fprintf(file,
 		"node = \"b\"; listen = ( \"unix:%s/l\" ); state_dir = \"%s/state\";\n"
-		"run_dir = \"%s/run\"; workers = 6;\n"
-		"nodes = ( { name = \"a\"; uids = [ 0 ]; }, { name = \"t\"; address = \"10.9.8.7\"; "
+		"run_dir = \"%s/run\"; workers = 6; grace = 2;\n"
+		"nodes = ( { name = \"a\"; uids = [ 0 ]; }, { name = \"c\"; uids = [ 0 ]; }, "
+		"{ name = \"t\"; address = \"10.9.8.7\"; "
 		"insecure = true; } );\n"
-		"volumes = ( { name = \"v\"; path = \"%s\"; nodes = [ \"a\" ]; workers = 4; },\n"
+		"volumes = ( { name = \"v\"; path = \"%s\"; nodes = [ \"a\", \"c\" ]; workers = 4; },\n"
 		"  { name = \"w\"; path = \"%s\"; nodes = [ \"t\" ]; } );\n",
 		f.dir, f.dir, f.dir, f.volume, f.other);
 	assert_int_equal(fclose(file), 0);
@@ -66,9 +67,8 @@ struct xfer_session *open_session(void)
 	return session;
 }
 
-int fixture_setup(void **state)
+void fixture_serve(void)
 {
-	struct xfer_context_params params = { .node = "a" };
 	struct xfer_server_params server = {
 		.node = "b",
 		.lanes = 2,
@@ -78,21 +78,44 @@ int fixture_setup(void **state)
 	};
 	char path[128];
 
+	snprintf(path, sizeof(path), "%s/conf", f.dir);
+	assert_int_equal(config_load(path, &f.config), 0);
+	assert_int_equal(service_open_volumes(&f.service, f.config, &store_posix, 0), 0);
+	assert_int_equal(service_start(&f.service), 0);
+	assert_int_equal(xfer_server_create(&server, &f.server), 0);
+	recovery_begin(f.service.recovery);
+	assert_int_equal(xfer_server_listen(f.server, f.config->listen[0]), 0);
+}
+
+void fixture_stop(void)
+{
+	xfer_server_destroy(f.server);
+	service_stop(&f.service);
+}
+
+int fixture_setup_owner(void **state)
+{
+	char path[128];
+
 	(void)state;
 	memset(&f, 0, sizeof(f));
 	umask(0);
 	make_directories();
 	snprintf(path, sizeof(path), "%s/conf", f.dir);
 	write_config(path);
-	assert_int_equal(config_load(path, &f.config), 0);
 	assert_int_equal(store_posix_prepare(), 0);
-	assert_int_equal(service_open_volumes(&f.service, f.config, &store_posix, 0), 0);
-	assert_int_equal(service_start(&f.service), 0);
-	assert_int_equal(xfer_server_create(&server, &f.server), 0);
-	assert_int_equal(xfer_server_listen(f.server, f.config->listen[0]), 0);
+	fixture_serve();
+	xfer_handle_root(xfer_volume_id("v"), &f.root);
+	return 0;
+}
+
+int fixture_setup(void **state)
+{
+	struct xfer_context_params params = { .node = "a" };
+
+	fixture_setup_owner(state);
 	assert_int_equal(xfer_context_create(&params, &f.context), 0);
 	f.session = open_session();
-	xfer_handle_root(xfer_volume_id("v"), &f.root);
 	return 0;
 }
 
@@ -109,9 +132,9 @@ int fixture_teardown(void **state)
 	(void)state;
 	if (f.session)
 		xfer_session_close(f.session);
-	xfer_context_destroy(f.context);
-	xfer_server_destroy(f.server);
-	service_stop(&f.service);
+	if (f.context)
+		xfer_context_destroy(f.context);
+	fixture_stop();
 	return nftw(f.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

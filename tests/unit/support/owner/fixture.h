@@ -15,9 +15,10 @@
 #define USER  4711
 #define GROUP 4712
 
-#define KEEP_MS 300 /* how long a session lives without a connection */
+#define GRACE_MS 2000 /* at most, when the owner is started again */
+#define KEEP_MS  300  /* how long a session lives without a connection */
 
-/* One at a time; node "a" has the session and may use volume "v", but not "w". */
+/* One at a time; node "a" has the session; it and node "c" may use volume "v", but not "w". */
 extern struct fixture {
 	char dir[64], volume[96], other[96];
 	struct config *config;
@@ -32,7 +33,11 @@ extern const struct xfer_cred root_cred, user_cred;
 
 /* For cmocka. */
 int fixture_setup(void **state);
+int fixture_setup_owner(void **state); /* without a session */
 int fixture_teardown(void **state);
+/* The owner's process, as it is started again and again. */
+void fixture_serve(void);
+void fixture_stop(void);
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 /* False: the process lacks capabilities, which was printed; the test is to end with 77. */
 bool fixture_possible(void);
