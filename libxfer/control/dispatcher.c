@@ -401,10 +401,21 @@ static void end(struct xfer_request *request)
 static void recovered(struct xfer_request *request)
 {
 	struct xfer_peers *peers = request->dispatcher->peers;
+	struct xfer_peer *peer = request->peer;
+	bool in_time = true;
 
-	if (atomic_exchange(&request->peer->recovering, false) && peers->service->recovered)
-		peers->service->recovered(peers->owner, request->peer);
-	xfer_request_finish(request, 0);
+	if (peer->recovering && peers->service->recovered)
+		in_time = peers->service->recovered(peers->owner, peer);
+	if (in_time) {
+		peer->recovering = false;
+		xfer_request_finish(request, 0);
+		return;
+	}
+	/* What it may still have on its way must not be carried out any more. */
+	xfer_peer_ref(peer);
+	xfer_request_finish(request, -(int)XFER_ST_TOO_LATE);
+	xfer_peer_end(peer);
+	xfer_peer_unref(peer);
 }
 
 /* The peer doesn't keep to what it agreed to. */

@@ -628,6 +628,8 @@ int xfer_status_to_errno(uint32_t status)
 		return -EBADF;
 	case XFER_ST_BAD_OPEN:
 		return -EBADFD;
+	case XFER_ST_TOO_LATE:
+		return -EREMOTEIO;
 	case EAGAIN:
 	case EREMOTEIO:
 		/* These have a meaning of libxfer's own; the owner's file system doesn't mean that.

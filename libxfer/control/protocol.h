@@ -85,6 +85,8 @@ enum xfer_wire_status {
 	XFER_ST_BAD_HANDLE = 1005, /* not a handle of this volume, or forged */
 	XFER_ST_BAD_TOKEN = 1006,
 	XFER_ST_BAD_OPEN = 1007, /* an open id that isn't known, for what can't be done without */
+	XFER_ST_TOO_LATE =
+		1008, /* not executed: the time for recovering a session was over before its RECOVERED */
 };
 
 /* The negative errno value that libxfer's callers see for a wire status. */

@@ -45,8 +45,8 @@ struct xfer_service {
 		void *owner, const struct xfer_hello_args *hello, struct xfer_request *request);
 	/* A new session begins; XFER_STANDING_RECOVER if a predecessor had it. The sessions' lock is held. May be NULL. */
 	enum xfer_standing (*began)(void *owner, struct xfer_peer *peer);
-	/* RECOVERED has come from a session that began so. May be NULL. */
-	void (*recovered)(void *owner, struct xfer_peer *peer);
+	/* RECOVERED has come from a session that began so. False: too late, the session ends. May be NULL. */
+	bool (*recovered)(void *owner, struct xfer_peer *peer);
 	/* A session has ended, but not because this process does. Requests of it may be under way. Any thread. May be
 	 * NULL. */
 	void (*ended)(void *owner, struct xfer_peer *peer);

@@ -20,8 +20,9 @@
 #define FIRST     "rdmaxfer sessions 1"
 #define LAST      "end"
 
-#define LAZY_MS 10000 /* who has no session stays in the file for so long, at least */
-#define WARN_MS 60000
+#define LAZY_MS         10000 /* who has no session stays in the file for so long, at least */
+#define WARN_MS         60000
+#define STRIKE_AGAIN_MS 1000
 
 /* One process of a point of contact. */
 struct process {
@@ -47,6 +48,7 @@ struct recovery {
 	struct xfer_request *first, **last; /* HELLOs that wait until the file is written */
 	uint64_t grace_until_ns;            /* 0: it has not begun */
 	uint64_t write_at_ns;               /* 0: there is nothing to write */
+	bool striking; /* the file that is written next doesn't name those who are awaited in vain */
 	bool stopping;
 	pthread_t thread;
 };
@@ -112,8 +114,11 @@ static void end_grace(struct recovery *recovery)
 			names);
 	else
 		xfer_info("the grace period is over");
-	LIST_FOREACH (process, &recovery->processes, link)
+	LIST_FOREACH (process, &recovery->processes, link) {
+		/* One that is there, but didn't make it, has to be put in again. */
+		process->stored = process->stored && !process->awaited;
 		process->awaited = false;
+	}
 	recovery->grace = false;
 	write_by(recovery, xfer_now_ns() + recovery->lazy_ns);
 }
@@ -256,6 +261,8 @@ static char *compose(struct recovery *recovery, uint64_t now)
 			free(process);
 			continue;
 		}
+		if (recovery->striking && process->awaited)
+			continue;
 		process->storing = true;
 		put_hex(hex, process->boot_id);
 		fprintf(file, "%s %s\n", process->node, hex);
@@ -298,7 +305,7 @@ static void written(struct recovery *recovery, bool stored)
 }
 
 /* With the lock held, which is given up for a while. */
-static void write_now(struct recovery *recovery)
+static int write_now(struct recovery *recovery)
 {
 	struct xfer_request *request = recovery->first, *next;
 	char *text = compose(recovery, xfer_now_ns());
@@ -320,6 +327,24 @@ static void write_now(struct recovery *recovery)
 		xfer_request_welcome(request);
 	}
 	pthread_mutex_lock(&recovery->lock);
+	return err;
+}
+
+/*
+ * With the lock held. Who is still awaited is struck from the file before anybody else changes anything: after one
+ * more restart it would come in time otherwise, with changes that are older than theirs. No file does as well.
+ */
+static void give_up_awaited(struct recovery *recovery)
+{
+	int err;
+
+	recovery->striking = true;
+	err = write_now(recovery);
+	recovery->striking = false;
+	if (err && unlinkat(recovery->dir, FILE_NAME, 0) && errno != ENOENT)
+		recovery->grace_until_ns = xfer_now_ns() + STRIKE_AGAIN_MS * XFER_NS_PER_MS;
+	else
+		end_grace(recovery);
 }
 
 /* With the lock held: until there is something to do, or forever. */
@@ -348,8 +373,8 @@ static void *work(void *arg)
 		uint64_t now = xfer_now_ns();
 
 		if (recovery->grace && recovery->grace_until_ns && now >= recovery->grace_until_ns)
-			end_grace(recovery);
-		if (recovery->write_at_ns && now >= recovery->write_at_ns)
+			give_up_awaited(recovery);
+		else if (recovery->write_at_ns && now >= recovery->write_at_ns)
 			write_now(recovery);
 		else
 			sleep_until(recovery, now);
@@ -427,16 +452,19 @@ void recovery_session_ended(struct recovery *recovery, const char *node, const u
 	pthread_mutex_unlock(&recovery->lock);
 }
 
-void recovery_session_recovered(
+bool recovery_session_recovered(
 	struct recovery *recovery, const char *node, const uint8_t boot_id[16])
 {
 	struct process *process;
+	bool in_time;
 
 	pthread_mutex_lock(&recovery->lock);
 	process = find(recovery, node, boot_id);
-	if (process)
+	in_time = process && process->awaited;
+	if (in_time)
 		settle(recovery, process);
 	pthread_mutex_unlock(&recovery->lock);
+	return in_time;
 }
 
 /* --- the grace period --------------------------------------------------------------------------- */

@@ -39,8 +39,8 @@ void recovery_remember(struct recovery *recovery, const struct xfer_hello_args *
 enum xfer_standing recovery_session_began(
 	struct recovery *recovery, const char *node, const uint8_t boot_id[16]);
 void recovery_session_ended(struct recovery *recovery, const char *node, const uint8_t boot_id[16]);
-/* RECOVERED has come. */
-void recovery_session_recovered(
+/* RECOVERED has come. False: too late. */
+bool recovery_session_recovered(
 	struct recovery *recovery, const char *node, const uint8_t boot_id[16]);
 
 /* Whether somebody is waited for; one load. */

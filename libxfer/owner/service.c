@@ -105,11 +105,11 @@ static enum xfer_standing session_began(void *arg, struct xfer_peer *peer)
 		service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
 }
 
-static void session_recovered(void *arg, struct xfer_peer *peer)
+static bool session_recovered(void *arg, struct xfer_peer *peer)
 {
 	struct service *service = arg;
 
-	recovery_session_recovered(
+	return recovery_session_recovered(
 		service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
 }
 
@@ -249,13 +249,18 @@ static bool is_release(const struct xfer_request *request)
 	       (request->proc == XFER_PROC_LOCK && request->args.lock.op == XFER_LOCK_CLEAR);
 }
 
-/* After a restart nobody changes or locks anything before those who had it locked have it again. */
-static bool waits_for_others(const struct op *op)
+/*
+ * After a restart nobody changes or locks anything before those who had it locked have it again, and have settled what
+ * was under way. Who isn't ready when the time is over can't go on with that: others have changed things since.
+ */
+static int check_grace(const struct op *op)
 {
-	const struct xfer_request *request = op->request;
+	bool grace = recovery_in_grace(op->service->recovery);
+	bool recovering = xfer_peer_recovering(op->request->peer);
 
-	return recovery_in_grace(op->service->recovery) && xfer_proc_info(request->proc)->changes &&
-	       !xfer_peer_recovering(request->peer);
+	if (grace == recovering || !xfer_proc_info(op->request->proc)->changes)
+		return 0;
+	return grace ? -EAGAIN : -(int)XFER_ST_TOO_LATE;
 }
 
 /* What the node may do on the volume; 0 or what the request ends with. */
@@ -264,6 +269,7 @@ static int check_rights(struct op *op)
 	const char *name = xfer_peer_node(op->request->peer);
 	const struct config_volume_node *node = config_volume_node_find(op->config, name);
 	char names[256] = "wait for node(s) ";
+	int err;
 
 	/* To give something back needs no right. */
 	if (is_release(op->request))
@@ -273,13 +279,15 @@ static int check_rights(struct op *op)
 			"add the node to the volume's `nodes`");
 		return -(int)XFER_ST_NOT_ALLOWED;
 	}
-	if (waits_for_others(op)) {
+	err = check_grace(op);
+	if (err == -EAGAIN) {
 		recovery_awaited(op->service->recovery, names + strlen(names),
 			sizeof(names) - strlen(names));
 		log_cause(op, PEER_GRACE, "points of contact have to get back what they had locked",
 			names);
-		return -EAGAIN;
 	}
+	if (err)
+		return err;
 	if ((op->config->read_only || node->read_only) && changes_volume(op->request))
 		return -EROFS;
 	return 0;

@@ -532,12 +532,13 @@ static void test_own_statuses(void **state)
 	assert_int_equal(xfer_status_to_errno(XFER_ST_BAD_HANDLE), -EBADF);
 	assert_int_equal(xfer_status_to_errno(XFER_ST_BAD_TOKEN), -EPROTO);
 	assert_int_equal(xfer_status_to_errno(XFER_ST_BAD_OPEN), -EBADFD);
+	assert_int_equal(xfer_status_to_errno(XFER_ST_TOO_LATE), -EREMOTEIO);
 	/* What is unknown is an error, and never one that would be asked again. */
-	for (uint32_t status = XFER_ST_BAD_OPEN + 1; status < 3000; status++)
+	for (uint32_t status = XFER_ST_TOO_LATE + 1; status < 3000; status++)
 		assert_int_equal(xfer_status_to_errno(status), -EIO);
 	assert_int_equal(xfer_status_to_errno(UINT32_MAX), -EIO);
 	/* Services return negated wire statuses. */
-	for (uint32_t status = XFER_ST_DELAY; status <= XFER_ST_BAD_OPEN; status++)
+	for (uint32_t status = XFER_ST_DELAY; status <= XFER_ST_TOO_LATE; status++)
 		assert_int_equal(xfer_status_from_errno(-(int)status), status);
 }
 
