@@ -186,6 +186,31 @@ static void test_too_late(void **state)
 	close(c.fd);
 }
 
+/* It comes in time, but is not ready when the time is over: others have changed things since. */
+static void test_not_ready(void **state)
+{
+	struct node a, c;
+	union xfer_results results;
+
+	(void)state;
+	prepare(&a, &c);
+	assert_int_equal(connect_node(&c), XFER_STANDING_RECOVER);
+	recovered(&c);
+	assert_int_equal(connect_node(&a), XFER_STANDING_RECOVER);
+	assert_int_equal(make_directory(&a, "d"), XFER_ST_OK);
+	for (int i = 0; i < 100 && open_file(&c) == XFER_ST_DELAY; i++)
+		usleep(GRACE_MS * 1000 / 20);
+	assert_int_equal(lock_file(&c, XFER_LOCK_SET), GRANTED);
+	assert_int_equal(make_directory(&a, "e"), XFER_ST_TOO_LATE);
+	assert_int_equal(read_attributes(&a), XFER_ST_OK);
+	assert_int_equal(call(&a, XFER_PROC_RECOVERED, NULL, &results), XFER_ST_TOO_LATE);
+	close(a.fd);
+	assert_int_equal(connect_node(&a), XFER_STANDING_NEW);
+	assert_int_equal(make_directory(&a, "e"), XFER_ST_OK);
+	close(a.fd);
+	close(c.fd);
+}
+
 /* It loses its connection while it recovers: the session goes on, and so does its recovery. */
 static void test_broken_while_it_recovers(void **state)
 {
@@ -239,6 +264,7 @@ int main(void)
 		TEST(test_nobody_comes_first),
 		TEST(test_other_process_of_a_node),
 		TEST(test_too_late),
+		TEST(test_not_ready),
 		TEST(test_broken_while_it_recovers),
 		TEST(test_ended_before),
 	};

@@ -133,12 +133,12 @@ static void ended(const char *node, uint8_t boot)
 	recovery_session_ended(recovery, node, boot_id);
 }
 
-static void recovered(const char *node, uint8_t boot)
+static bool recovered(const char *node, uint8_t boot)
 {
 	uint8_t boot_id[16];
 
 	boot_of(boot, boot_id);
-	recovery_session_recovered(recovery, node, boot_id);
+	return recovery_session_recovered(recovery, node, boot_id);
 }
 
 static bool file_says(const char *text)
@@ -164,6 +164,7 @@ static void put_file(const char *text)
 
 #define A1   "a 01010101010101010101010101010101\n"
 #define A2   "a 02020202020202020202020202020202\n"
+#define B1   "b 01010101010101010101010101010101\n"
 #define C1   "c 01010101010101010101010101010101\n"
 #define HEAD "rdmaxfer sessions 1\n"
 
@@ -343,6 +344,50 @@ static void test_grace_ends_with_time(void **state)
 	json_decref(status);
 }
 
+/* Who didn't make it has no claim after one more restart, whether it was there or not; who did, has. */
+static void test_struck_before_grace_ends(void **state)
+{
+	(void)state;
+	began("a", 1);
+	began("b", 1);
+	began("c", 1);
+	restart();
+	recovery_begin(recovery);
+	assert_int_equal(began("b", 1), XFER_STANDING_RECOVER);
+	assert_int_equal(began("c", 1), XFER_STANDING_RECOVER);
+	assert_true(recovered("c", 1));
+	while (recovery_in_grace(recovery))
+		assert_true(file_says(C1));
+	assert_false(file_says(A1));
+	assert_false(file_says(B1));
+	assert_true(file_says(C1));
+	assert_false(recovered("b", 1));
+	restart();
+	assert_int_equal(began("a", 1), XFER_STANDING_NEW);
+	assert_int_equal(began("b", 1), XFER_STANDING_NEW);
+	assert_int_equal(began("c", 1), XFER_STANDING_RECOVER);
+}
+
+/* Where that can't be written, no file is as good. */
+static void test_struck_on_a_full_disk(void **state)
+{
+	struct rlimit unlimited, none;
+
+	(void)state;
+	began("a", 1);
+	restart();
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = unlimited.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	recovery_begin(recovery);
+	for (int i = 0; i < 1000 && recovery_in_grace(recovery); i++)
+		usleep(5000);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	assert_false(recovery_in_grace(recovery));
+	assert_false(file_says(A1));
+}
+
 static void test_grace_ends_with_another_process(void **state)
 {
 	(void)state;
@@ -397,6 +442,8 @@ int main(void)
 		TEST(test_no_directory),
 		TEST(test_grace_ends_with_the_last_one),
 		TEST(test_grace_ends_with_time),
+		TEST(test_struck_before_grace_ends),
+		TEST(test_struck_on_a_full_disk),
 		TEST(test_grace_ends_with_another_process),
 		TEST(test_grace_ends_with_a_session),
 		TEST(test_restarted_in_grace),
