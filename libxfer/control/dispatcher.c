@@ -508,12 +508,17 @@ static void execute_once(struct xfer_request *request)
 static void cancel(struct xfer_request *request)
 {
 	const struct xfer_cancel_args *args = &request->args.cancel;
+	const struct xfer_peers *peers = request->dispatcher->peers;
 	struct xfer_peer *peer = request->peer;
 	enum xfer_cancelled cancelled;
 
-	if (args->call_slot >= peer->limits.calls_max)
+	if (args->call_slot >= peer->limits.calls_max) {
 		breach(request, "a CANCEL names a call slot that there isn't");
-	else if (!xfer_peer_cancel(peer, request->dispatcher->epoch, args, &cancelled))
+		return;
+	}
+	if (peers->service->cancel && xfer_peer_goes_on(peer, request->dispatcher->epoch))
+		peers->service->cancel(peers->owner, peer, args);
+	if (!xfer_peer_cancel(peer, request->dispatcher->epoch, args, &cancelled))
 		drop(request);
 	else if (cancelled == XFER_CANCEL_CLASH)
 		breach(request, "a call slot is used by two calls at a time");

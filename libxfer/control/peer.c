@@ -114,7 +114,7 @@ void xfer_peers_tick(struct xfer_peers *peers, uint64_t now_ns)
 	pthread_mutex_lock(&peers->lock);
 	for (peer = LIST_FIRST(&peers->list); peer; peer = next) {
 		next = LIST_NEXT(peer, link);
-		if (peer->connections == 0 && now_ns >= peer->away_since_ns + peers->keep_ns)
+		if (peer->connections == 0 && now_ns >= peer->since_ns + peers->keep_ns)
 			take_out(peer, &ended);
 	}
 	pthread_mutex_unlock(&peers->lock);
@@ -181,10 +181,15 @@ struct bereaved {
 static void orphan(void *arg, void *sending)
 {
 	const struct bereaved *bereaved = arg;
+	const struct xfer_peers *peers = bereaved->peer->peers;
 	struct xfer_request *request = sending;
 
-	if (!bereaved->dispatcher || request->dispatcher == bereaved->dispatcher)
-		request->orphan = true;
+	if (request->orphan ||
+		(bereaved->dispatcher && request->dispatcher != bereaved->dispatcher))
+		return;
+	request->orphan = true;
+	if (peers->service->orphaned)
+		peers->service->orphaned(peers->owner, request);
 }
 
 /* With calls_lock held. */
@@ -224,11 +229,16 @@ bool xfer_peer_call(struct xfer_peer *peer, uint32_t epoch, struct xfer_request 
 struct xfer_request *xfer_peer_done(
 	struct xfer_peer *peer, struct xfer_request *request, const uint8_t *answer, uint32_t len)
 {
+	const struct xfer_service *service = peer->peers->service;
 	struct xfer_request *asking;
+	bool orphaned;
 
 	pthread_mutex_lock(&peer->calls_lock);
 	asking = xfer_replycache_done(&peer->calls, request->header.call_slot, answer, len);
+	orphaned = request->orphan;
 	pthread_mutex_unlock(&peer->calls_lock);
+	if (orphaned && service->orphan_gone)
+		service->orphan_gone(peer->peers->owner, request);
 	return asking;
 }
 
@@ -331,7 +341,8 @@ static void begin_epoch(struct xfer_peer *peer)
 	peer->epoch++;
 	pthread_mutex_unlock(&peer->calls_lock);
 	memset(peer->tokens, 0, sizeof(peer->tokens));
-	peer->connections++;
+	if (peer->connections++ == 0)
+		peer->since_ns = xfer_now_ns();
 	xfer_peer_ref(peer);
 }
 
@@ -479,7 +490,7 @@ void xfer_peer_disconnected(struct xfer_peer *peer, const struct xfer_dispatcher
 	pthread_mutex_unlock(&peer->calls_lock);
 	last = --peer->connections == 0;
 	if (last)
-		peer->away_since_ns = xfer_now_ns();
+		peer->since_ns = xfer_now_ns();
 	if (last && !peer->ended && superseded(peer))
 		take_out(peer, &ended);
 	pthread_mutex_unlock(&peers->lock);

@@ -27,9 +27,9 @@ struct xfer_peer {
 		charged; /* bytes of memory that its requests use now, and what is kept of earlier ones */
 
 	/* under peers->lock */
-	uint64_t number;        /* sessions that began later have greater ones */
-	unsigned connections;   /* of any epoch, as long as they are not closed */
-	uint64_t away_since_ns; /* the last one's end, while there is none */
+	uint64_t number;      /* sessions that began later have greater ones */
+	unsigned connections; /* of any epoch, as long as they are not closed */
+	uint64_t since_ns;    /* when the first connection came, or the last one ended */
 	struct xfer_token_slot {
 		struct xfer_token token;
 		uint64_t expires_ns; /* 0: none */

@@ -9,6 +9,8 @@
  * until it calls xfer_request_reply(), exactly once, which also frees it.
  */
 
+#include <sys/queue.h>
+
 #include "control/protocol.h"
 
 struct xfer_dispatcher;
@@ -36,9 +38,11 @@ struct xfer_request {
 	void (*release)(void *arg, void *answer);
 	void *release_arg;
 
-	struct xfer_request *next; /* for the service's queues */
-	void *user;                /* the service's */
-	uint64_t arrived_ns;       /* CLOCK_MONOTONIC */
+	struct xfer_request *next;            /* for the service's queues */
+	LIST_ENTRY(xfer_request) orphan_link; /* the service's, of orphans */
+	uint64_t turn;       /* the service's, of orphans and what waits for them; 0: none */
+	void *user;          /* the service's */
+	uint64_t arrived_ns; /* CLOCK_MONOTONIC */
 
 	/* the dispatcher's own */
 	bool cached; /* it is in the session's reply cache */

@@ -66,14 +66,14 @@ static void session_id_text(const struct xfer_peer *peer, char text[17])
 /* With the sessions' lock held. */
 static json_t *status_session(struct xfer_server *server, struct xfer_peer *peer)
 {
-	uint64_t away_ns = peer->connections ? 0 : xfer_now_ns() - peer->away_since_ns;
+	uint64_t since_ns = xfer_now_ns() - peer->since_ns;
 	json_t *session;
 	char id[17];
 
 	session_id_text(peer, id);
 	session = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:b, s:I, s:[]}", "peer", peer->node,
 		"id", id, "epoch", (int)peer->epoch, "state", peer->connections ? "up" : "away",
-		"away_ms", (json_int_t)(away_ns / XFER_NS_PER_MS), "operations",
+		"since_ms", (json_int_t)(since_ns / XFER_NS_PER_MS), "operations",
 		(json_int_t)peer->operations, "recovering", peer->recovering, "charged_bytes",
 		(json_int_t)peer->charged, "lanes");
 	if (session && server->service->opens)

@@ -51,12 +51,22 @@ struct xfer_service {
 	 * NULL. */
 	void (*ended)(void *owner, struct xfer_peer *peer);
 
+	/*
+	 * A request that changes something has lost its connection, but may still be executed; dispatch may not even
+	 * have been called for it. A lock is held: it must not be answered from within. Any thread. May be NULL.
+	 */
+	void (*orphaned)(void *owner, struct xfer_request *request);
+	/* Such a request is being answered; it isn't executed any more. Any thread. May be NULL. */
+	void (*orphan_gone)(void *owner, struct xfer_request *request);
+	/* Answers an operation with -EAGAIN if it has not begun. May be NULL. */
+	void (*cancel)(void *owner, struct xfer_peer *peer, const struct xfer_cancel_args *args);
+
 	/* How many files a session has open. May be NULL. */
 	unsigned (*opens)(void *owner, struct xfer_peer *peer);
 	/* A session has lost its last connection, or goes on over others: what is on its way to it is lost. Any thread.
 	 * May be NULL. */
 	void (*epoch_ended)(void *owner, struct xfer_peer *peer);
-	/* A session has ended without END: what it has waiting is to be dropped, with any answer. Any thread. May be
+	/* A session has ended without END: what has not begun is to be answered, no matter what. Any thread. May be
 	 * NULL. */
 	void (*abandoned)(void *owner, struct xfer_peer *peer);
 };

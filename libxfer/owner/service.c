@@ -337,19 +337,20 @@ static void finish(struct xfer_request *request, int err)
 	setup_put(served->setup);
 }
 
-/* Lane thread; the request is admitted. */
-static void start(struct service *service, struct xfer_request *request)
+/* It has not begun, and is not going to. */
+static void give_up(struct xfer_request *request)
+{
+	if (request->proc == XFER_PROC_READ)
+		request->results.read.payload = (struct xfer_payload){ 0 };
+	finish(request, -EAGAIN);
+}
+
+/* Any thread; the request is admitted, and nothing is in its way. */
+static void submit(struct service *service, struct xfer_request *request)
 {
 	struct op op = op_of(service, request);
-	int err;
 
-	atomic_fetch_add_explicit(&op.volume->operations, 1, memory_order_relaxed);
-	if (done_now(&op)) {
-		finish(request, 0);
-		return;
-	}
-	err = work_submit(service->pool, &op.volume->queue, request);
-	if (err == 0)
+	if (work_submit(service->pool, &op.volume->queue, request) == 0)
 		return;
 	if (request->proc == XFER_PROC_CLOSE) {
 		finish(request, service_close(&op)); /* must not be lost */
@@ -357,9 +358,21 @@ static void start(struct service *service, struct xfer_request *request)
 	}
 	log_cause(&op, PEER_BUSY, "too many operations are waiting",
 		"look for a slow disk, or raise `workers`");
-	if (request->proc == XFER_PROC_READ)
-		request->results.read.payload = (struct xfer_payload){ 0 };
-	finish(request, -EAGAIN);
+	give_up(request);
+}
+
+/* Lane thread; the request is admitted. */
+static void start(struct service *service, struct xfer_request *request)
+{
+	struct op op = op_of(service, request);
+
+	atomic_fetch_add_explicit(&op.volume->operations, 1, memory_order_relaxed);
+	if (xfer_proc_info(request->proc)->changes && hold_enter(&service->hold, request))
+		return;
+	if (done_now(&op))
+		finish(request, 0);
+	else
+		submit(service, request);
 }
 
 /* Lane thread. */
@@ -378,6 +391,81 @@ static void dispatch(void *arg, struct xfer_request *request)
 	}
 	xfer_request_finish(request, err);
 	setup_put(setup);
+}
+
+/* --- operations that need not be carried out any more -------------------------------------------- */
+
+/* With the session's lock held. */
+static void orphaned(void *arg, struct xfer_request *request)
+{
+	struct service *service = arg;
+
+	hold_orphan(&service->hold, request);
+}
+
+static void orphan_gone(void *arg, struct xfer_request *request)
+{
+	struct service *service = arg;
+	struct xfer_request *released = hold_orphan_gone(&service->hold, request), *next;
+
+	for (; released; released = next) {
+		next = released->next;
+		submit(service, released);
+	}
+}
+
+static void give_up_all(struct xfer_request *requests)
+{
+	struct xfer_request *next;
+
+	for (; requests; requests = next) {
+		next = requests->next;
+		give_up(requests);
+	}
+}
+
+/* Takes back what has not begun. */
+static void take_back(struct service *service,
+	bool (*match)(const void *arg, const struct xfer_request *request), const void *arg)
+{
+	struct setup *setup = service_setup(service);
+
+	give_up_all(hold_take_back(&service->hold, match, arg));
+	for (unsigned i = 0; i < setup->nvolumes; i++)
+		give_up_all(work_take_back(
+			service->pool, &setup->volumes[i].volume->queue, match, arg));
+	setup_put(setup);
+}
+
+struct cancelled {
+	const struct xfer_peer *peer;
+	const struct xfer_cancel_args *args;
+};
+
+static bool is_cancelled(const void *arg, const struct xfer_request *request)
+{
+	const struct cancelled *cancelled = arg;
+
+	return request->peer == cancelled->peer &&
+	       request->header.call_slot == cancelled->args->call_slot &&
+	       request->header.sequence == cancelled->args->sequence;
+}
+
+static void cancel(void *arg, struct xfer_peer *peer, const struct xfer_cancel_args *args)
+{
+	const struct cancelled cancelled = { peer, args };
+
+	take_back(arg, is_cancelled, &cancelled);
+}
+
+static bool is_of(const void *arg, const struct xfer_request *request)
+{
+	return request->peer == arg;
+}
+
+static void abandoned(void *arg, struct xfer_peer *peer)
+{
+	take_back(arg, is_of, peer);
 }
 
 /* --- what is served ---------------------------------------------------------------------------- */
@@ -427,6 +515,7 @@ int service_open_volumes(struct service *service, struct config *config,
 	memset(service, 0, sizeof(*service));
 	pthread_mutex_init(&service->setup_lock, NULL);
 	pthread_mutex_init(&service->peers_lock, NULL);
+	hold_init(&service->hold);
 	LIST_INIT(&service->peers);
 	service->params = (struct setup_params){
 		.store = store, .lock_ms = lock_ms, .gone = volume_gone, .arg = service
@@ -536,6 +625,10 @@ int service_start(struct service *service)
 		.began = session_began,
 		.recovered = session_recovered,
 		.ended = session_ended,
+		.orphaned = orphaned,
+		.orphan_gone = orphan_gone,
+		.cancel = cancel,
+		.abandoned = abandoned,
 		.opens = peer_opens,
 	};
 	return 0;
@@ -553,4 +646,5 @@ void service_stop(struct service *service)
 	}
 	pthread_mutex_destroy(&service->setup_lock);
 	pthread_mutex_destroy(&service->peers_lock);
+	hold_fini(&service->hold);
 }

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "owner/config.h"
 #include "owner/filecache.h"
+#include "owner/hold.h"
 #include "owner/object.h"
 #include "owner/opens.h"
 #include "owner/recovery.h"
@@ -30,6 +31,7 @@ struct service {
 	struct opens_limit opens;
 	struct verifier verifier;
 	struct recovery *recovery;
+	struct hold hold;
 	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
 	LIST_HEAD(, peer_state) peers;
 	struct xfer_service ops;

@@ -89,6 +89,34 @@ int work_submit(struct work_pool *pool, struct work_queue *queue, struct xfer_re
 	return err;
 }
 
+struct xfer_request *work_take_back(struct work_pool *pool, struct work_queue *queue,
+	bool (*match)(const void *arg, const struct xfer_request *request), const void *arg)
+{
+	struct xfer_request *taken = NULL, **last = &taken, **link, *request;
+
+	pthread_mutex_lock(&pool->lock);
+	link = &queue->first;
+	while ((request = *link)) {
+		if (!match(arg, request)) {
+			link = &request->next;
+			continue;
+		}
+		*link = request->next;
+		request->next = NULL;
+		*last = request;
+		last = &request->next;
+		queue->queued--;
+		pool->queued--;
+	}
+	queue->last = link;
+	if (queue->listed && queue->queued == 0) {
+		TAILQ_REMOVE(&pool->ready, queue, ready);
+		queue->listed = false;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return taken;
+}
+
 static void sleep_until_called(struct work_pool *pool)
 {
 	pool->idle++;

@@ -43,6 +43,13 @@ int work_pool_grow(struct work_pool *pool, unsigned threads);
 /* Runs what is queued, then ends the threads. Nothing may be submitted any more. */
 void work_pool_destroy(struct work_pool *pool);
 
+/*
+ * Takes those that have not begun and that `match` names out of a queue, in their order, linked by `next`. match is
+ * called with the pool's lock held. Any thread; never waits.
+ */
+struct xfer_request *work_take_back(struct work_pool *pool, struct work_queue *queue,
+	bool (*match)(const void *arg, const struct xfer_request *request), const void *arg);
+
 /* Any thread; never waits. -EAGAIN: too much is waiting, the request stays the caller's. */
 int work_submit(struct work_pool *pool, struct work_queue *queue, struct xfer_request *request);
 

@@ -47,10 +47,17 @@ static void print_session(const json_t *session)
 	if (calling)
 		printf(" at %s", text(session, "address"));
 	printf(": %s", text(session, "state"));
+	if (json_object_get(session, "since_ms"))
+		printf(" for %lld s", number(session, "since_ms") / 1000);
+	if (json_is_true(json_object_get(session, "recovering")))
+		printf(", recovering");
 	if (reason && *reason)
 		printf(" (%s)", reason);
-	printf("\n    id %s, epoch %lld, %lld operations\n", text(session, "id"),
+	printf("\n    id %s, epoch %lld, %lld operations", text(session, "id"),
 		number(session, "epoch"), number(session, "operations"));
+	if (json_object_get(session, "opens"))
+		printf(", %lld opens", number(session, "opens"));
+	printf("\n");
 	json_array_foreach (json_object_get(session, "lanes"), i, lane)
 		print_lane(i, lane);
 }
@@ -87,6 +94,18 @@ static void print_counters(const json_t *counters)
 	printf("\n");
 }
 
+/* After a restart of an owner. */
+static void print_grace(const json_t *grace)
+{
+	json_t *node;
+	size_t i;
+
+	printf("  grace period: %lld s left", (number(grace, "left_ms") + 999) / 1000);
+	json_array_foreach (json_object_get(grace, "awaited"), i, node)
+		printf("%s %s", i ? "," : ", waiting for node", json_string_value(node));
+	printf("\n");
+}
+
 static void print_process(const char *address, const json_t *status)
 {
 	json_t *element;
@@ -95,6 +114,8 @@ static void print_process(const char *address, const json_t *status)
 	printf("%s on node %s, pid %lld, release %s, up %lld s  (%s)\n", text(status, "role"),
 		text(status, "node"), number(status, "pid"), text(status, "version"),
 		number(status, "uptime_s"), address);
+	if (json_is_object(json_object_get(status, "grace")))
+		print_grace(json_object_get(status, "grace"));
 	json_array_foreach (json_object_get(status, "volumes"), i, element)
 		print_volume(element);
 	json_array_foreach (json_object_get(status, "sessions"), i, element)

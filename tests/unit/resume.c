@@ -495,7 +495,7 @@ static void test_status(void **state)
 		session = json_array_get(json_object_get(status, "sessions"), 0);
 		assert_string_equal(json_string_value(json_object_get(session, "peer")), "a");
 		if (strcmp(json_string_value(json_object_get(session, "state")), "away") == 0 &&
-			json_integer_value(json_object_get(session, "away_ms")) >= 20)
+			json_integer_value(json_object_get(session, "since_ms")) >= 20)
 			break;
 		json_decref(status);
 		status = NULL;
