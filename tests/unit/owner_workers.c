@@ -178,6 +178,66 @@ static void test_bound(void **state)
 	assert_int_equal(done[1], 0);
 }
 
+static bool is_odd(const void *arg, const struct xfer_request *request)
+{
+	(void)arg;
+	return request->xid % 2 == 1;
+}
+
+static bool is_any(const void *arg, const struct xfer_request *request)
+{
+	(void)arg;
+	(void)request;
+	return true;
+}
+
+/* The list's length; its numbers grow. */
+static unsigned free_all(struct xfer_request *requests)
+{
+	unsigned count = 0;
+
+	while (requests) {
+		struct xfer_request *next = requests->next;
+
+		assert_true(!next || next->xid > requests->xid);
+		free(requests);
+		requests = next;
+		count++;
+	}
+	return count;
+}
+
+static void test_take_back(void **state)
+{
+	static const unsigned caps[QUEUES] = { 1, 1, 1, 1 };
+	struct work_pool *pool = start(2, 10, caps);
+	unsigned queued, busy;
+
+	(void)state;
+	hold = true;
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], i)), 0);
+		for (int j = 0; j < 1000 && running[0] == 0; j++)
+			usleep(1000);
+	}
+	assert_int_equal(free_all(work_take_back(pool, &queues[1], is_any, NULL)), 0);
+	assert_int_equal(free_all(work_take_back(pool, &queues[0], is_odd, NULL)), 5);
+	work_queue_load(pool, &queues[0], &queued, &busy);
+	assert_int_equal(queued, 4);
+	assert_int_equal(busy, 1); /* what has begun stays */
+	/* There is room for as many again, and they come behind. */
+	for (uint32_t i = 10; i < 16; i++)
+		assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], i)), 0);
+	assert_int_equal(free_all(work_take_back(pool, &queues[0], is_any, NULL)), 10);
+	assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], 1)), 0);
+	hold = false;
+	for (int i = 0; i < 1000 && done[0] < 2; i++)
+		usleep(1000);
+	work_pool_destroy(pool);
+	assert_int_equal(done[0], 2);
+	assert_int_equal(out_of_order, 0);
+}
+
 static struct work_pool *shared;
 
 static void *submit(void *arg)
@@ -223,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_hanging_queue),
 		cmocka_unit_test(test_release_and_new_cap),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_take_back),
 		cmocka_unit_test(test_no_lost_wakeup),
 	};
 

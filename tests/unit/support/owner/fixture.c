@@ -14,6 +14,7 @@
 #include "owner/caps.h"
 
 struct fixture f;
+const struct store_ops *fixture_store = &store_posix;
 
 const struct xfer_cred root_cred;
 const struct xfer_cred user_cred = { .uid = USER, .gid = USER };
@@ -80,7 +81,7 @@ void fixture_serve(void)
 
 	snprintf(path, sizeof(path), "%s/conf", f.dir);
 	assert_int_equal(config_load(path, &f.config), 0);
-	assert_int_equal(service_open_volumes(&f.service, f.config, &store_posix, 0), 0);
+	assert_int_equal(service_open_volumes(&f.service, f.config, fixture_store, 0), 0);
 	assert_int_equal(service_start(&f.service), 0);
 	assert_int_equal(xfer_server_create(&server, &f.server), 0);
 	recovery_begin(f.service.recovery);

@@ -29,6 +29,9 @@ extern struct fixture {
 	struct xfer_handle root;
 } f;
 
+/* What the next fixture_serve works with. */
+extern const struct store_ops *fixture_store;
+
 extern const struct xfer_cred root_cred, user_cred;
 
 /* For cmocka. */
