@@ -716,7 +716,8 @@ static void dispatcher_closed(struct xfer_conn *conn, int err, const char *why)
 
 	log_end(dispatcher, err, why);
 	if (dispatcher->peer)
-		xfer_peer_disconnected(dispatcher->peer, dispatcher);
+		xfer_peer_disconnected(
+			dispatcher->peer, dispatcher, err == -ECONNRESET || err == -EPIPE);
 	dispatcher->closed = true;
 	dispatcher->receiving = NULL;
 	if (request)

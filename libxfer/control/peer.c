@@ -114,7 +114,7 @@ void xfer_peers_tick(struct xfer_peers *peers, uint64_t now_ns)
 	pthread_mutex_lock(&peers->lock);
 	for (peer = LIST_FIRST(&peers->list); peer; peer = next) {
 		next = LIST_NEXT(peer, link);
-		if (peer->connections == 0 && now_ns >= peer->since_ns + peers->keep_ns)
+		if (peer->connections == 0 && now_ns >= peer->since_ns + peer->keep_ns)
 			take_out(peer, &ended);
 	}
 	pthread_mutex_unlock(&peers->lock);
@@ -478,7 +478,16 @@ struct xfer_peer *xfer_peers_redeem(
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-void xfer_peer_disconnected(struct xfer_peer *peer, const struct xfer_dispatcher *dispatcher)
+/* A process that lives comes back at once after its connection was closed; one that is only cut off may not be able to. */
+static uint64_t keep_ns(const struct xfer_peers *peers, bool closed)
+{
+	uint64_t closed_ns = XFER_SESSION_CLOSED_MS * XFER_NS_PER_MS;
+
+	return closed && closed_ns < peers->keep_ns ? closed_ns : peers->keep_ns;
+}
+
+void xfer_peer_disconnected(
+	struct xfer_peer *peer, const struct xfer_dispatcher *dispatcher, bool closed)
 {
 	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
 	struct xfer_peers *peers = peer->peers;
@@ -489,8 +498,10 @@ void xfer_peer_disconnected(struct xfer_peer *peer, const struct xfer_dispatcher
 	orphan_all(peer, dispatcher);
 	pthread_mutex_unlock(&peer->calls_lock);
 	last = --peer->connections == 0;
-	if (last)
+	if (last) {
 		peer->since_ns = xfer_now_ns();
+		peer->keep_ns = keep_ns(peers, closed);
+	}
 	if (last && !peer->ended && superseded(peer))
 		take_out(peer, &ended);
 	pthread_mutex_unlock(&peers->lock);

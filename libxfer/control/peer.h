@@ -30,6 +30,7 @@ struct xfer_peer {
 	uint64_t number;      /* sessions that began later have greater ones */
 	unsigned connections; /* of any epoch, as long as they are not closed */
 	uint64_t since_ns;    /* when the first connection came, or the last one ended */
+	uint64_t keep_ns;     /* without any: how long the session lives */
 	struct xfer_token_slot {
 		struct xfer_token token;
 		uint64_t expires_ns; /* 0: none */
@@ -49,7 +50,8 @@ struct xfer_peers {
 	pthread_mutex_t lock;
 	LIST_HEAD(xfer_peer_list, xfer_peer) list; /* those that live */
 	uint64_t count;                            /* of all that ever began */
-	uint64_t keep_ns; /* a session lives so long without a connection */
+	uint64_t
+		keep_ns; /* a session lives so long without a connection, if its peer fell silent */
 	const struct xfer_service *service;
 	void *owner;
 	char node[XFER_NODE_MAX + 1];
@@ -80,8 +82,9 @@ int xfer_peer_issue_token(struct xfer_peer *peer, uint32_t epoch, struct xfer_to
 struct xfer_peer *xfer_peers_redeem(
 	struct xfer_peers *peers, const struct xfer_token *token, uint32_t *epoch);
 
-/* A connection has ended: what it had under way is an orphan. The reference stays. */
-void xfer_peer_disconnected(struct xfer_peer *peer, const struct xfer_dispatcher *dispatcher);
+/* A connection has ended: what it had under way is an orphan. closed: by the peer. The reference stays. */
+void xfer_peer_disconnected(
+	struct xfer_peer *peer, const struct xfer_dispatcher *dispatcher, bool closed);
 
 /* Whether what comes over a connection of this epoch still counts. It stays true while one of the locks is held. */
 bool xfer_peer_goes_on(const struct xfer_peer *peer, uint32_t epoch);

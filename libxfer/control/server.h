@@ -17,7 +17,8 @@ struct xfer_conn_identity {
 	char text[80];                   /* for logs: "10.0.0.1:847" or "uid 0 pid 1234" */
 };
 
-#define XFER_SESSION_KEEP_MS 60000 /* how long a session lives without a connection */
+#define XFER_SESSION_KEEP_MS   60000 /* how long a session lives without a connection */
+#define XFER_SESSION_CLOSED_MS 10000 /* the same when the peer has closed the last one */
 
 /*
  * What the process behind the server provides. All but peer_gone run on lane threads and must not block. Where it says
