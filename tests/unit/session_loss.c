@@ -24,6 +24,11 @@
 #include "support/sessions.h"
 #include "xfer/xfer.h"
 
+static bool one_arrived(void *arg)
+{
+	return ((struct memowner *)arg)->operations == 1;
+}
+
 static bool two_arrived(void *arg)
 {
 	return ((struct memowner *)arg)->operations == 2;
@@ -330,6 +335,153 @@ static void test_parked_calls(void **state)
 	tear_down(&f);
 }
 
+/* --- an owner's successor --------------------------------------------------------------------- */
+
+static struct {
+	_Atomic unsigned calls, in_time;
+	_Atomic int inside, outside; /* what GETATTR says to this thread and to another one */
+} recovery;
+
+static void *ask_outside(void *arg)
+{
+	struct fixture *f = arg;
+	struct xfer_attr attr;
+
+	recovery.outside = xfer_op_getattr(f->session, &cred, &f->handle, &attr);
+	return NULL;
+}
+
+static void recover(void *arg, struct xfer_session *session, bool in_time)
+{
+	struct fixture *f = arg;
+	struct xfer_attr attr;
+	pthread_t other;
+
+	recovery.inside = xfer_op_getattr(session, &cred, &f->handle, &attr);
+	pthread_create(&other, NULL, ask_outside, f);
+	pthread_join(other, NULL);
+	recovery.in_time += in_time;
+	recovery.calls++;
+}
+
+static const struct xfer_session_ops recovering = { .recover = recover };
+
+/* A WRITE is under way when the owner goes, and its successor with this standing comes. */
+static void lose_owner(struct fixture *f, struct wait_io *write, uint8_t *data, size_t len)
+{
+	memset(&recovery, 0, sizeof(recovery));
+	session_ops = &recovering;
+	set_up(f);
+	session_ops = NULL;
+	assert_int_equal(recovery.calls, 0); /* there was nothing before */
+	f->owner.hold = true;
+	io_prepare(f, write, 0, data, len);
+	xfer_op_write(&write->io);
+	assert_true(wait_for(one_arrived, &f->owner));
+	f->owner.late_us = 100000; /* the answer comes when the connections have ended */
+	memowner_stop(&f->owner);
+	assert_true(wait_for(session_down, f->session));
+}
+
+static void succeed(struct fixture *f, enum xfer_standing standing, bool too_late)
+{
+	char address[sizeof(f->owner.address)];
+
+	strcpy(address, f->owner.address);
+	memset(&f->owner, 0, sizeof(f->owner));
+	f->owner.standing = standing;
+	f->owner.too_late = too_late;
+	memowner_start(&f->owner, "b", address);
+}
+
+/* First what is open is made again, while nobody else may go; what was under way is sent again; then RECOVERED. */
+static void test_recovery(void **state)
+{
+	struct fixture f;
+	struct wait_io write;
+	uint8_t data[10] = "again";
+
+	(void)state;
+	lose_owner(&f, &write, data, sizeof(data));
+	succeed(&f, XFER_STANDING_RECOVER, false);
+	assert_int_equal(io_wait(&write), 0);
+	assert_true(wait_for(session_up, f.session));
+	assert_int_equal(f.owner.writes, 1);
+	assert_memory_equal(f.owner.data, data, sizeof(data));
+	assert_int_equal(f.owner.recovered, 1);
+	assert_int_equal(recovery.calls, 1);
+	assert_int_equal(recovery.in_time, 1);
+	assert_int_equal(recovery.inside, 0);
+	assert_int_equal(recovery.outside, -EAGAIN);
+	tear_down(&f);
+}
+
+/* To one that knows nothing of it, nothing is sent again. */
+static void test_recovery_of_what_is_unknown(void **state)
+{
+	struct fixture f;
+	struct wait_io write;
+	uint8_t data[10] = "again";
+
+	(void)state;
+	lose_owner(&f, &write, data, sizeof(data));
+	succeed(&f, XFER_STANDING_NEW, false);
+	assert_int_equal(io_wait(&write), -EREMOTEIO);
+	assert_true(wait_for(session_up, f.session));
+	assert_int_equal(f.owner.writes, 0);
+	assert_int_equal(f.owner.recovered, 0);
+	assert_int_equal(recovery.calls, 1);
+	assert_int_equal(recovery.in_time, 0);
+	tear_down(&f);
+}
+
+static bool recovered_twice(void *arg)
+{
+	(void)arg;
+	return recovery.calls == 2;
+}
+
+/* RECOVERED comes too late: once more, as a new session. */
+static void test_recovery_too_late(void **state)
+{
+	struct fixture f;
+	struct wait_io write;
+	uint8_t data[10] = "again";
+
+	(void)state;
+	lose_owner(&f, &write, data, sizeof(data));
+	succeed(&f, XFER_STANDING_RECOVER, true);
+	assert_int_equal(io_wait(&write), 0);
+	while (f.owner.recovered == 0)
+		usleep(1000);
+	f.owner.standing = XFER_STANDING_NEW;
+	assert_true(wait_for(recovered_twice, NULL));
+	assert_int_equal(recovery.in_time, 1);
+	assert_true(wait_for(session_up, f.session));
+	tear_down(&f);
+}
+
+/* --- CANCEL ----------------------------------------------------------------------------------- */
+
+/* A thread whose operation the owner doesn't begin gets it back; nothing is executed. */
+static void test_cancel(void **state)
+{
+	struct xfer_opt_attr dir_attr, object;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	f.session->cancel_ms = 100;
+	f.owner.hold = true;
+	assert_int_equal(
+		xfer_op_unlink(f.session, &cred, &f.handle, "name", &dir_attr, &object), -EAGAIN);
+	f.owner.hold = false;
+	assert_int_equal(f.owner.running, 0);
+	assert_int_equal(xfer_op_unlink(f.session, &cred, &f.handle, "name", &dir_attr, &object),
+		-EOPNOTSUPP);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +492,10 @@ int main(void)
 		cmocka_unit_test(test_calls_outlive_connections),
 		cmocka_unit_test(test_exactly_once),
 		cmocka_unit_test(test_parked_calls),
+		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_recovery_of_what_is_unknown),
+		cmocka_unit_test(test_recovery_too_late),
+		cmocka_unit_test(test_cancel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

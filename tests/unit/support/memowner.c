@@ -197,6 +197,7 @@ static void *work(void *arg)
 
 		if (delay)
 			usleep((unsigned)rand_r(&seed) % delay);
+		usleep(owner->late_us);
 		if (changes(request))
 			owner->slots[slot] = 0;
 		pthread_mutex_lock(&owner->lock);
@@ -259,6 +260,46 @@ static void write_verifier(void *arg, uint8_t verifier[8])
 	memset(verifier, 'v', 8);
 }
 
+static enum xfer_standing began(void *arg, struct xfer_peer *peer)
+{
+	struct memowner *owner = arg;
+
+	(void)peer;
+	return owner->standing;
+}
+
+static bool recovered(void *arg, struct xfer_peer *peer)
+{
+	struct memowner *owner = arg;
+
+	(void)peer;
+	owner->recovered++;
+	return !owner->too_late;
+}
+
+/* What waits in the queue is taken out of it. */
+static void cancel(void *arg, struct xfer_peer *peer, const struct xfer_cancel_args *args)
+{
+	struct memowner *owner = arg;
+	struct xfer_request *request, **link;
+
+	pthread_mutex_lock(&owner->lock);
+	for (link = &owner->first; (request = *link); link = &request->next)
+		if (request->peer == peer && request->header.call_slot == args->call_slot &&
+			request->header.sequence == args->sequence)
+			break;
+	if (request) {
+		*link = request->next;
+		if (!*link)
+			owner->last = link;
+		owner->running--;
+		owner->slots[args->call_slot] = 0;
+	}
+	pthread_mutex_unlock(&owner->lock);
+	if (request)
+		xfer_request_finish(request, -EAGAIN);
+}
+
 void memowner_start(struct memowner *owner, const char *node, const char *address)
 {
 	static unsigned number;
@@ -274,7 +315,10 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 		.dispatch = dispatch,
 		.peer_gone = peer_gone,
 		.status = status,
-		.write_verifier = write_verifier };
+		.write_verifier = write_verifier,
+		.began = began,
+		.recovered = recovered,
+		.cancel = cancel };
 	owner->data = calloc(1, MEMOWNER_SIZE);
 	assert_non_null(owner->data);
 	owner->last = &owner->first;

@@ -22,13 +22,18 @@ struct memowner {
 	/* what a test sets before it connects */
 	uint32_t admit_status;
 
+	enum xfer_standing standing; /* of new sessions */
+
 	/* what a test may change at any time */
 	_Atomic bool hold; /* answer nothing of what arrives from now on until it is false again */
 	_Atomic unsigned delay_us; /* upper bound of a random delay before each answer */
+	_Atomic unsigned late_us;  /* a delay before each execution */
 
 	/* what a test may look at */
 	_Atomic unsigned operations, peers_gone, max_running;
-	_Atomic unsigned writes; /* executed */
+	_Atomic unsigned writes;    /* executed */
+	_Atomic unsigned recovered; /* RECOVERED came */
+	_Atomic bool too_late;      /* for the next RECOVERED */
 	_Atomic uint32_t last_uid, last_ngroups, last_group;
 	_Atomic unsigned slot_clashes; /* a call slot was used by two calls at a time */
 

@@ -37,6 +37,8 @@ bool session_down(void *arg)
 	return !xfer_session_is_up(arg);
 }
 
+const struct xfer_session_ops *session_ops;
+
 struct xfer_context *new_context(unsigned heartbeat_ms)
 {
 	struct xfer_context_params params = { .node = "a", .heartbeat_ms = heartbeat_ms };
@@ -53,7 +55,8 @@ void set_up_at(struct fixture *f, const char *address)
 	f->context = new_context(200);
 	xfer_handle_root(1, &f->handle);
 	assert_int_equal(
-		xfer_session_open(f->context, "b", f->owner.address, NULL, NULL, &f->session), 0);
+		xfer_session_open(f->context, "b", f->owner.address, session_ops, f, &f->session),
+		0);
 	assert_true(wait_for(session_up, f->session));
 }
 

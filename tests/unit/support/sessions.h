@@ -26,6 +26,9 @@ bool session_down(void *arg);
 
 struct xfer_context *new_context(unsigned heartbeat_ms);
 
+/* The next set_up's session has these; NULL: none. The fixture is their argument. */
+extern const struct xfer_session_ops *session_ops;
+
 /* address: of the owner; NULL: a Unix socket of its own. The session is up. */
 void set_up_at(struct fixture *f, const char *address);
 void set_up(struct fixture *f);
