@@ -19,6 +19,7 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_WRITE_BYTES] = "write_bytes",
 	[XFER_CNT_PAYLOAD_COPIES] = "payload_copies",
 	[XFER_CNT_PAYLOAD_COPIED_BYTES] = "payload_copied_bytes",
+	[XFER_CNT_REPLIES_KEPT] = "replies_kept",
 	[XFER_CNT_REPLIES_REPEATED] = "replies_repeated",
 	[XFER_CNT_SEND_CALLS] = "send_calls",
 	[XFER_CNT_RECV_CALLS] = "recv_calls",

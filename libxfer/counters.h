@@ -18,8 +18,9 @@ enum xfer_counter {
 	XFER_CNT_WRITE_BYTES,
 	XFER_CNT_PAYLOAD_COPIES, /* calls of xfer_payload_copy */
 	XFER_CNT_PAYLOAD_COPIED_BYTES,
+	XFER_CNT_REPLIES_KEPT,     /* each a lock and a copy of some hundred bytes */
 	XFER_CNT_REPLIES_REPEATED, /* that were kept, for calls that came again */
-	XFER_CNT_SEND_CALLS, /* system calls */
+	XFER_CNT_SEND_CALLS,       /* system calls */
 	XFER_CNT_RECV_CALLS,
 	XFER_CNT_WAKEUPS,         /* returns of epoll_wait with events */
 	XFER_CNT_PROTOCOL_ERRORS, /* connections closed for what the peer sent */

@@ -248,6 +248,7 @@ static struct xfer_request *keep_answer(struct xfer_request *request, int len)
 	struct xfer_request *asking =
 		xfer_peer_done(request->peer, request, answer_of(request), length);
 
+	xfer_count(XFER_CNT_REPLIES_KEPT, 1);
 	if (asking != request)
 		memcpy(answer_of(asking), answer_of(request), length);
 	return asking;

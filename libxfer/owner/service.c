@@ -463,6 +463,17 @@ static bool is_of(const void *arg, const struct xfer_request *request)
 	return request->peer == arg;
 }
 
+static bool is_unheard(const void *arg, const struct xfer_request *request)
+{
+	return request->peer == arg && !xfer_proc_info(request->proc)->changes;
+}
+
+/* What changes nothing is executed again when it is sent again, so without a connection it is of no use. */
+static void epoch_ended(void *arg, struct xfer_peer *peer)
+{
+	take_back(arg, is_unheard, peer);
+}
+
 static void abandoned(void *arg, struct xfer_peer *peer)
 {
 	take_back(arg, is_of, peer);
@@ -628,6 +639,7 @@ int service_start(struct service *service)
 		.orphaned = orphaned,
 		.orphan_gone = orphan_gone,
 		.cancel = cancel,
+		.epoch_ended = epoch_ended,
 		.abandoned = abandoned,
 		.opens = peer_opens,
 	};

@@ -74,6 +74,8 @@ static void test_defaults(void **state)
 	assert_string_equal(config->listen[0], "0.0.0.0:20491");
 	assert_string_equal(config->listen[1], "unix:/run/rdmaxfer/rdmaxferd.sock");
 	assert_int_equal(config->workers, 16);
+	assert_int_equal(config->session_keep, 60);
+	assert_int_equal(config->grace, 10);
 	assert_int_equal(config->volumes[0].workers, 16);
 	assert_int_equal(config->volumes[0].id, xfer_volume_id("v"));
 	assert_ptr_equal(config_node_find(config, "a"), &config->nodes[0]);
@@ -89,6 +91,7 @@ static void test_everything_said(void **state)
 	assert_int_equal(
 		load("node = \"b\"; listen = ( \"[::1]:9\", \"unix:/r/rdmaxferd.sock\" );\n"
 		     "state_dir = \"/s\"; run_dir = \"/r\"; log_level = \"debug\"; workers = 3;\n"
+		     "session_keep = 5; grace = 7;\n"
 		     "nodes = ( { name = \"a\"; address = \"10.0.0.1\"; insecure = true; },\n"
 		     "  { name = \"c\"; uids = [ 0, 7 ]; } );\n"
 		     "volumes = ( { name = \"v\"; path = \"/v\";\n"
@@ -104,6 +107,8 @@ static void test_everything_said(void **state)
 	assert_int_equal(config->nodes[1].uids[1], 7);
 	assert_int_equal(config->volumes[0].id, 0xfedcba98);
 	assert_int_equal(config->volumes[0].workers, 2);
+	assert_int_equal(config->session_keep, 5);
+	assert_int_equal(config->grace, 7);
 	assert_int_equal(config->volumes[0].nnodes, 2);
 	assert_true(config->volumes[0].read_only);
 	assert_int_equal(config->volumes[0].squash, SQUASH_ROOT);
@@ -137,6 +142,10 @@ static void test_mistakes(void **state)
 			3, "name" },
 		{ "node = \"b\";\nworkers = 0;\n" NODES VOLUMES, 2, "workers" },
 		{ "node = \"b\";\nworkers = \"many\";\n" NODES VOLUMES, 2, "workers" },
+		{ "node = \"b\";\nsession_keep = 0;\n" NODES VOLUMES, 2,
+			"session_keep must be a number from 1 to 3600" },
+		{ "node = \"b\";\ngrace = 601;\n" NODES VOLUMES, 2,
+			"grace must be a number from 1 to 600" },
 		{ "node = \"b\";\nlog_level = \"loud\";\n" NODES VOLUMES, 2, "log_level" },
 		{ "node = \"b\";\nstate_dir = \"var\";\n" NODES VOLUMES, 2, "state_dir" },
 		{ "node = \"b\";\nlisten = \"x\";\n" NODES VOLUMES, 2, "listen" },

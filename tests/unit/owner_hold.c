@@ -403,6 +403,31 @@ static void test_cancel_of_a_read(void **state)
 	assert_int_equal(expect_reply(a.fd, 999), XFER_ST_OK);
 }
 
+/* What changes nothing doesn't pile up while connections come and go. */
+static void test_reads_of_an_epoch_that_is_over(void **state)
+{
+	union xfer_args args = { .handle = { .handle = f.root } };
+	struct work_queue *queue = &f.service.setup->volumes[0].volume->queue;
+	unsigned queued = 9, running;
+
+	(void)state;
+	fill_threads();
+	send_call(a.fd, 5, XFER_PROC_GETATTR, &args, 4, ++a.sequences[4]);
+	send_size(&a, 5, 5, 20);
+	expect_silence(a.fd, 50);
+	disconnect(&a);
+	for (int i = 0; i < 1000 && queued != 1; i++) {
+		work_queue_load(f.service.pool, queue, &queued, &running);
+		usleep(1000);
+	}
+	assert_int_equal(queued, 1);
+	connect_node(&a, "a");
+	send_size_again(&a, 5, 5, 20);
+	hang = false;
+	assert_int_equal(expect_reply(a.fd, 20), XFER_ST_OK);
+	expect_size(5, 20);
+}
+
 static void test_nothing_of_a_dead_session_begins(void **state)
 {
 	(void)state;
@@ -436,6 +461,7 @@ int main(void)
 		TEST(test_cancel_of_what_waits),
 		TEST(test_cancel_of_what_is_queued),
 		TEST(test_cancel_of_a_read),
+		TEST(test_reads_of_an_epoch_that_is_over),
 		TEST(test_nothing_of_a_dead_session_begins),
 	};
 
