@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* resume.c -- sessions that outlive their connections, as a server sees them */
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -259,6 +260,67 @@ static void test_lanes_belong_to_an_epoch(void **state)
 	assert_int_equal(expect_reply(lane, 6), XFER_ST_OK);
 	assert_int_equal(raw->owner.operations, 1);
 	close(lane);
+}
+
+/* One answer of any call: its number is the xid. False: the connection is gone. */
+static bool take_answer(int fd, bool *answered, unsigned calls)
+{
+	uint8_t mark[4], reply[4096];
+	uint32_t len, xid;
+
+	if (!recv_bytes(fd, mark, 4))
+		return false;
+	len = (uint32_t)mark[1] << 16 | mark[2] << 8 | mark[3];
+	assert_in_range(len, 28, sizeof(reply));
+	if (!recv_bytes(fd, reply, len))
+		return false;
+	memcpy(&xid, reply, 4);
+	xid = ntohl(xid);
+	assert_in_range(xid, 0, calls - 1);
+	assert_false(answered[xid]);
+	answered[xid] = true;
+	return true;
+}
+
+/* Connections break at any time, and everything is sent again until it is answered: each call is executed once. */
+static void test_breaks_at_any_time(void **state)
+{
+	enum { ROUNDS = 60, CALLS = 16 };
+	struct raw *raw = *state;
+	uint64_t id = begin(raw);
+	unsigned seed = 4711, breaks = 0;
+
+	raw->owner.delay_us = 3000;
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		bool answered[CALLS] = { false };
+		unsigned left = CALLS;
+
+		while (left > 0) {
+			unsigned wanted = (unsigned)rand_r(&seed) % (left + 1);
+
+			for (uint32_t slot = 0; slot < CALLS; slot++)
+				if (!answered[slot])
+					send_write(raw->fd, slot, slot, round);
+			while (wanted > 0 && take_answer(raw->fd, answered, CALLS)) {
+				wanted--;
+				left--;
+			}
+			if (left == 0)
+				break;
+			breaks++;
+			if (rand_r(&seed) % 2) {
+				resume(raw, id);
+			} else {
+				int old = raw->fd;
+
+				hello_again(raw, &raw->fd, id);
+				close(old);
+			}
+		}
+		assert_int_equal(raw->owner.operations, round * CALLS);
+	}
+	assert_true(breaks > ROUNDS);
+	assert_int_equal(raw->owner.slot_clashes, 0);
 }
 
 /* --- numbers that can't be --------------------------------------------------------------------- */
@@ -566,6 +628,7 @@ int main(void)
 		TEST(test_reading_is_done_again),
 		TEST(test_late_requests),
 		TEST(test_lanes_belong_to_an_epoch),
+		TEST(test_breaks_at_any_time),
 		TEST(test_wrong_slots),
 		TEST(test_old_sequence),
 		TEST(test_slot_used_twice_at_a_time),
