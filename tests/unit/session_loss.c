@@ -472,6 +472,7 @@ static void test_cancel(void **state)
 	(void)state;
 	set_up(&f);
 	f.session->cancel_ms = 100;
+	f.owner.cancels = true;
 	f.owner.hold = true;
 	assert_int_equal(
 		xfer_op_unlink(f.session, &cred, &f.handle, "name", &dir_attr, &object), -EAGAIN);

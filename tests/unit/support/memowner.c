@@ -283,6 +283,8 @@ static void cancel(void *arg, struct xfer_peer *peer, const struct xfer_cancel_a
 	struct memowner *owner = arg;
 	struct xfer_request *request, **link;
 
+	if (!owner->cancels)
+		return;
 	pthread_mutex_lock(&owner->lock);
 	for (link = &owner->first; (request = *link); link = &request->next)
 		if (request->peer == peer && request->header.call_slot == args->call_slot &&

@@ -25,6 +25,8 @@ struct memowner {
 	enum xfer_standing standing; /* of new sessions */
 
 	/* what a test may change at any time */
+	_Atomic bool
+		cancels; /* what waits is taken back when it is cancelled, else it counts as begun */
 	_Atomic bool hold; /* answer nothing of what arrives from now on until it is false again */
 	_Atomic unsigned delay_us; /* upper bound of a random delay before each answer */
 	_Atomic unsigned late_us;  /* a delay before each execution */
