@@ -144,7 +144,7 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	struct xfer_setattr set;
 	struct rdx_op op;
 	fsal_status_t status;
-	uint64_t open_id = 0;
+	struct rdx_use use = { 0 };
 	int err;
 
 	err = rdx_attrs_from_fsal(attrs, &set);
@@ -153,15 +153,18 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	if (set.mask & XFER_SET_SIZE) {
 		if (obj->type != REGULAR_FILE)
 			return fsalstat(ERR_FSAL_INVAL, EINVAL);
-		status = rdx_state_open_id(object, state, FSAL_O_WRITE, bypass, &open_id);
+		status = rdx_state_use(object, state, FSAL_O_WRITE, bypass, &use);
 		if (FSAL_IS_ERROR(status))
 			return status;
 	}
 	status = rdx_op_begin(object->volume, &op);
-	if (FSAL_IS_ERROR(status))
+	if (FSAL_IS_ERROR(status)) {
+		(void)rdx_state_used(&use, 0);
 		return status;
-	err = xfer_op_setattr(op.session, &op.cred, &object->handle, open_id, &set, &now.attr);
+	}
+	err = xfer_op_setattr(op.session, &op.cred, &object->handle, use.open_id, &set, &now.attr);
 	rdx_op_end(&op);
+	err = rdx_state_used(&use, err);
 	if (err == 0)
 		rdx_object_feed(object, &now);
 	else

@@ -14,7 +14,8 @@ struct rdx_export {
 	struct fsal_export export;
 	struct glist_head link; /* in the module's list, under its lock */
 	struct rdx_volume *volume;
-	char *pseudo; /* NULL: none (NFSv3 only) */
+	struct rdx_owner *owner; /* NULL: it isn't used (any more) */
+	char *pseudo;            /* NULL: none (NFSv3 only) */
 
 	/* the FSAL block */
 	char *owner_name, *volume_name;
@@ -112,7 +113,7 @@ static bool check_pseudo(struct rdx_export *export)
 }
 
 /* The owner, with its session opened; NULL: the log says what is wrong. */
-static struct rdx_owner *find_owner(const struct rdx_export *export)
+static struct rdx_owner *find_owner(struct rdx_export *export)
 {
 	struct rdx_owner *owner;
 	int err;
@@ -132,13 +133,14 @@ static struct rdx_owner *find_owner(const struct rdx_export *export)
 			export_path(), export->owner_name, export->owner_name);
 		return NULL;
 	}
-	err = rdx_owner_open(owner, rdx_module.context);
+	err = rdx_owner_enlist(owner, rdx_module.context);
 	if (err) {
 		LogCrit(COMPONENT_CONFIG,
 			"Export %s: owner %s can't be used at %s (%s): correct its address in Owners",
 			export_path(), owner->name, owner->address, strerror(-err));
 		return NULL;
 	}
+	export->owner = owner;
 	return owner;
 }
 
@@ -173,8 +175,18 @@ static void lower_preferred(void)
 
 /* --- creation and end ------------------------------------------------------------------------- */
 
+static void leave_owner(struct rdx_export *export)
+{
+	struct rdx_owner *owner = export->owner;
+
+	export->owner = NULL;
+	if (owner)
+		rdx_owner_delist(owner);
+}
+
 static void export_free(struct rdx_export *export)
 {
+	leave_owner(export);
 	if (export->volume)
 		rdx_volume_put(export->volume);
 	gsh_free(export->pseudo);
@@ -232,6 +244,15 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 			export_path());
 	lower_preferred();
 	return read && same ? fsalstat(ERR_FSAL_NO_ERROR, 0) : fsalstat(ERR_FSAL_INVAL, EINVAL);
+}
+
+/*
+ * What clients still have under way here is ended, if no other export needs the session: Ganesha is about to take
+ * locks that such an operation may hold.
+ */
+static void prepare_unexport(struct fsal_export *fsal_export)
+{
+	leave_owner(rdx_export(fsal_export));
 }
 
 static void export_release(struct fsal_export *fsal_export)
@@ -419,6 +440,7 @@ static fsal_status_t set_quota(struct fsal_export *fsal_export, const char *path
 
 void rdx_export_ops_init(struct export_ops *ops)
 {
+	ops->prepare_unexport = prepare_unexport;
 	ops->release = export_release;
 	ops->lookup_path = lookup_path;
 	ops->wire_to_host = wire_to_host;

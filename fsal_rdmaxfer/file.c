@@ -57,9 +57,9 @@ static uint32_t to_flags(fsal_openflags_t flags, bool keep)
 	       (keep ? XFER_OPEN_KEEP : 0);
 }
 
-/* One OPEN; what it says of the directory goes into the cache. */
-static fsal_status_t ask_owner(
-	struct rdx_object *object, const struct xfer_open *open, struct xfer_opened *opened)
+/* One OPEN; what it says of the directory goes into the cache. *round: as rdx_held_new wants it. */
+static fsal_status_t ask_owner(struct rdx_object *object, const struct xfer_open *open,
+	struct xfer_opened *opened, uint64_t *round)
 {
 	struct rdx_op op;
 	fsal_status_t status = rdx_op_begin(object->volume, &op);
@@ -68,6 +68,7 @@ static fsal_status_t ask_owner(
 	if (FSAL_IS_ERROR(status))
 		return status;
 	opened->dir_attr.valid = false;
+	*round = rdx_holdings_round(op.owner->holdings);
 	err = xfer_op_open(op.session, &op.cred, open, opened);
 	rdx_op_end(&op);
 	if (open->name)
@@ -89,19 +90,36 @@ void rdx_close_at_owner(struct rdx_object *object, uint64_t open_id)
 	rdx_owner_release(owner);
 }
 
-/* Records an open in its state; what it replaces is closed. */
-static void record(
-	struct rdx_object *object, struct state_t *state, fsal_openflags_t flags, uint64_t open_id)
+void rdx_give_up(struct rdx_object *object, struct rdx_held *held)
 {
-	struct rdx_open open = {
-		.handle = object->handle,
-		.flags = flags & (FSAL_O_RDWR | FSAL_O_DENY_READ | FSAL_O_DENY_WRITE |
-					 FSAL_O_DENY_WRITE_MAND),
-		.cred = { .uid = op_ctx->creds.caller_uid, .gid = op_ctx->creds.caller_gid },
-		.open_id = open_id,
-	};
+	if (held)
+		rdx_close_at_owner(object, rdx_held_end(held));
+}
 
-	rdx_close_at_owner(object, rdx_state_set(state, &open));
+struct rdx_held *rdx_hold(
+	struct rdx_object *object, uint32_t flags, uint64_t round, uint64_t open_id)
+{
+	struct rdx_op op;
+	struct rdx_held *held;
+
+	/* A session that is gone has taken the open with it. */
+	if (FSAL_IS_ERROR(rdx_op_begin_async(object->volume, &op)))
+		return NULL;
+	held = rdx_held_new(
+		op.owner->holdings, op.session, &object->handle, flags, &op.cred, round, open_id);
+	rdx_op_end(&op);
+	return held;
+}
+
+/* Records an open in its state; what it replaces is closed. */
+static void record(struct rdx_object *object, struct state_t *state, fsal_openflags_t flags,
+	uint64_t round, uint64_t open_id)
+{
+	fsal_openflags_t kept = flags & (FSAL_O_RDWR | FSAL_O_DENY_READ | FSAL_O_DENY_WRITE |
+						FSAL_O_DENY_WRITE_MAND);
+	struct rdx_held *held = rdx_hold(object, to_flags(flags, false), round, open_id);
+
+	rdx_give_up(object, rdx_state_set(state, kept, held));
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -121,9 +139,9 @@ static bool is_exclusive(enum fsal_create_mode mode)
 }
 
 static fsal_status_t ask_for_file(struct rdx_object *object, const struct xfer_open *open,
-	enum fsal_create_mode mode, struct xfer_opened *opened)
+	enum fsal_create_mode mode, struct xfer_opened *opened, uint64_t *round)
 {
-	fsal_status_t status = ask_owner(object, open, opened);
+	fsal_status_t status = ask_owner(object, open, opened, round);
 
 	if (FSAL_IS_ERROR(status))
 		return status;
@@ -142,6 +160,7 @@ static fsal_status_t open_by_handle(struct rdx_object *object, struct state_t *s
 {
 	struct xfer_opened opened;
 	fsal_status_t status;
+	uint64_t round;
 
 	open->create = XFER_NO_CREATE;
 	/* A file that turns out to be somebody else's must not have been cut. Who made it has made it empty. */
@@ -152,14 +171,14 @@ static fsal_status_t open_by_handle(struct rdx_object *object, struct state_t *s
 		if (FSAL_IS_ERROR(status))
 			return status;
 	}
-	status = ask_for_file(object, open, mode, &opened);
+	status = ask_for_file(object, open, mode, &opened, &round);
 	if (FSAL_IS_ERROR(status)) {
 		if (state)
 			share_change(object, flags, FSAL_O_CLOSED);
 		return status;
 	}
 	if (state)
-		record(object, state, flags, opened.open_id);
+		record(object, state, flags, round, opened.open_id);
 	else
 		count_stateless(object);
 	if (attrs_out)
@@ -173,7 +192,8 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 {
 	struct xfer_opened opened;
 	struct rdx_object *object;
-	fsal_status_t status = ask_owner(dir, open, &opened);
+	uint64_t round;
+	fsal_status_t status = ask_owner(dir, open, &opened, &round);
 
 	if (FSAL_IS_ERROR(status))
 		return status;
@@ -189,7 +209,7 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 	}
 	/* The object is new, so nobody can deny; MDCACHE merges the share into the one it has. */
 	share_change(object, FSAL_O_CLOSED, flags);
-	record(object, state, flags, opened.open_id);
+	record(object, state, flags, round, opened.open_id);
 	return status;
 }
 
@@ -234,15 +254,16 @@ fsal_status_t rdx_reopen2(
 	};
 	struct xfer_opened opened;
 	fsal_status_t status = share_take(object, old, flags);
+	uint64_t round;
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	status = ask_for_file(object, &open, FSAL_NO_CREATE, &opened);
+	status = ask_for_file(object, &open, FSAL_NO_CREATE, &opened, &round);
 	if (FSAL_IS_ERROR(status)) {
 		share_change(object, flags, old);
 		return status;
 	}
-	record(object, state, flags, opened.open_id);
+	record(object, state, flags, round, opened.open_id);
 	return status;
 }
 
@@ -277,7 +298,6 @@ fsal_status_t rdx_close(struct fsal_obj_handle *obj)
 /* Never fails and never blocks: it may run on a lane's thread. */
 fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state)
 {
-	static const struct rdx_open closed = { .flags = FSAL_O_CLOSED };
 	struct rdx_object *object = rdx_object(obj);
 
 	if (!rdx_state_is_open(state)) {
@@ -285,6 +305,6 @@ fsal_status_t rdx_close2(struct fsal_obj_handle *obj, struct state_t *state)
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
 	}
 	share_change(object, rdx_state_flags(state), FSAL_O_CLOSED);
-	rdx_close_at_owner(object, rdx_state_set(state, &closed));
+	rdx_give_up(object, rdx_state_set(state, FSAL_O_CLOSED, NULL));
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }

@@ -16,6 +16,7 @@ struct transfer {
 	struct xfer_io io;
 	struct rdx_object *object;
 	bool write;
+	struct rdx_use use;
 	fsal_async_cb done;
 	struct fsal_io_arg *arg;
 	void *caller_arg;
@@ -65,6 +66,7 @@ static void transferred(struct xfer_io *io)
 	struct transfer *transfer = container_of(io, struct transfer, io);
 	struct fsal_io_arg *arg = transfer->arg;
 
+	io->result = rdx_state_used(&transfer->use, io->result);
 	rdx_object_feed(transfer->object, &io->attr);
 	if (io->result == 0) {
 		arg->io_amount = io->count;
@@ -123,20 +125,24 @@ static void start(struct fsal_obj_handle *obj, bool write, bool bypass, fsal_asy
 {
 	struct rdx_object *object = rdx_object(obj);
 	struct transfer *transfer;
-	uint64_t open_id;
+	struct rdx_use use;
 	struct rdx_op op;
-	fsal_status_t status = rdx_state_open_id(
-		object, arg->state, write ? FSAL_O_WRITE : FSAL_O_READ, bypass, &open_id);
+	fsal_status_t status =
+		rdx_state_use(object, arg->state, write ? FSAL_O_WRITE : FSAL_O_READ, bypass, &use);
 
 	if (!FSAL_IS_ERROR(status))
 		status = rdx_op_begin_async(object->volume, &op);
 	if (FSAL_IS_ERROR(status)) {
+		(void)rdx_state_used(&use, 0);
 		done(obj, status, arg, caller_arg);
 		return;
 	}
 	transfer = transfer_new(object, &op, done, arg, caller_arg);
 	transfer->write = write;
-	transfer->io.open_id = open_id;
+	transfer->use = use;
+	transfer->io.open_id = use.open_id;
+	/* When a session comes back the lock may be another's, so nothing is kept for that that comes under one. */
+	transfer->io.hasty = use.guard != NULL;
 	if (write)
 		transfer->io.stability = stability(arg);
 	arg->io_amount = 0;

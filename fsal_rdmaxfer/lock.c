@@ -31,7 +31,7 @@ struct request {
  */
 static fsal_status_t failed(int err)
 {
-	if (err == -EAGAIN)
+	if (err == -EAGAIN || err == -EBADFD)
 		return fsalstat(ERR_FSAL_IN_GRACE, EAGAIN);
 	if (err == -EACCES)
 		return fsalstat(ERR_FSAL_PERM, EACCES);
@@ -40,52 +40,71 @@ static fsal_status_t failed(int err)
 
 /* --- the open that the locks belong to ---------------------------------------------------------- */
 
-static int open_with(const struct request *request, uint32_t flags, uint64_t *open_id)
+static int open_with(const struct request *request, uint32_t flags, struct rdx_held **locks)
 {
 	struct xfer_open open = {
 		.handle = request->object->handle,
 		.flags = flags | XFER_OPEN_KEEP | XFER_OPEN_OWNER_OVERRIDE,
 	};
 	struct xfer_opened opened;
+	uint64_t round;
 	struct rdx_op op;
 	int err;
 
 	if (FSAL_IS_ERROR(rdx_op_begin(request->object->volume, &op)))
 		return -EAGAIN;
+	round = rdx_holdings_round(op.owner->holdings);
 	err = xfer_op_open(op.session, &op.cred, &open, &opened);
-	rdx_op_end(&op);
 	if (err == 0)
-		*open_id = opened.open_id;
+		*locks = rdx_held_new(op.owner->holdings, op.session, &open.handle, flags, &op.cred,
+			round, opened.open_id);
+	rdx_op_end(&op);
 	return err;
 }
 
 /* Once and for both kinds of lock if the caller may; a lock that its access doesn't allow has been refused. */
-static int open_for_locks(const struct request *request, uint64_t *open_id)
+static int open_for_locks(const struct request *request, struct rdx_held **locks)
 {
-	int err = open_with(request, XFER_OPEN_READ | XFER_OPEN_WRITE, open_id);
+	int err = open_with(request, XFER_OPEN_READ | XFER_OPEN_WRITE, locks);
 
 	if (err == -EACCES || err == -EROFS)
-		err = open_with(request, request->lock.exclusive ? XFER_OPEN_WRITE : XFER_OPEN_READ,
-			open_id);
+		err = open_with(
+			request, request->lock.exclusive ? XFER_OPEN_WRITE : XFER_OPEN_READ, locks);
 	return err;
 }
 
-static int ensure_open(const struct request *request, uint64_t *open_id)
+static int ensure_open(const struct request *request)
 {
+	struct rdx_held *locks = rdx_state_locks(request->state);
 	int err;
 
-	*open_id = rdx_state_lock_id(request->state);
-	if (*open_id)
+	if (locks)
 		return 0;
-	err = open_for_locks(request, open_id);
+	err = open_for_locks(request, &locks);
 	if (err == 0)
-		(void)rdx_state_set_lock_id(request->state, *open_id);
+		(void)rdx_state_set_locks(request->state, locks);
 	return err;
 }
 
 /* --- operations --------------------------------------------------------------------------------- */
 
-static int ask_owner(struct request *request, uint64_t open_id)
+/* Ganesha has forgotten the lock already, and would not come back: so it isn't put off. */
+static void clear(struct request *request)
+{
+	struct rdx_held *locks = request->state ? rdx_state_locks(request->state) : NULL;
+	struct rdx_owner *owner = request->object->volume->owner;
+	struct xfer_session *session;
+
+	request->granted = true;
+	if (!locks)
+		return;
+	session = rdx_owner_acquire(owner);
+	rdx_held_unlock(locks, session, &request->lock);
+	if (session)
+		rdx_owner_release(owner);
+}
+
+static int test_with(struct request *request, uint64_t open_id)
 {
 	struct rdx_object *object = request->object;
 	struct rdx_op op;
@@ -93,54 +112,66 @@ static int ask_owner(struct request *request, uint64_t open_id)
 
 	if (FSAL_IS_ERROR(rdx_op_begin(object->volume, &op)))
 		return -EAGAIN;
-	err = xfer_op_lock(op.session, &op.cred, &object->handle, open_id, request->op,
+	err = xfer_op_lock(op.session, &op.cred, &object->handle, open_id, XFER_LOCK_TEST,
 		&request->lock, &request->granted, &request->conflict);
 	rdx_op_end(&op);
 	return err;
 }
 
-/*
- * Ganesha has forgotten the lock already, and would not come back: so clearing may not be put off. Where it didn't
- * reach the owner the session is gone, and its opens with their locks.
- */
-static int clear(struct request *request, uint64_t open_id)
+/* By the state's open, so that its own locks aren't in its way. */
+static int test(struct request *request)
 {
-	struct rdx_object *object = request->object;
-	struct rdx_op op;
-	int err = -EAGAIN;
+	struct rdx_held *locks = request->state ? rdx_state_locks(request->state) : NULL;
+	uint64_t asked = locks ? rdx_held_open_id(locks) : 0, now;
+	int err = test_with(request, asked);
 
-	if (!FSAL_IS_ERROR(rdx_op_begin_release(object->volume, &op))) {
-		err = xfer_op_lock(op.session, &op.cred, &object->handle, open_id, request->op,
-			&request->lock, &request->granted, &request->conflict);
-		rdx_op_end(&op);
-	}
-	if (err == -EAGAIN || err == -EREMOTEIO || err == -EBADFD) {
-		(void)rdx_state_set_lock_id(request->state, 0);
-		request->granted = true;
-		err = 0;
-	}
+	if (err != -EBADFD)
+		return err;
+	/* Opened again meanwhile, or closed by the owner, with the locks. */
+	now = rdx_held_open_id(locks);
+	return test_with(request, now == asked ? 0 : now);
+}
+
+static int set(struct request *request)
+{
+	struct rdx_op op;
+	int err = ensure_open(request);
+
+	if (err)
+		return err;
+	if (FSAL_IS_ERROR(rdx_op_begin(request->object->volume, &op)))
+		return -EAGAIN;
+	err = rdx_held_lock(rdx_state_locks(request->state), op.session, &op.cred, &request->lock,
+		&request->granted, &request->conflict);
+	rdx_op_end(&op);
 	return err;
 }
 
-/* -EBADFD: the open is gone with an owner that was started again, and its locks are gone with it. */
-static int perform(struct request *request)
+/* -EBADFD: the owner has closed the open, but no lock is lost with it. */
+static int set_anew(struct request *request)
 {
-	uint64_t open_id = request->state ? rdx_state_lock_id(request->state) : 0;
-	int err = 0;
-
-	if (request->op == XFER_LOCK_CLEAR) {
-		request->granted = true;
-		return open_id ? clear(request, open_id) : 0;
-	}
-	if (request->op == XFER_LOCK_SET)
-		err = ensure_open(request, &open_id);
-	return err ? err : ask_owner(request, open_id);
+	rdx_lock_close(&request->object->obj, request->state);
+	return set(request);
 }
 
-static int perform_again(struct request *request)
+static int perform(struct request *request)
 {
-	(void)rdx_state_set_lock_id(request->state, 0);
-	return perform(request);
+	int err = 0;
+
+	switch (request->op) {
+	case XFER_LOCK_CLEAR:
+		clear(request);
+		break;
+	case XFER_LOCK_TEST:
+		err = test(request);
+		break;
+	case XFER_LOCK_SET:
+		err = set(request);
+		if (err == -EBADFD)
+			err = set_anew(request);
+		break;
+	}
+	return err;
 }
 
 static void tell(const struct request *request, fsal_lock_param_t *conflict)
@@ -194,8 +225,6 @@ fsal_status_t rdx_lock_op2(struct fsal_obj_handle *obj, struct state_t *state, v
 	if (param->lock_length > INT64_MAX)
 		return fsalstat(ERR_FSAL_BAD_RANGE, 0);
 	err = perform(&request);
-	if (err == -EBADFD && state)
-		err = perform_again(&request);
 	if (err)
 		return failed(err);
 	tell(&request, conflict);
@@ -204,5 +233,5 @@ fsal_status_t rdx_lock_op2(struct fsal_obj_handle *obj, struct state_t *state, v
 
 void rdx_lock_close(struct fsal_obj_handle *obj, struct state_t *state)
 {
-	rdx_close_at_owner(rdx_object(obj), rdx_state_set_lock_id(state, 0));
+	rdx_give_up(rdx_object(obj), rdx_state_set_locks(state, NULL));
 }

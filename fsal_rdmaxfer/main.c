@@ -40,6 +40,41 @@ struct rdx_module rdx_module = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
+/* --- the module's own thread ------------------------------------------------------------------ */
+
+#define TICK_MS 100
+
+/*
+ * Ganesha tells a module of its end when all requests have been answered, and waits for them without a limit: those
+ * that wait for an owner that is away would keep it for ever. So its flag is looked at.
+ */
+static void *tick(void *arg)
+{
+	struct rdx_module *module = arg;
+	bool ended = false;
+
+	pthread_setname_np(pthread_self(), "rdx-tick");
+	while (!atomic_load(&module->stopping)) {
+		static const struct timespec pause = { .tv_nsec = TICK_MS * 1000000 };
+
+		nanosleep(&pause, NULL);
+		if (!ended && __atomic_load_n(&admin_shutdown, __ATOMIC_RELAXED)) {
+			rdx_owners_close(&module->owners);
+			ended = true;
+		}
+		rdx_owners_tick(&module->owners);
+	}
+	return NULL;
+}
+
+static void stop_ticking(struct rdx_module *module)
+{
+	if (!module->ticking)
+		return;
+	atomic_store(&module->stopping, true);
+	pthread_join(module->ticker, NULL);
+}
+
 /* --- configuration ---------------------------------------------------------------------------- */
 
 static struct config_item_list paths[] = {
@@ -119,6 +154,8 @@ static fsal_status_t init_config(
 	}
 	module->inside_max = workers / 4 > 0 ? workers / 4 : 1;
 	err = create_context(module);
+	if (err == 0)
+		err = -pthread_create(&module->ticker, NULL, tick, module);
 	if (err) {
 		LogCrit(COMPONENT_FSAL,
 			"rdmaxfer can't start: %s; see the messages before, and whether Run_Dir %s "
@@ -126,6 +163,7 @@ static fsal_status_t init_config(
 			strerror(-err), module->run_dir);
 		return fsalstat(ERR_FSAL_SERVERFAULT, -err);
 	}
+	module->ticking = true;
 	display_fsinfo(&module->fsal);
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
@@ -147,6 +185,7 @@ MODULE_INIT void rdx_load(void)
 		return;
 	}
 	glist_init(&rdx_module.owners.list);
+	rdx_module.owners.log = log_to_ganesha;
 	glist_init(&rdx_module.volumes);
 	glist_init(&rdx_module.exports);
 	rdx_module.fsal.m_ops.init_config = init_config;
@@ -159,6 +198,7 @@ MODULE_FINI void rdx_unload(void)
 {
 	if (!rdx_module.fsal.name)
 		return; /* it was refused */
+	stop_ticking(&rdx_module);
 	rdx_owners_destroy(&rdx_module.owners);
 	if (rdx_module.context)
 		xfer_context_destroy(rdx_module.context);

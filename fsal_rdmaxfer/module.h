@@ -20,6 +20,10 @@ struct rdx_module {
 	struct rdx_owners owners;
 	uint32_t inside_max; /* Ganesha's threads that may wait for one owner */
 
+	pthread_t ticker;
+	bool ticking; /* the thread is there */
+	_Atomic bool stopping;
+
 	pthread_mutex_t lock; /* volumes, exports */
 	struct glist_head volumes, exports;
 };

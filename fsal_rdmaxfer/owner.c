@@ -22,7 +22,8 @@ static void owner_add(struct rdx_owners *owners, const char *name, const char *a
 
 	owner->name = gsh_strdup(name);
 	owner->address = gsh_strdup(address);
-	PTHREAD_RWLOCK_init(&owner->lock, NULL);
+	owner->holdings = rdx_holdings_create(name, owners->log);
+	PTHREAD_MUTEX_init(&owner->lock, NULL);
 	glist_add_tail(&owners->list, &owner->link);
 }
 
@@ -75,22 +76,6 @@ int rdx_owners_parse(struct rdx_owners *owners, const char *text, char **reason)
 	return -EINVAL;
 }
 
-void rdx_owners_destroy(struct rdx_owners *owners)
-{
-	struct glist_head *node, *next;
-
-	glist_for_each_safe (node, next, &owners->list) {
-		struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
-
-		rdx_owner_close(owner);
-		glist_del(&owner->link);
-		PTHREAD_RWLOCK_destroy(&owner->lock);
-		gsh_free(owner->name);
-		gsh_free(owner->address);
-		gsh_free(owner);
-	}
-}
-
 struct rdx_owner *rdx_owners_find(struct rdx_owners *owners, const char *name)
 {
 	struct glist_head *node;
@@ -104,50 +89,128 @@ struct rdx_owner *rdx_owners_find(struct rdx_owners *owners, const char *name)
 	return NULL;
 }
 
-int rdx_owner_open(struct rdx_owner *owner, struct xfer_context *context)
+void rdx_owners_destroy(struct rdx_owners *owners)
 {
+	struct glist_head *node, *next;
+
+	rdx_owners_close(owners);
+	glist_for_each_safe (node, next, &owners->list) {
+		struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
+
+		glist_del(&owner->link);
+		rdx_holdings_destroy(owner->holdings);
+		PTHREAD_MUTEX_destroy(&owner->lock);
+		gsh_free(owner->name);
+		gsh_free(owner->address);
+		gsh_free(owner);
+	}
+}
+
+/* --- the session ------------------------------------------------------------------------------ */
+
+static void recover(void *arg, struct xfer_session *session, bool in_time)
+{
+	struct rdx_owner *owner = arg;
+
+	/* In time or not: what others have had meanwhile shows when it is asked for. */
+	(void)in_time;
+	rdx_holdings_recover(owner->holdings, session);
+}
+
+int rdx_owner_enlist(struct rdx_owner *owner, struct xfer_context *context)
+{
+	static const struct xfer_session_ops ops = { .recover = recover };
+	struct xfer_session *session;
 	int err = 0;
 
-	/* Not the other lock, if it can be helped: that would wait for calls that are under way. */
-	if (rdx_owner_acquire(owner)) {
-		rdx_owner_release(owner);
-		return 0;
-	}
-	PTHREAD_RWLOCK_wrlock(&owner->lock);
-	if (owner->session == NULL && !owner->closed)
+	PTHREAD_MUTEX_lock(&owner->lock);
+	if (!owner->session && !owner->closed) {
 		err = xfer_session_open(
-			context, owner->name, owner->address, NULL, NULL, &owner->session);
-	PTHREAD_RWLOCK_unlock(&owner->lock);
+			context, owner->name, owner->address, &ops, owner, &session);
+		if (err == 0)
+			owner->session = session;
+	}
+	if (err == 0)
+		owner->exports++;
+	PTHREAD_MUTEX_unlock(&owner->lock);
 	return err;
 }
 
-void rdx_owner_close(struct rdx_owner *owner)
+/* With the lock held. */
+static void close_session(struct rdx_owner *owner)
 {
-	struct xfer_session *session;
+	static const struct timespec pause = { .tv_nsec = 1000000 };
+	struct xfer_session *session = atomic_exchange(&owner->session, NULL);
 
-	/* The lock waits for those who use the session now. It isn't held while the session is closed:
-	 * completions that this brings come here too, to close files. */
-	PTHREAD_RWLOCK_wrlock(&owner->lock);
-	session = owner->session;
-	owner->session = NULL;
-	owner->closed = true;
-	PTHREAD_RWLOCK_unlock(&owner->lock);
-	if (session != NULL)
-		xfer_session_close(session);
+	if (!session)
+		return;
+	/* Who is inside comes out when his operation fails; then nobody else can be. */
+	xfer_session_end(session);
+	while (atomic_load(&owner->users) > 0)
+		nanosleep(&pause, NULL);
+	xfer_session_close(session);
+	rdx_holdings_forget(owner->holdings);
 }
 
+void rdx_owner_delist(struct rdx_owner *owner)
+{
+	PTHREAD_MUTEX_lock(&owner->lock);
+	if (--owner->exports == 0)
+		close_session(owner);
+	PTHREAD_MUTEX_unlock(&owner->lock);
+}
+
+void rdx_owners_close(struct rdx_owners *owners)
+{
+	struct glist_head *node;
+
+	glist_for_each (node, &owners->list) {
+		struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
+		struct xfer_session *session = rdx_owner_acquire(owner);
+
+		if (!session)
+			continue;
+		xfer_session_end(session);
+		rdx_owner_release(owner);
+	}
+	glist_for_each (node, &owners->list) {
+		struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
+
+		PTHREAD_MUTEX_lock(&owner->lock);
+		owner->closed = true;
+		close_session(owner);
+		PTHREAD_MUTEX_unlock(&owner->lock);
+	}
+}
+
+void rdx_owners_tick(struct rdx_owners *owners)
+{
+	struct glist_head *node;
+
+	glist_for_each (node, &owners->list) {
+		struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
+		struct xfer_session *session = rdx_owner_acquire(owner);
+
+		if (!session)
+			continue;
+		rdx_holdings_tick(owner->holdings, session);
+		rdx_owner_release(owner);
+	}
+}
+
+/* Counted first: who closes the session takes it away, and then waits for those who were counted. */
 struct xfer_session *rdx_owner_acquire(struct rdx_owner *owner)
 {
 	struct xfer_session *session;
 
-	PTHREAD_RWLOCK_rdlock(&owner->lock);
-	session = owner->session;
-	if (session == NULL)
-		PTHREAD_RWLOCK_unlock(&owner->lock);
+	atomic_fetch_add(&owner->users, 1);
+	session = atomic_load(&owner->session);
+	if (!session)
+		rdx_owner_release(owner);
 	return session;
 }
 
 void rdx_owner_release(struct rdx_owner *owner)
 {
-	PTHREAD_RWLOCK_unlock(&owner->lock);
+	atomic_fetch_sub(&owner->users, 1);
 }

@@ -4,25 +4,30 @@
 #define FSAL_RDMAXFER_OWNER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "gsh_list.h"
-#include "xfer/xfer.h"
+#include "held.h"
 
 struct rdx_owner {
 	struct glist_head link; /* in struct rdx_owners */
 	char *name, *address;
-	/* Held for reading while somebody uses the session; a completion callback that runs on the same
-	 * thread may take it once more, so it must prefer readers (glibc's default). */
-	pthread_rwlock_t lock;
-	struct xfer_session *session; /* NULL: not opened yet, or closed for good */
-	bool closed;
+	struct rdx_holdings *holdings;        /* what is open and locked there */
+	struct xfer_session *_Atomic session; /* NULL: not opened yet, or closed */
+	_Atomic uint32_t
+		users; /* between acquire and release; the session is there as long as there are any */
 	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call */
+
+	pthread_mutex_t lock; /* what follows; held while the session is opened or closed */
+	uint32_t exports;     /* that use it */
+	bool closed;          /* for good */
 };
 
 /* The list of the Owners parameter. */
 struct rdx_owners {
 	struct glist_head list;
+	xfer_log_fn log;
 };
 
 /*
@@ -37,13 +42,22 @@ void rdx_owners_destroy(struct rdx_owners *owners);
 /* NULL: the configuration doesn't name it. */
 struct rdx_owner *rdx_owners_find(struct rdx_owners *owners, const char *name);
 
-/* Opens the session unless it is open: an owner that no export uses gets no connection. */
-int rdx_owner_open(struct rdx_owner *owner, struct xfer_context *context);
+/* An export comes: the session is opened with the first, so an owner that no export uses gets no connection. */
+int rdx_owner_enlist(struct rdx_owner *owner, struct xfer_context *context);
 
-/* Closes the session for good: what is outstanding fails. Not from a lane thread. */
-void rdx_owner_close(struct rdx_owner *owner);
+/*
+ * An export goes: the session is closed with the last, so that nothing of it waits for an owner that may never come
+ * back. Not from a lane thread; may take a few seconds.
+ */
+void rdx_owner_delist(struct rdx_owner *owner);
 
-/* The session, to be used until the release, or NULL. Any thread; never waits for an operation. */
+/* Closes all sessions for good, at the same time: what is under way gets 2 s, then it fails. Not from a lane thread. */
+void rdx_owners_close(struct rdx_owners *owners);
+
+/* To be called a few times a second, by a thread that may wait. */
+void rdx_owners_tick(struct rdx_owners *owners);
+
+/* The session, to be used until the release, or NULL. Any thread; never waits. */
 struct xfer_session *rdx_owner_acquire(struct rdx_owner *owner);
 void rdx_owner_release(struct rdx_owner *owner);
 

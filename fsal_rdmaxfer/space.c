@@ -11,7 +11,8 @@
 fsal_status_t rdx_seek2(struct fsal_obj_handle *obj, struct state_t *state, struct io_info *info)
 {
 	struct rdx_object *object = rdx_object(obj);
-	uint64_t open_id, offset = info->io_content.hole.di_offset;
+	uint64_t offset = info->io_content.hole.di_offset;
+	struct rdx_use use;
 	bool hole = info->io_content.what == NFS4_CONTENT_HOLE;
 	struct xfer_found found;
 	struct rdx_op op;
@@ -20,13 +21,18 @@ fsal_status_t rdx_seek2(struct fsal_obj_handle *obj, struct state_t *state, stru
 
 	if (!hole && info->io_content.what != NFS4_CONTENT_DATA)
 		return fsalstat(ERR_FSAL_UNION_NOTSUPP, 0);
-	status = rdx_state_open_id(object, state, FSAL_O_ANY, true, &open_id);
-	if (!FSAL_IS_ERROR(status))
-		status = rdx_op_begin(object->volume, &op);
+	status = rdx_state_use(object, state, FSAL_O_ANY, true, &use);
 	if (FSAL_IS_ERROR(status))
 		return status;
-	err = xfer_op_seek(op.session, &op.cred, &object->handle, open_id, offset, hole, &found);
+	status = rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status)) {
+		(void)rdx_state_used(&use, 0);
+		return status;
+	}
+	err = xfer_op_seek(
+		op.session, &op.cred, &object->handle, use.open_id, offset, hole, &found);
 	rdx_op_end(&op);
+	err = rdx_state_used(&use, err);
 	if (err == 0) {
 		info->io_eof = found.eof;
 		info->io_content.hole.di_offset = found.offset;
@@ -39,18 +45,22 @@ fsal_status_t rdx_fallocate(struct fsal_obj_handle *obj, struct state_t *state, 
 {
 	struct rdx_object *object = rdx_object(obj);
 	struct xfer_opt_attr attr = { 0 };
-	uint64_t open_id;
+	struct rdx_use use;
 	struct rdx_op op;
-	fsal_status_t status = rdx_state_open_id(object, state, FSAL_O_WRITE, false, &open_id);
+	fsal_status_t status = rdx_state_use(object, state, FSAL_O_WRITE, false, &use);
 	int err;
 
-	if (!FSAL_IS_ERROR(status))
-		status = rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
-	err = xfer_op_allocate(
-		op.session, &op.cred, &object->handle, open_id, offset, length, !allocate, &attr);
+	status = rdx_op_begin(object->volume, &op);
+	if (FSAL_IS_ERROR(status)) {
+		(void)rdx_state_used(&use, 0);
+		return status;
+	}
+	err = xfer_op_allocate(op.session, &op.cred, &object->handle, use.open_id, offset, length,
+		!allocate, &attr);
 	rdx_op_end(&op);
+	err = rdx_state_used(&use, err);
 	rdx_object_feed(object, &attr);
 	if (err && !attr.valid)
 		attrcache_drop(object->volume->cache, object->attrs);

@@ -165,8 +165,8 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	return 0;
 }
 
-/* So that nobody waits for WELCOME any more. */
-static void interrupt(struct xfer_session *session)
+/* Its thread does the rest; nobody waits for WELCOME any more. */
+void xfer_session_end(struct xfer_session *session)
 {
 	struct xfer_caller *lanes[XFER_LANES_MAX];
 	unsigned n = 0;
@@ -190,7 +190,7 @@ void xfer_session_close(struct xfer_session *session)
 {
 	assert(!xfer_on_lane_thread());
 	xfer_context_remove(session->context, session);
-	interrupt(session);
+	xfer_session_end(session);
 	pthread_join(session->thread, NULL);
 	pthread_mutex_lock(&session->lock);
 	while (session->calls > 0)

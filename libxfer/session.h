@@ -37,6 +37,7 @@ struct xfer_session_call {
 	enum xfer_call_place place;
 	bool exposed; /* an owner may have executed it in an earlier epoch */
 	bool patient; /* what is given back: it waits for the session as long as that may take */
+	bool hasty;   /* it isn't kept for a session to come up */
 	void *waiter; /* the thread that waits for it, which isn't kept for a session to come up; or NULL */
 	uint64_t parked_ns; /* since when it waits for the session; 0: for a slot only */
 	TAILQ_ENTRY(xfer_session_call) link;

@@ -99,7 +99,7 @@ static bool park(struct xfer_session *session, struct xfer_session_call *call, b
 {
 	struct xfer_session_calls *waiting = &call->share->waiting;
 
-	if (call->waiter || session->state == XFER_SESSION_CLOSING ||
+	if (call->waiter || call->hasty || session->state == XFER_SESSION_CLOSING ||
 		(session->parked >= XFER_SESSION_PARKED && !call->patient))
 		return false;
 	call->place = XFER_CALL_WAITS;
@@ -218,6 +218,7 @@ void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *s
 	call->session = session;
 	call->exposed = false;
 	call->patient = false;
+	call->hasty = false;
 	call->waiter = NULL;
 	call->header = (struct xfer_request_header){
 		.uid = cred->uid,
@@ -255,7 +256,8 @@ static void hand_to(struct xfer_caller *lane, struct xfer_session_call *call)
 static bool admit(
 	struct xfer_session *session, struct xfer_session_call *call, struct xfer_caller **lane)
 {
-	bool recoverer = is_recoverer(session) && !session->broken;
+	/* What isn't waited for may not use up the slots that are kept for this thread. */
+	bool recoverer = call->waiter && is_recoverer(session) && !session->broken;
 
 	call->share = share_of(session, call);
 	if (!is_up(session) && !recoverer)
@@ -347,14 +349,14 @@ void xfer_session_fail_unsettled(struct xfer_session *session, uint32_t proc, in
 	} while (call);
 }
 
-/* With the lock held: a thread's call that waits, and on the way there all others get the time. */
+/* With the lock held: a call that waits and may not be kept, and on the way there all others get the time. */
 static struct xfer_session_call *strand(struct xfer_session *session, uint64_t now_ns)
 {
 	struct xfer_session_call *call;
 
 	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++)
 		TAILQ_FOREACH (call, &session->shares[i].waiting, link) {
-			if (call->waiter)
+			if (call->waiter || call->hasty)
 				return call;
 			session->parked += !call->parked_ns;
 			call->parked_ns = now_ns;

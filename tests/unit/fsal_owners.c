@@ -60,7 +60,7 @@ static void test_no_session_until_opened(void **state)
 	assert_int_equal(rdx_owners_parse(*state, "b=192.0.2.7", &reason), 0);
 	owner = rdx_owners_find(*state, "b");
 	assert_null(rdx_owner_acquire(owner));
-	rdx_owner_close(owner);
+	rdx_owners_close(*state);
 	assert_null(rdx_owner_acquire(owner));
 }
 

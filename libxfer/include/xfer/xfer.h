@@ -92,12 +92,19 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	const struct xfer_session_ops *ops, void *arg, struct xfer_session **session);
 
 /*
+ * Begins the session's end, as xfer_session_close does, and returns at once: who waits for an operation hears of its
+ * end in time, and further ones are refused with -EAGAIN. xfer_session_close has to follow, when nobody uses the
+ * session any more. Any thread.
+ */
+void xfer_session_end(struct xfer_session *session);
+
+/*
  * Ends the session, which takes a few seconds at most: what is under way gets 2 s to end; what isn't settled then fails
  * with -EREMOTEIO, and what was not sent yet with -EAGAIN. Not from a lane thread.
  */
 void xfer_session_close(struct xfer_session *session);
 
-/* Whether requests can be sent now. */
+/* Whether requests can be sent now, by this thread. */
 bool xfer_session_is_up(struct xfer_session *session);
 
 /* The largest payload of one READ or WRITE, in bytes; a constant of the protocol's version. */
@@ -332,6 +339,15 @@ int xfer_op_lock(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *handle, uint64_t open_id, enum xfer_lock_op op,
 	const struct xfer_lock *lock, bool *granted, struct xfer_lock *conflict);
 
+/*
+ * Gives up a lock; as xfer_op_lock, clearing. Never blocks; while the session is down it is kept. done is called once:
+ * 0; -EAGAIN: it was not carried out; else nothing of it is left at the owner. It may be called before this returns,
+ * on any thread, and must not block.
+ */
+void xfer_op_unlock(struct xfer_session *session, const struct xfer_handle *handle,
+	uint64_t open_id, const struct xfer_lock *lock, void (*done)(void *arg, int err),
+	void *arg);
+
 /* --- holes --- */
 
 struct xfer_found {
@@ -385,6 +401,7 @@ struct xfer_io {
 	const struct iovec *iov;
 	int iovcnt; /* 1..XFER_IOV_MAX; together at most XFER_IO_MAX bytes */
 	bool owner_override;
+	bool hasty; /* it isn't kept while the session is down, but ends with -EAGAIN */
 	enum xfer_stability stability; /* WRITE: what is asked */
 	void (*done)(struct xfer_io *io);
 
