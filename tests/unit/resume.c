@@ -535,6 +535,74 @@ static void test_server_ends(void **state)
 	memowner_start(&raw->owner, "b", NULL);
 }
 
+/* --- HELLO in two steps ------------------------------------------------------------------------ */
+
+static struct xfer_request *_Atomic greeting;
+
+static void remember_later(
+	void *owner, const struct xfer_hello_args *hello, struct xfer_request *request)
+{
+	(void)owner;
+	(void)hello;
+	greeting = request;
+}
+
+static int set_up_slow(void **state)
+{
+	struct raw *raw = calloc(1, sizeof(*raw));
+
+	raw->owner.remember = remember_later;
+	greeting = NULL;
+	memowner_start(&raw->owner, "b", NULL);
+	raw->fd = connect_raw(raw);
+	*state = raw;
+	return 0;
+}
+
+static void send_hello(int fd)
+{
+	union xfer_args args = { .hello = {
+					 .limits = xfer_own_limits, .node = "a", .owner = "b" } };
+
+	send_call(fd, RAW_XID, XFER_PROC_HELLO, &args, 0, 0);
+	for (int i = 0; i < 5000 && !greeting; i++)
+		usleep(1000);
+	assert_non_null(greeting);
+}
+
+static void test_hello_that_takes_its_time(void **state)
+{
+	struct raw *raw = *state;
+
+	send_hello(raw->fd);
+	send_call(raw->fd, RAW_XID, XFER_PROC_HELLO, NULL, 0, 0);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	send_call(raw->fd, RAW_XID, XFER_PROC_ATTACH, NULL, 0, 0);
+	expect_accept_stat(raw->fd, GARBAGE_ARGS);
+	expect_alive(raw->fd);
+	xfer_request_welcome(greeting);
+	assert_int_equal(expect_reply(raw->fd, RAW_XID), XFER_ST_OK);
+	send_write(raw->fd, 5, 3, 1);
+	assert_int_equal(expect_reply(raw->fd, 5), XFER_ST_OK);
+}
+
+static void test_gone_before_welcome(void **state)
+{
+	struct raw *raw = *state;
+
+	send_hello(raw->fd);
+	close(raw->fd);
+	raw->fd = connect_raw(raw);
+	usleep(50000);
+	xfer_request_welcome(greeting);
+	usleep(50000);
+	expect_alive(raw->fd);
+	memowner_stop(&raw->owner);
+	assert_int_equal(raw->owner.peers_gone, 0); /* no session began */
+	memset(&raw->owner, 0, sizeof(raw->owner));
+	memowner_start(&raw->owner, "b", NULL);
+}
+
 static void test_status(void **state)
 {
 	struct raw *raw = *state;
@@ -615,6 +683,7 @@ static void test_answers_fit(void **state)
 }
 
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, raw_set_up, raw_tear_down)
+#define SLOW(name)  cmocka_unit_test_setup_teardown(name, set_up_slow, raw_tear_down)
 #define SHORT(name) cmocka_unit_test_setup_teardown(name, set_up_short, raw_tear_down)
 
 int main(void)
@@ -640,6 +709,8 @@ int main(void)
 		TEST(test_end),
 		TEST(test_another_process_of_the_node),
 		TEST(test_server_ends),
+		SLOW(test_hello_that_takes_its_time),
+		SLOW(test_gone_before_welcome),
 		TEST(test_status),
 		cmocka_unit_test(test_answers_fit),
 	};

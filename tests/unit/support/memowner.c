@@ -318,6 +318,7 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 		.peer_gone = peer_gone,
 		.status = status,
 		.write_verifier = write_verifier,
+		.remember = owner->remember,
 		.began = began,
 		.recovered = recovered,
 		.cancel = cancel };

@@ -18,6 +18,8 @@ struct memowner {
 
 	/* what a test sets before it starts it */
 	unsigned keep_ms; /* 0: as long as ever */
+	void (*remember)(
+		void *owner, const struct xfer_hello_args *hello, struct xfer_request *request);
 
 	/* what a test sets before it connects */
 	uint32_t admit_status;
