@@ -56,18 +56,35 @@ __attribute__((format(printf, 2, 3))) static void explain(
 
 /* --- lanes ------------------------------------------------------------------------------------ */
 
+/* With the lock held: nothing of the lane is used any more. */
+static void lane_gone(struct xfer_session *session)
+{
+	session->open_lanes--;
+	pthread_cond_broadcast(&session->changed);
+}
+
 /* A lane has ended: so has the epoch. Lane thread. */
 static void lane_closed(void *user, struct xfer_caller *caller, int err, const char *why)
 {
 	struct xfer_session *session = user;
+	bool recovering;
 
 	(void)caller;
 	pthread_mutex_lock(&session->lock);
 	if (!session->reason[0])
 		snprintf(session->reason, sizeof(session->reason), "%s (%s)", why, strerror(-err));
 	session->broken = true;
-	session->open_lanes--;
-	pthread_cond_broadcast(&session->changed);
+	recovering = session->state == XFER_SESSION_RECOVERING;
+	/* The session may not go before this thread is done with it. */
+	if (!recovering)
+		lane_gone(session);
+	pthread_mutex_unlock(&session->lock);
+	if (!recovering)
+		return;
+	/* The session's thread may wait for an operation on another one. */
+	xfer_session_close_lanes(session, -ENOTCONN, "another connection of the session has ended");
+	pthread_mutex_lock(&session->lock);
+	lane_gone(session);
 	pthread_mutex_unlock(&session->lock);
 }
 
@@ -144,7 +161,8 @@ static void fill_hello(struct xfer_session *session, struct xfer_hello_args *hel
 	hello->features_optional = XFER_FEATURES;
 	memcpy(hello->boot_id, context->boot_id, sizeof(hello->boot_id));
 	memcpy(hello->kernel_boot_id, context->kernel_boot_id, sizeof(hello->kernel_boot_id));
-	hello->session_id = session->session_id;
+	/* One whose recovery was interrupted is given up: what it has made again would be in its own way. */
+	hello->session_id = session->recovered ? session->session_id : 0;
 	snprintf(hello->node, sizeof(hello->node), "%s", context->node);
 	snprintf(hello->owner, sizeof(hello->owner), "%s", session->owner);
 	hello->limits = xfer_own_limits;
@@ -188,7 +206,6 @@ static void adopt_welcome(struct xfer_session *session, const struct xfer_hello_
 	session->session_id = welcome->session_id;
 	session->epoch = welcome->epoch;
 	session->limits = welcome->limits;
-	/* A recovery that was interrupted is begun again. */
 	if (welcome->standing != XFER_STANDING_RESUMED)
 		session->recovered = first;
 	xfer_session_set_verifier(session, welcome->write_verifier);
@@ -223,8 +240,7 @@ static int say_hello(struct connector *connector)
 	err = check_welcome(connector, &results.hello);
 	if (err)
 		return err;
-	if (results.hello.standing != XFER_STANDING_RESUMED)
-		connector->in_time = results.hello.standing == XFER_STANDING_RECOVER;
+	connector->in_time = results.hello.standing == XFER_STANDING_RECOVER;
 	pthread_mutex_lock(&session->lock);
 	adopt_welcome(session, &results.hello);
 	pthread_mutex_unlock(&session->lock);

@@ -165,25 +165,35 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	return 0;
 }
 
+void xfer_session_close_lanes(struct xfer_session *session, int err, const char *why)
+{
+	struct xfer_caller *lanes[XFER_LANES_MAX];
+	unsigned n;
+
+	pthread_mutex_lock(&session->lock);
+	for (n = 0; n < session->nlanes; n++) {
+		lanes[n] = session->lanes[n];
+		xfer_caller_ref(lanes[n]);
+	}
+	pthread_mutex_unlock(&session->lock);
+	while (n > 0) {
+		xfer_caller_close(lanes[--n], err, why);
+		xfer_caller_unref(lanes[n]);
+	}
+}
+
 /* Its thread does the rest; nobody waits for WELCOME any more. */
 void xfer_session_end(struct xfer_session *session)
 {
-	struct xfer_caller *lanes[XFER_LANES_MAX];
-	unsigned n = 0;
+	bool up;
 
 	pthread_mutex_lock(&session->lock);
-	if (session->state != XFER_SESSION_UP)
-		for (n = 0; n < session->nlanes; n++) {
-			lanes[n] = session->lanes[n];
-			xfer_caller_ref(lanes[n]);
-		}
+	up = session->state == XFER_SESSION_UP || session->state == XFER_SESSION_CLOSING;
 	session->state = XFER_SESSION_CLOSING;
 	pthread_cond_broadcast(&session->changed);
 	pthread_mutex_unlock(&session->lock);
-	while (n > 0) {
-		xfer_caller_close(lanes[--n], -ECANCELED, "the session is closed");
-		xfer_caller_unref(lanes[n]);
-	}
+	if (!up)
+		xfer_session_close_lanes(session, -ECANCELED, "the session is closed");
 }
 
 void xfer_session_close(struct xfer_session *session)

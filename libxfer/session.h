@@ -35,9 +35,10 @@ struct xfer_session_call {
 	struct xfer_session *session;
 	struct xfer_share *share; /* its volume's */
 	enum xfer_call_place place;
-	bool exposed; /* an owner may have executed it in an earlier epoch */
-	bool patient; /* what is given back: it waits for the session as long as that may take */
-	bool hasty;   /* it isn't kept for a session to come up */
+	bool exposed;  /* an owner may have executed it in an earlier epoch */
+	bool recovers; /* from within struct xfer_session_ops.recover: it ends with its connection */
+	bool patient;  /* what is given back: it waits for the session as long as that may take */
+	bool hasty;    /* it isn't kept for a session to come up */
 	void *waiter; /* the thread that waits for it, which isn't kept for a session to come up; or NULL */
 	uint64_t parked_ns; /* since when it waits for the session; 0: for a slot only */
 	TAILQ_ENTRY(xfer_session_call) link;
@@ -56,6 +57,9 @@ int xfer_session_call(struct xfer_session_call *call);
 
 /* Any thread; never blocks. */
 void xfer_session_submit(struct xfer_session_call *call);
+
+/* Gives the present lanes up; their calls end on them. Any thread. */
+void xfer_session_close_lanes(struct xfer_session *session, int err, const char *why);
 
 /* --- for the thread that makes the session's connections ---------------------------------------- */
 

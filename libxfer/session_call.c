@@ -177,7 +177,8 @@ static bool survives(struct xfer_session *session, struct xfer_session_call *cal
 {
 	session->broken =
 		true; /* so that nothing more is handed to the lanes, of which this is the first to know */
-	if ((err == -EREMOTEIO || call->exposed) && session->state != XFER_SESSION_CLOSING) {
+	if (!call->recovers && (err == -EREMOTEIO || call->exposed) &&
+		session->state != XFER_SESSION_CLOSING) {
 		call->place = XFER_CALL_UNSETTLED;
 		call->exposed = true;
 		TAILQ_INSERT_TAIL(&session->unsettled, call, link);
@@ -204,6 +205,9 @@ static void session_done(struct xfer_call *caller_call, int err)
 	pthread_mutex_unlock(&session->lock);
 	if (lives)
 		return;
+	/* The owner forgets what a session has done that was not recovered. */
+	if (lost && call->recovers)
+		err = -EAGAIN;
 	if (!lost)
 		xfer_session_pump(session);
 	complete(session, call, outcome(call, err));
@@ -260,6 +264,7 @@ static bool admit(
 	bool recoverer = call->waiter && is_recoverer(session) && !session->broken;
 
 	call->share = share_of(session, call);
+	call->recovers = recoverer && call->waiter;
 	if (!is_up(session) && !recoverer)
 		return park(session, call, false);
 	/* Nobody waits for the recoverer's slot: it is one of those that are kept for it. */

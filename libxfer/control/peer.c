@@ -144,19 +144,21 @@ static bool same_process(const struct xfer_peer *peer, const uint8_t boot_id[16]
 	return memcmp(peer->boot_id, boot_id, sizeof(peer->boot_id)) == 0;
 }
 
-/* With the lock held: whether a process that came later is the node's now. */
+/* With the lock held: whether the node has begun another session since. */
 static bool superseded(const struct xfer_peer *peer)
 {
 	const struct xfer_peer *other;
 
 	LIST_FOREACH (other, &peer->peers->list, link)
-		if (other->number > peer->number && strcmp(other->node, peer->node) == 0 &&
-			!same_process(other, peer->boot_id))
+		if (other->number > peer->number && strcmp(other->node, peer->node) == 0)
 			return true;
 	return false;
 }
 
-/* With the lock held: a process of the node says HELLO, so what earlier ones have left is of no use. */
+/*
+ * With the lock held: a node says HELLO, so what earlier processes of it have left is of no use, nor what its own
+ * process has given up.
+ */
 static void supersede(
 	struct xfer_peers *peers, const struct xfer_hello_args *hello, struct xfer_peer_list *ended)
 {
@@ -165,7 +167,8 @@ static void supersede(
 	for (peer = LIST_FIRST(&peers->list); peer; peer = next) {
 		next = LIST_NEXT(peer, link);
 		if (peer->connections == 0 && strcmp(peer->node, hello->node) == 0 &&
-			!same_process(peer, hello->boot_id))
+			!(same_process(peer, hello->boot_id) &&
+				peer->session_id == hello->session_id))
 			take_out(peer, ended);
 	}
 }
@@ -397,7 +400,7 @@ static struct xfer_peer *find_or_begin(
 		res->limits = peer->limits;
 	}
 	pthread_mutex_unlock(&peers->lock);
-	bury(peers, &ended, "another process of the node has taken its place");
+	bury(peers, &ended, "the node has another one");
 	return peer;
 }
 
@@ -507,7 +510,7 @@ void xfer_peer_disconnected(
 	pthread_mutex_unlock(&peers->lock);
 	if (last && peers->service->epoch_ended)
 		peers->service->epoch_ended(peers->owner, peer);
-	bury(peers, &ended, "another process of the node has taken its place");
+	bury(peers, &ended, "the node has another one");
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -340,6 +340,8 @@ static void test_parked_calls(void **state)
 static struct {
 	_Atomic unsigned calls, in_time;
 	_Atomic int inside, outside; /* what GETATTR says to this thread and to another one */
+	bool cut;                    /* the first time */
+	_Atomic int after_cut;
 } recovery;
 
 static void *ask_outside(void *arg)
@@ -351,12 +353,32 @@ static void *ask_outside(void *arg)
 	return NULL;
 }
 
+static void *cut_later(void *arg)
+{
+	usleep(50000);
+	cut(arg);
+	return NULL;
+}
+
 static void recover(void *arg, struct xfer_session *session, bool in_time)
 {
 	struct fixture *f = arg;
 	struct xfer_attr attr;
 	pthread_t other;
 
+	if (recovery.cut) {
+		struct xfer_opt_attr dir_attr, object;
+
+		f->owner.hold = true;
+		pthread_create(&other, NULL, cut_later, session);
+		recovery.after_cut =
+			xfer_op_unlink(session, &cred, &f->handle, "name", &dir_attr, &object);
+		pthread_join(other, NULL);
+		f->owner.hold = false;
+		recovery.cut = false;
+		recovery.calls++;
+		return;
+	}
 	recovery.inside = xfer_op_getattr(session, &cred, &f->handle, &attr);
 	pthread_create(&other, NULL, ask_outside, f);
 	pthread_join(other, NULL);
@@ -413,6 +435,31 @@ static void test_recovery(void **state)
 	assert_int_equal(recovery.in_time, 1);
 	assert_int_equal(recovery.inside, 0);
 	assert_int_equal(recovery.outside, -EAGAIN);
+	tear_down(&f);
+}
+
+/* The connection ends while opens are made again: that operation ends, too, and everything is made once more. */
+static void test_interrupted_recovery(void **state)
+{
+	struct fixture f;
+	struct wait_io write;
+	uint8_t data[10] = "again";
+	uint64_t first;
+
+	(void)state;
+	lose_owner(&f, &write, data, sizeof(data));
+	first = f.session->session_id;
+	recovery.cut = true;
+	succeed(&f, XFER_STANDING_RECOVER, false);
+	assert_int_equal(io_wait(&write), 0);
+	assert_true(wait_for(session_up, f.session));
+	assert_int_equal(recovery.after_cut, -EAGAIN);
+	assert_int_equal(recovery.calls, 2);
+	assert_int_equal(recovery.in_time, 1);
+	assert_int_equal(recovery.inside, 0);
+	assert_int_equal(f.owner.recovered, 1);
+	assert_int_equal(f.owner.peers_gone, 1); /* the session that was given up */
+	assert_true(f.session->session_id != first);
 	tear_down(&f);
 }
 
@@ -494,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_exactly_once),
 		cmocka_unit_test(test_parked_calls),
 		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_interrupted_recovery),
 		cmocka_unit_test(test_recovery_of_what_is_unknown),
 		cmocka_unit_test(test_recovery_too_late),
 		cmocka_unit_test(test_cancel),

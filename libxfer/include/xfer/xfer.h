@@ -76,7 +76,7 @@ struct xfer_session_ops {
 	/*
 	 * The owner has forgotten what this session had open and locked: its process is another one, or it didn't hear
 	 * of us for too long. Open ids of before mean nothing any more. Runs on the session's own thread, which may
-	 * wait; operations from within are carried out, all others wait or are refused until it returns. in_time:
+	 * wait; operations from within are carried out, all others wait or are refused until it returns. When the connection ends they end with -EAGAIN, and recover is called once more, for yet another session. in_time:
 	 * nobody else could lock or change anything since; else locks may have been lost to others.
 	 */
 	void (*recover)(void *arg, struct xfer_session *session, bool in_time);
