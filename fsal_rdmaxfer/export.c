@@ -20,6 +20,7 @@ struct rdx_export {
 	/* the FSAL block */
 	char *owner_name, *volume_name;
 	uint32_t volume_id; /* 0: from the name */
+	bool v3_unstable;   /* a reload may change it */
 };
 
 static struct rdx_export *rdx_export(struct fsal_export *export)
@@ -32,6 +33,7 @@ static struct config_item items[] = {
 	CONF_ITEM_STR("Owner", 1, XFER_NODE_MAX, NULL, rdx_export, owner_name),
 	CONF_ITEM_STR("Volume", 1, XFER_NODE_MAX, NULL, rdx_export, volume_name),
 	CONF_ITEM_UI32("Volume_Id", 0, UINT32_MAX, 0, rdx_export, volume_id),
+	CONF_ITEM_BOOL("V3_Unstable", false, rdx_export, v3_unstable),
 	CONFIG_EOL,
 };
 
@@ -242,8 +244,15 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 			"Export %s: Owner, Volume and Volume_Id can't be changed while it is exported: "
 			"remove the export and add it again",
 			export_path());
+	else if (read)
+		__atomic_store_n(&export->v3_unstable, updated.v3_unstable, __ATOMIC_RELAXED);
 	lower_preferred();
 	return read && same ? fsalstat(ERR_FSAL_NO_ERROR, 0) : fsalstat(ERR_FSAL_INVAL, EINVAL);
+}
+
+bool rdx_export_v3_unstable(struct fsal_export *export)
+{
+	return __atomic_load_n(&rdx_export(export)->v3_unstable, __ATOMIC_RELAXED);
 }
 
 /*

@@ -16,6 +16,8 @@ struct transfer {
 	struct xfer_io io;
 	struct rdx_object *object;
 	bool write;
+	bool noted; /* its end has to be, under `key` */
+	struct unstable_key key;
 	struct rdx_use use;
 	fsal_async_cb done;
 	struct fsal_io_arg *arg;
@@ -61,12 +63,23 @@ static void submit(struct transfer *transfer)
 	rdx_owner_release(owner);
 }
 
+static void note_end(const struct transfer *transfer)
+{
+	const struct xfer_io *io = &transfer->io;
+
+	if (transfer->noted)
+		unstable_written(transfer->object->volume->unstable, &transfer->key, io->offset,
+			io->count,
+			io->result == 0 && io->committed == XFER_UNSTABLE ? io->verifier : NULL);
+}
+
 static void transferred(struct xfer_io *io)
 {
 	struct transfer *transfer = container_of(io, struct transfer, io);
 	struct fsal_io_arg *arg = transfer->arg;
 
 	io->result = rdx_state_used(&transfer->use, io->result);
+	note_end(transfer);
 	rdx_object_feed(transfer->object, &io->attr);
 	if (io->result == 0) {
 		arg->io_amount = io->count;
@@ -83,13 +96,35 @@ static void transferred(struct xfer_io *io)
 
 /* --- submission ------------------------------------------------------------------------------- */
 
-/*
- * Ganesha's NFSv3 answers with a verifier of its own, which tells nobody that the owner has lost unstable data:
- * so it is written stable.
- */
-static enum xfer_stability stability(const struct fsal_io_arg *arg)
+/* Of a request over NFSv3. */
+static struct unstable_key client_key(const struct rdx_object *object)
 {
-	return arg->fsal_stable || op_ctx->nfs_vers == NFS_V3 ? XFER_FILE_SYNC : XFER_UNSTABLE;
+	const struct sockaddr_storage *address =
+		(const struct sockaddr_storage *)op_ctx->caller_addr;
+	struct unstable_key key = { .handle = object->handle };
+
+	if (address && address->ss_family == AF_INET)
+		memcpy(key.client, &((const struct sockaddr_in *)address)->sin_addr, 4);
+	else if (address && address->ss_family == AF_INET6)
+		memcpy(key.client, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+	return key;
+}
+
+/*
+ * Ganesha's NFSv3 answers with a verifier of its own, which tells nobody that the owner has lost unstable data: so it
+ * is written stable, or noted, so that COMMIT can tell.
+ */
+static void choose_stability(struct transfer *transfer)
+{
+	transfer->io.stability = transfer->arg->fsal_stable ? XFER_FILE_SYNC : XFER_UNSTABLE;
+	if (transfer->arg->fsal_stable || op_ctx->nfs_vers != NFS_V3)
+		return;
+	transfer->key = client_key(transfer->object);
+	if (rdx_export_v3_unstable(op_ctx->fsal_export))
+		transfer->noted =
+			unstable_begin(transfer->object->volume->unstable, &transfer->key);
+	if (!transfer->noted)
+		transfer->io.stability = XFER_FILE_SYNC;
 }
 
 static struct transfer *transfer_new(struct rdx_object *object, const struct rdx_op *op,
@@ -144,7 +179,7 @@ static void start(struct fsal_obj_handle *obj, bool write, bool bypass, fsal_asy
 	/* When a session comes back the lock may be another's, so nothing is kept for that that comes under one. */
 	transfer->io.hasty = use.guard != NULL;
 	if (write)
-		transfer->io.stability = stability(arg);
+		choose_stability(transfer);
 	arg->io_amount = 0;
 	submit(transfer);
 	rdx_op_end(&op);
@@ -173,21 +208,37 @@ fsal_status_t rdx_io_advise(struct fsal_obj_handle *obj, struct io_hints *hints)
 	return fsalstat(ERR_FSAL_NOTSUPP, 0);
 }
 
-/* The verifier reaches the client by get_write_verifier. */
+static int ask_to_commit(
+	struct rdx_object *object, const struct rdx_op *op, uint64_t offset, uint64_t count)
+{
+	struct unstable_key key = { 0 };
+	struct unstable_commit noted = { 0 };
+	struct xfer_opt_attr attr = { 0 };
+	uint8_t verifier[8];
+	int err;
+
+	if (op_ctx->nfs_vers == NFS_V3) {
+		key = client_key(object);
+		unstable_commit_begin(object->volume->unstable, &key, &noted);
+	}
+	err = xfer_op_commit(
+		op->session, &op->cred, &object->handle, 0, offset, count, verifier, &attr);
+	rdx_object_feed(object, &attr);
+	return unstable_commit_end(
+		object->volume->unstable, &key, &noted, offset, count, err, verifier);
+}
+
+/* With NFSv4 the verifier reaches the client by get_write_verifier, with NFSv3 its change is an error. */
 fsal_status_t rdx_commit2(struct fsal_obj_handle *obj, off_t offset, size_t len)
 {
 	struct rdx_object *object = rdx_object(obj);
-	struct xfer_opt_attr attr = { 0 };
-	uint8_t verifier[8];
 	struct rdx_op op;
 	fsal_status_t status = rdx_op_begin(object->volume, &op);
 	int err;
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	err = xfer_op_commit(
-		op.session, &op.cred, &object->handle, 0, (uint64_t)offset, len, verifier, &attr);
+	err = ask_to_commit(object, &op, (uint64_t)offset, len);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &attr);
 	return rdx_status(err);
 }

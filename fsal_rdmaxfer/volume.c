@@ -3,6 +3,9 @@
 
 #include "volume.h"
 
+#define UNSTABLE_MAX                                                                               \
+	16384 /* files times NFSv3 clients with uncommitted data; further ones are written stable */
+
 /* With the module's lock held. */
 static struct rdx_volume *find(uint32_t id)
 {
@@ -29,6 +32,7 @@ static struct rdx_volume *volume_new(struct rdx_owner *owner, const char *name, 
 	volume->id = id;
 	volume->name = gsh_strdup(name);
 	volume->cache = cache;
+	volume->unstable = unstable_create(UNSTABLE_MAX);
 	glist_add_tail(&rdx_module.volumes, &volume->link);
 	return volume;
 }
@@ -68,6 +72,7 @@ void rdx_volume_put(struct rdx_volume *volume)
 	if (!last)
 		return;
 	attrcache_destroy(volume->cache);
+	unstable_destroy(volume->unstable);
 	gsh_free(volume->name);
 	gsh_free(volume);
 }

@@ -5,6 +5,7 @@
 
 #include "attrcache.h"
 #include "module.h"
+#include "unstable.h"
 
 /*
  * MDCACHE shares an object between all exports of a file system and keeps it when the export goes that
@@ -17,6 +18,7 @@ struct rdx_volume {
 	uint32_t id;
 	char *name;
 	struct attrcache *cache;
+	struct unstable *unstable; /* what NFSv3 clients have not committed */
 	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call about it */
 };
 
