@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# files.py -- what a file system has to answer, for linear.py: names, links, blocks of files
+"""Operations, their arguments and their answers; an object is "f..." (a file) or "d..." (a directory), whatever its
+handle is; "/..." is a directory that is always there:
+
+    lookup dir name                    object, NOENT
+    getattr object                     [nlink, size] of a file, "dir"
+    read file block                    its value; 0: a hole; END: behind the end
+    write file block value             OK
+    create dir name, mkdir dir name    the new object, EXIST
+    rename dir name dir name           OK, NOENT, NOTEMPTY, ...
+    unlink, rmdir, remove  dir name    OK, NOENT, NOTEMPTY, ...; remove is NFSv4's, of anything
+    link file dir name                 OK, EXIST
+    readdir dir                        list of names
+
+STALE is the answer to everything about an object that is gone. A file without a name may live on where somebody has it
+open, so it may be read and written, but never be told to have a link. Of the errors that apply any one may be given.
+
+No RFC makes READDIR atomic: each name by itself has to be there, or not, at some moment between call and return; expand()
+makes of one READDIR such a question for each name that the history knows.
+
+The object of a CREATE without an answer is known when the first LOOKUP finds it; until then it has a name of its own."""
+
+ROOT = "/"
+END = "END"
+BLOCK = 8
+GONE = frozenset({"STALE", "NOENT"})
+MAKES = {"create": "f", "mkdir": "d"}
+REMOVES = ("unlink", "rmdir", "remove")
+CHANGES = ("write", "rename", "link", *MAKES, *REMOVES)
+
+
+def is_error(result):
+    return isinstance(result, str) and result.isupper() and result not in ("OK", END)
+
+
+class Tree:
+    """names: (directory, name) to object; data: (file, block) to value. Never changed."""
+
+    __slots__ = ("names", "data", "key", "hash")
+
+    def __init__(self, names, data):
+        self.names, self.data = names, data
+        self.key = frozenset(names.items()), frozenset(data.items())
+        self.hash = hash(self.key)
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self is other or self.hash == other.hash and self.key == other.key
+
+    def with_names(self, changes):
+        """changes: (directory, name) to object or None. What a file that goes contains is forgotten."""
+        names = {place: thing for place, thing in {**self.names, **changes}.items() if thing}
+        there = set(names.values())
+        return Tree(names, {place: value for place, value in self.data.items() if place[0] in there})
+
+    def with_block(self, file, block, value):
+        return Tree(self.names, {**self.data, (file, block): value})
+
+    def renamed(self, thing, new):
+        """With another name for an object itself."""
+        def other(one):
+            return new if one == thing else one
+        return Tree({(other(directory), name): other(one) for (directory, name), one in self.names.items()},
+                    {(other(file), block): value for (file, block), value in self.data.items()})
+
+    def has(self, thing):
+        return thing.startswith(ROOT) or thing in self.names.values()
+
+    def links(self, file):
+        return sum(thing == file for thing in self.names.values())
+
+    def size(self, file):
+        return max((block + 1 for one, block in self.data if one == file), default=0) * BLOCK
+
+    def empty(self, directory):
+        return all(where != directory for where, _ in self.names)
+
+    def above(self, directory):
+        """The directory itself and all above it."""
+        while directory:
+            yield directory
+            directory = next((where for (where, _), thing in self.names.items() if thing == directory), None)
+
+
+def missing(tree, *directories):
+    return GONE if any(not tree.has(directory) for directory in directories) else frozenset()
+
+
+def is_dir(thing):
+    return thing.startswith(("d", ROOT))
+
+
+# Each takes a state and an operation and returns the errors that it may give, and the state after success (None: it
+# can't succeed, or not with this answer).
+
+
+def lookup(tree, op):
+    directory, name = op.args
+    found = tree.names.get((directory, name))
+    if found and found[1] == "?" and isinstance(op.result, str) and op.result[0] == found[0] and not tree.has(op.result):
+        return frozenset(), tree.renamed(found, op.result)
+    if found:
+        return frozenset(), tree if op.result == found else None
+    return missing(tree, directory) | {"NOENT"}, None
+
+
+def getattr_(tree, op):
+    thing, = op.args
+    if not tree.has(thing):
+        return GONE, tree if thing[0] == "f" and isinstance(op.result, list) and op.result[0] == 0 else None
+    right = "dir" if is_dir(thing) else [tree.links(thing), tree.size(thing)]
+    return frozenset(), tree if op.result == right else None
+
+
+def read(tree, op):
+    file, block = op.args
+    if not tree.has(file):
+        return GONE, tree
+    value = tree.data.get((file, block), 0 if block * BLOCK < tree.size(file) else END)
+    return frozenset(), tree if op.result == value else None
+
+
+def write(tree, op):
+    file, block, value = op.args
+    if not tree.has(file):
+        return GONE, tree
+    return frozenset(), tree.with_block(file, block, value)
+
+
+def make(tree, op):
+    directory, name = op.args
+    errors = missing(tree, directory)
+    if (directory, name) in tree.names:
+        errors |= {"EXIST", "ISDIR"} if is_dir(tree.names[directory, name]) else {"EXIST"}
+    new = op.result or f"{MAKES[op.kind]}?{op.call}"
+    return errors, tree.with_names({(directory, name): new}) if not errors and not tree.has(new) else None
+
+
+def rename(tree, op):
+    old, new = op.args[:2], op.args[2:]
+    errors = missing(tree, old[0], new[0])
+    source, target = tree.names.get(old), tree.names.get(new)
+    if not source:
+        return errors | {"NOENT"}, None
+    if is_dir(source) and source in tree.above(new[0]):
+        errors |= {"INVAL"}
+    if target and is_dir(source) != is_dir(target):
+        errors |= {"EXIST", "ISDIR", "NOTDIR"}
+    if target and target != source and is_dir(target) and not tree.empty(target):
+        errors |= {"NOTEMPTY", "EXIST"}
+    if errors or source == target:
+        return errors, None if errors else tree
+    return errors, tree.with_names({old: None, new: source})
+
+
+def remove(tree, op):
+    directory, name = op.args
+    found = tree.names.get((directory, name))
+    if not found:
+        return missing(tree, directory) | {"NOENT"}, None
+    errors = frozenset()
+    if is_dir(found) and op.kind == "unlink":
+        errors |= {"ISDIR"}
+    if not is_dir(found) and op.kind == "rmdir":
+        errors |= {"NOTDIR"}
+    if is_dir(found) and not tree.empty(found):
+        errors |= {"NOTEMPTY", "EXIST"}
+    return errors, None if errors else tree.with_names({(directory, name): None})
+
+
+def link(tree, op):
+    file, directory, name = op.args
+    errors = missing(tree, directory, file)
+    if (directory, name) in tree.names:
+        errors |= {"EXIST"}
+    return errors, None if errors else tree.with_names({(directory, name): file})
+
+
+def listed(tree, op):
+    return frozenset(), tree if op.result == (op.args in tree.names) else None
+
+
+def readdir(tree, op):
+    """What is left of it by expand(): the error of a directory that is gone."""
+    return missing(tree, *op.args), None
+
+
+STEPS = {"lookup": lookup, "getattr": getattr_, "read": read, "write": write, "rename": rename, "link": link,
+         "listed": listed, "readdir": readdir, **dict.fromkeys(MAKES, make), **dict.fromkeys(REMOVES, remove)}
+
+
+class Files:
+    """linear.py's model; at first there are the directories "/..." with nothing in them."""
+
+    initial = Tree({}, {})
+
+    @staticmethod
+    def step(tree, op):
+        errors, after = STEPS[op.kind](tree, op)
+        if op.result is None:
+            return after or tree
+        if is_error(op.result):
+            return tree if op.result in errors else None
+        return after
+
+    @staticmethod
+    def changes(op):
+        return op.kind in CHANGES and not is_error(op.result)
+
+    @staticmethod
+    def telling(operations):
+        """LOOKUPs that tell the object of a CREATE without an answer."""
+        made = {op.result for op in operations if op.kind in MAKES}
+        return {op for op in operations if op.kind == "lookup" and not is_error(op.result) and op.result not in made}
+
+    @staticmethod
+    def footprint(op):
+        """Names by their directory, and objects; the directories that are always there are nobody's."""
+        places = {op.args[:2]} if op.kind in ("lookup", "listed", *MAKES, *REMOVES) else set()
+        if op.kind == "rename":
+            places = {op.args[:2], op.args[2:]}
+        if op.kind == "link":
+            places = {op.args[1:]}
+        things = {directory for directory, _ in places if not directory.startswith(ROOT)}
+        if op.kind in ("getattr", "read", "write", "link", "readdir"):
+            things.add(op.args[0])
+        if op.kind in ("lookup", *MAKES) and op.result and not is_error(op.result):
+            things.add(op.result)
+        return places | things
+
+    @staticmethod
+    def expand(history):
+        known = sorted({place for op in history for place in Files.footprint(op) if isinstance(place, tuple)})
+        operations = []
+        for op in history:
+            if op.kind == "readdir" and isinstance(op.result, list):
+                operations += [op.changed(kind="listed", args=place, result=place[1] in op.result)
+                               for place in known if place[0] == op.args[0]]
+            else:
+                operations.append(op)
+        return operations
