@@ -201,25 +201,28 @@ class Story:
         self.needed = model.telling(operations)
 
     def shrink(self):
-        size = len(self.operations)
-        while size:
-            for at in reversed(range(0, len(self.operations), size)):
-                self.relax(at, at + size)
-            size //= 2
+        for relaxed in (self.forgotten, self.uncertain):
+            size = len(self.operations)
+            while size:
+                for at in reversed(range(0, len(self.operations), size)):
+                    self.relax(relaxed, at, at + size)
+                size //= 2
         story = [op for op in self.operations if not op.maybe]
         return Violation(story, self.total - len(story))
 
-    def relax(self, start, stop):
+    def relax(self, relaxed, start, stop):
         """self.operations[start:stop], if the others are enough."""
-        relaxed = [self.relaxed(op) for op in self.operations[start:stop]]
-        operations = self.operations[:start] + [op for op in relaxed if op] + self.operations[stop:]
-        if relaxed != self.operations[start:stop] and self.is_violation(operations):
+        old = self.operations[start:stop]
+        new = [relaxed(op) for op in old]
+        operations = self.operations[:start] + [op for op in new if op] + self.operations[stop:]
+        if new != old and self.is_violation(operations):
             self.operations = operations
 
-    def relaxed(self, op):
-        if op.maybe or op in self.needed:
-            return op
-        return op.changed(maybe=True) if self.model.changes(op) else None
+    def forgotten(self, op):
+        return op if self.model.changes(op) or op in self.needed else None
+
+    def uncertain(self, op):
+        return op.changed(maybe=True) if self.model.changes(op) and not op.maybe else op
 
     def is_violation(self, operations):
         try:

@@ -106,13 +106,13 @@ class Tape:
 
 
 class Connection:
-    """One TCP connection. Not for several threads."""
+    """One TCP connection. Not for several threads. sent_ns, answered_ns: CLOCK_MONOTONIC around the last exchange."""
 
     def __init__(self, address, port, tape, timeout=TIMEOUT_SECONDS):
         self.tape = tape
         self.timeout = timeout
         self.xid = 0 if tape.replaying else int.from_bytes(os.urandom(4), "big")
-        self.socket = None
+        self.socket = self.sent_ns = self.answered_ns = None
         if not tape.replaying:
             self.socket = socket.create_connection((address, port), timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -151,11 +151,13 @@ class Connection:
             return self.tape.next(prog, vers, proc)
         reply = None
         deadline = time.monotonic() + self.timeout
+        self.sent_ns = time.monotonic_ns()
         try:
             self.send_record(request)
             while reply is None:
                 record = self.receive_record()
                 if record[:4] == struct.pack(">I", self.xid) or time.monotonic() > deadline:
+                    self.answered_ns = time.monotonic_ns()
                     reply = record[4:]
         except (ConnectionError, BrokenPipeError) as problem:
             raise RpcError("CLOSED", str(problem)) from problem
