@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "integration")]
 from patient import Patience  # noqa: E402  it finds the suite's modules
 import nfs3  # noqa: E402
-from files import BLOCK, CHANGES, END, is_dir  # noqa: E402
+from files import BLOCK, CHANGES, END, ERRORS, TORN, is_dir, is_error  # noqa: E402
 from linear import Operation, unanswered  # noqa: E402
 from nfs4 import (ANONYMOUS, CLOSE, CREATE, CURRENT, FILE_SYNC, GETATTR, GETFH, LINK, LOOKUP, NUMBER_OF,  # noqa: E402
                   PUTFH, READ, READDIR, REMOVE, RENAME, RESULT_CONFIRM, SAVEFH, STATUS, WRITE, create)
@@ -84,7 +84,7 @@ class Client:
 
     def __init__(self, name, patience, version):
         self.name, self.patience, self.version = name, patience, version
-        self.env = None
+        self.env, self.owner = None, 0
         self.connect()
 
     def begin(self, objects, faulty):
@@ -119,9 +119,11 @@ class Client:
                 return None
             elif result == "LOST":
                 lost.append(self.sent)
+            elif is_error(result) and result not in ERRORS:
+                break
             else:
                 return self.note(kind, args, result, lost)
-        raise Failed(f"{self.name}: {kind} {args} is answered {result} for {PATIENCE_SECONDS} s")
+        raise Failed(f"{self.name}: {kind} {args} is answered {result}")
 
     def attempt(self, kind, args):
         self.seen = []
@@ -168,7 +170,7 @@ class Client:
 
     @staticmethod
     def value(data):
-        return int.from_bytes(data, "big") if len(data) == BLOCK else "TORN" if data else END
+        return int.from_bytes(data, "big") if len(data) == BLOCK else TORN if data else END
 
 
 class Client3(Client):
@@ -292,7 +294,7 @@ class Client4(Client):
         if env.minor:
             reply = self.ask("GETFH", PUTFH(handle), env.open_op(name, how=how), GETFH(), CLOSE(0, CURRENT))
         else:
-            owner = env.client.owner(b"owner")
+            owner = env.client.owner(b"owner %d" % self.owner)
             reply = self.reply("GETFH", lambda: env.sequenced([owner], PUTFH(handle), env.open_op(name, owner, how=how),
                                                               GETFH()))
             self.close(reply["OPEN"].copy(handle=reply["GETFH"].object, owner=owner))
@@ -304,7 +306,7 @@ class Client4(Client):
                 opened.stateid = self.env.confirm(opened).expect("NFS4_OK")["OPEN_CONFIRM"].open_stateid
             self.env.close_file(opened)
         except (Failed, RpcError):
-            self.env.client.owners.clear()  # its sequence number isn't known any more
+            self.owner += 1  # this one's sequence number isn't known any more
 
     def mkdir(self, directory, name):
         handle, name = self.place(directory, name)

@@ -5,7 +5,7 @@ handle is; "/..." is a directory that is always there:
 
     lookup dir name                    object, NOENT
     getattr object                     [nlink, size] of a file, "dir"
-    read file block                    its value; 0: a hole; END: behind the end
+    read file block                    its value; 0: a hole; END: behind the end (TORN: half of it, which never fits)
     write file block value             OK
     create dir name, mkdir dir name    the new object, EXIST
     rename dir name dir name           OK, NOENT, NOTEMPTY, ...
@@ -16,15 +16,19 @@ handle is; "/..." is a directory that is always there:
 STALE is the answer to everything about an object that is gone. A file without a name may live on where somebody has it
 open, so it may be read and written, but never be told to have a link. Of the errors that apply any one may be given.
 
+Ganesha looks at what NFSv3's REMOVE and RMDIR are about before it removes the name, in two steps: what it removes may be
+of the other type, if it came there in between.
+
 No RFC makes READDIR atomic: each name by itself has to be there, or not, at some moment between call and return; expand()
 makes of one READDIR such a question for each name that the history knows.
 
 The object of a CREATE without an answer is known when the first LOOKUP finds it; until then it has a name of its own."""
 
 ROOT = "/"
-END = "END"
+END, TORN = "END", "TORN"
 BLOCK = 8
 GONE = frozenset({"STALE", "NOENT"})
+ERRORS = GONE | {"EXIST", "ISDIR", "NOTDIR", "NOTEMPTY", "INVAL", TORN}
 MAKES = {"create": "f", "mkdir": "d"}
 REMOVES = ("unlink", "rmdir", "remove")
 CHANGES = ("write", "rename", "link", *MAKES, *REMOVES)
@@ -161,14 +165,11 @@ def remove(tree, op):
     found = tree.names.get((directory, name))
     if not found:
         return missing(tree, directory) | {"NOENT"}, None
-    errors = frozenset()
-    if is_dir(found) and op.kind == "unlink":
-        errors |= {"ISDIR"}
-    if not is_dir(found) and op.kind == "rmdir":
-        errors |= {"NOTDIR"}
-    if is_dir(found) and not tree.empty(found):
-        errors |= {"NOTEMPTY", "EXIST"}
-    return errors, None if errors else tree.with_names({(directory, name): None})
+    full = is_dir(found) and not tree.empty(found)
+    errors = {"NOTEMPTY", "EXIST"} if full else frozenset()
+    if op.kind != "remove" and is_dir(found) != (op.kind == "rmdir"):
+        errors |= {"ISDIR"} if is_dir(found) else {"NOTDIR"}
+    return errors, None if full else tree.with_names({(directory, name): None})
 
 
 def link(tree, op):

@@ -15,7 +15,7 @@ The model of what is tested is an object with
     step(state, op)    the state after op, `state` itself if op changes nothing, or None if op can't answer so
     footprint(op)      the objects of op; operations without a common one, through others, neither, are independent
     expand(ops)        the operations, with several in place of one that needs several moments (files.py: READDIR)
-    changes(op)        whether it does, if it answered so
+    changes(op)        whether it can, if it answered so
     telling(ops)       the operations that change nothing, but without which others couldn't be understood
 
 An operation whose client got no answer may be done at any time after its call, or never: `maybe`, and it returns
@@ -26,7 +26,7 @@ import json
 
 FOREVER = float("inf")
 LIMIT = 200_000
-STORY_LIMIT = 1_000
+STORY_LIMIT = 5_000
 
 
 class GaveUp(Exception):
@@ -92,7 +92,7 @@ class Search:
         return False
 
     def successors(self, first, done, past, state):
-        """In the order in which they are to be tried. What changes nothing and fits now, and makes it too late for
+        """In the order in which they are to be tried. What never changes anything and fits now, and makes it too late for
         nothing, may as well be done now."""
         deadline, found = FOREVER, []
         for i in range(first, len(self.musts)):
@@ -105,7 +105,7 @@ class Search:
             after = self.model.step(state, op)
             if after is not None:
                 config = self.after_must(first, done, past, i, after)
-                if after is state and config[2] == past:
+                if not self.model.changes(op) and after is state and config[2] == past:
                     return [config]
                 found.append((op.ret, i, config))
         self.wall = max(self.wall, deadline)

@@ -97,6 +97,13 @@ class ByHand(unittest.TestCase):
     def test_a_rename_to_itself(self):
         self.good(op(2, 3, "link f1 /0 b", "OK"), op(4, 5, "rename /0 a /0 b", "OK"), op(6, 7, "lookup /0 a", "f1"))
 
+    def test_a_rename_that_may_change_nothing(self):
+        """It has two links of one file, unless the UNLINK comes first."""
+        history = op(2, 3, "link f1 /0 b", "OK"), op(4, 9, "rename /0 a /0 b", "OK"), op(4, 9, "unlink /0 b", "OK")
+        self.good(*history, op(10, 11, "lookup /0 b", "NOENT"), op(12, 13, "lookup /0 a", "f1"))
+        self.good(*history, op(10, 11, "lookup /0 b", "f1"), op(12, 13, "lookup /0 a", "NOENT"))
+        self.bad(*history, op(10, 11, "lookup /0 b", "f1"), op(12, 13, "lookup /0 a", "f1"))
+
     def test_a_name_after_an_unlink(self):
         unlink = op(2, 3, "unlink /0 a", "OK")
         self.bad(unlink, op(4, 5, "lookup /0 a", "f1"), story=[2, 4])
