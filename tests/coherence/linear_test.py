@@ -15,6 +15,7 @@ from linear import FOREVER, GaveUp, Operation  # noqa: E402
 
 CLIENTS, OPERATIONS = 8, 200
 CORRUPTED = 150
+SMALL, SMALL_OPERATIONS = 80, 60
 CAUGHT_PERCENT = 80
 SECONDS = 1.0
 
@@ -210,7 +211,7 @@ class Execution:
         ret = self.free[client] = moment + self.random.expovariate(1 / 30)
         if call > moment:
             call, ret = moment, max(moment, ret)
-        kind = self.random.choice(sorted(set(STEPS) - {"listed"}))
+        kind = self.random.choice([*sorted(set(STEPS) - {"listed"}), "create", "lookup", "read"])
         done = Operation(f"client{client}", kind, self.arguments(kind, call), call, ret)
         self.tree, done = self.answer(done)
         if self.random.random() * 100 < self.lost_percent and Files.changes(done):
@@ -225,7 +226,9 @@ class Execution:
         directories = ["/0", "/1", *(thing for thing in known if thing[0] == "d")]
         place = self.random.choice(directories[-4:]), self.random.choice("abc")
         other = self.random.choice(directories[-4:]), self.random.choice("abc")
-        file = self.random.choice([thing for thing in known if thing[0] == "f"][-4:])
+        files = [thing for thing in known if thing[0] == "f"]
+        there = [thing for thing in files if self.tree.has(thing)]
+        file = self.random.choice(there if there and self.random.randrange(5) else files[-4:])
         block = self.random.randrange(2)
         if kind in ("read", "write"):
             return (file, block) if kind == "read" else (file, block, self.random.randrange(1, 100))
@@ -269,6 +272,24 @@ def corrupted(history, generator):
     return history
 
 
+def has_order(history):
+    """The definition, without anything clever."""
+    failed = set()
+
+    def goes_on(tree, left):
+        deadline = min((one.ret for one in left if not one.maybe), default=None)
+        if deadline is None:
+            return True
+        for one in left:
+            after = Files.step(tree, one) if one.call <= deadline else None
+            if after is not None and (after, left - {one}) not in failed:
+                if goes_on(after, left - {one}):
+                    return True
+                failed.add((after, left - {one}))
+        return False
+    return goes_on(Files.initial, frozenset(Files.expand(history)))
+
+
 class AtRandom(unittest.TestCase):
     def test_executions_pass(self):
         for seed in range(40):
@@ -287,6 +308,18 @@ class AtRandom(unittest.TestCase):
             caught += linear.unexplained(Files, history) is not None
         print(f"{caught} of {CORRUPTED} wrong answers are caught", file=sys.stderr)
         self.assertGreaterEqual(100 * caught, CAUGHT_PERCENT * CORRUPTED)
+
+    def test_it_agrees_with_the_definition(self):
+        wrong = 0
+        for seed in range(SMALL):
+            history = Execution(seed, SMALL_OPERATIONS, lost_percent=5).history
+            if seed % 2:
+                history = corrupted(history, random.Random(seed))
+            with self.subTest(seed=seed):
+                right = has_order(history)
+                wrong += not right
+                self.assertEqual(linear.unexplained(Files, history) is None, right)
+        self.assertGreater(wrong, SMALL // 4)
 
     def test_it_is_fast(self):
         for operations in (OPERATIONS, CLIENTS * OPERATIONS):
