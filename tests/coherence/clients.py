@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # clients.py -- raw NFS clients that note what they ask, when, and what they are told, as linear.py's operations
-"""client.do("rename", "/0", "a", "/1", "b") does one operation of files.py's by one call (or COMPOUND), and appends it to
-client.history, with the times around the call that was answered. Attributes that come along in the answer are noted as
-a GETATTR of their own. DELAY and JUKEBOX are asked again: they say that nothing was done. When the connection ends, the
-client connects again, for as long as it takes, and
+"""client.do("rename", "/0", "a", "/1", "b") does one operation of files.py's by one call (or COMPOUND), appends it to
+client.history, with the times around the call that was answered. Attributes that come along in the answer are noted
+as a GETATTR of their own. What is answered DELAY, JUKEBOX or GRACE is asked again: it wasn't done. When the connection
+ends, the client connects again, for as long as it takes, and
 
 - asks again what changes nothing;
 - sends a WRITE again, which then may have been done twice until it is answered;
@@ -19,7 +19,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "integration")]
-from patient import Patience  # noqa: E402  it finds the suite's modules
+import patient  # noqa: E402,F401  it finds the suite's modules
 import nfs3  # noqa: E402
 from files import BLOCK, CHANGES, END, ERRORS, TORN, is_dir, is_error  # noqa: E402
 from linear import Operation, unanswered  # noqa: E402
@@ -34,7 +34,7 @@ from xdr import Record  # noqa: E402
 PATIENCE_SECONDS = 60
 PAUSE_SECONDS = 0.01
 LISTING = 8192
-AGAIN = ("JUKEBOX", "DELAY")
+AGAIN = ("JUKEBOX", "DELAY", "GRACE")
 FORGOTTEN = ("STALE_CLIENTID", "EXPIRED", "BADSESSION", "DEADSESSION", "BAD_STATEID", "STALE_STATEID")
 FOUND = ["type", "numlinks", "size"]
 
@@ -79,8 +79,8 @@ class Objects:
 
 
 class Client:
-    """One of NFS's versions at one point of contact. Subclasses have a method for each kind of operation: it returns the
-    result, or raises Refused, or RpcError."""
+    """One of NFS's versions at one point of contact. Subclasses have a method for each kind of operation: it returns
+    the result, or raises Refused, or RpcError."""
 
     def __init__(self, name, patience, version):
         self.name, self.patience, self.version = name, patience, version
@@ -254,7 +254,9 @@ class Client4(Client):
     def reply(self, main, ask):
         try:
             reply = self.timed(self.connection(), ask)
-        except Failed as problem:  # SEQUENCE
+        except Failed as problem:  # SEQUENCE fails
+            if not problem.status:
+                raise
             raise Refused(problem.status.removeprefix("NFS4ERR_")) from problem
         if not any(one.resop == NUMBER_OF[main] and one.status == 0 for one in reply.results):
             raise Refused(STATUS.name(reply.status).removeprefix("NFS4ERR_"))

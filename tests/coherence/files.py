@@ -13,16 +13,16 @@ handle is; "/..." is a directory that is always there:
     link file dir name                 OK, EXIST
     readdir dir                        list of names
 
-STALE is the answer to everything about an object that is gone. A file without a name may live on where somebody has it
-open, so it may be read and written, but never be told to have a link. Of the errors that apply any one may be given.
+STALE is the answer to everything about an object that is gone. A file without a name may live on where somebody has
+it open, so it may be read and written, but never be told to have a link. Of the errors that apply any may be given.
 
-Ganesha looks at what NFSv3's REMOVE and RMDIR are about before it removes the name, in two steps: what it removes may be
-of the other type, if it came there in between.
+Ganesha looks at what NFSv3's REMOVE and RMDIR are about before it removes the name, in two steps: what it removes may
+be of the other type, if it came there in between.
 
-No RFC makes READDIR atomic: each name by itself has to be there, or not, at some moment between call and return; expand()
-makes of one READDIR such a question for each name that the history knows.
+No RFC makes READDIR atomic: each name by itself has to be there, or not, at some moment between call and return;
+expand() makes of one READDIR such a question for each name that the history knows.
 
-The object of a CREATE without an answer is known when the first LOOKUP finds it; until then it has a name of its own."""
+The object of a CREATE without an answer is known when a LOOKUP finds it; until then it has a name of its own, "f?..."."""
 
 ROOT = "/"
 END, TORN = "END", "TORN"
@@ -104,7 +104,7 @@ def is_dir(thing):
 def lookup(tree, op):
     directory, name = op.args
     found = tree.names.get((directory, name))
-    if found and found[1] == "?" and isinstance(op.result, str) and op.result[0] == found[0] and not tree.has(op.result):
+    if found and found[1] == "?" and op.result[0] == found[0] and not tree.has(op.result):
         return frozenset(), tree.renamed(found, op.result)
     if found:
         return frozenset(), tree if op.result == found else None

@@ -92,8 +92,8 @@ class Search:
         return False
 
     def successors(self, first, done, past, state):
-        """In the order in which they are to be tried. What never changes anything and fits now, and makes it too late for
-        nothing, may as well be done now."""
+        """In the order in which they are to be tried. What never changes anything and fits now, and makes it too late
+        for nothing, may as well be done now."""
         deadline, found = FOREVER, []
         for i in range(first, len(self.musts)):
             op = self.musts[i]
@@ -234,7 +234,8 @@ class Story:
 def to_json(history):
     """A line per operation."""
     def entry(op):
-        return json.dumps([op.client, op.kind, op.args, op.call, None if op.ret == FOREVER else op.ret, op.result, op.maybe])
+        ret = None if op.ret == FOREVER else op.ret
+        return json.dumps([op.client, op.kind, op.args, op.call, ret, op.result, op.maybe])
     return "[\n" + ",\n".join(map(entry, history)) + "\n]\n"
 
 

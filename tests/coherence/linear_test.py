@@ -10,7 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import linear  # noqa: E402
-from files import BLOCK, END, MAKES, STEPS, Files, is_dir, is_error, missing  # noqa: E402
+from files import BLOCK, END, MAKES, STEPS, Files, is_dir, is_error  # noqa: E402
 from linear import FOREVER, GaveUp, Operation  # noqa: E402
 
 CLIENTS, OPERATIONS = 8, 200
@@ -110,7 +110,8 @@ class ByHand(unittest.TestCase):
         self.bad(unlink, op(4, 5, "lookup /0 a", "f1"), story=[2, 4])
         self.bad(unlink, op(4, 5, "unlink /0 a", "OK"))
         self.bad(unlink, op(4, 5, "create /0 a", "EXIST"), story=[2, 4])
-        self.good(unlink, op(4, 5, "lookup /0 a", "NOENT"), op(4, 5, "read f1 0", "STALE"), op(6, 7, "create /0 a", "f2"))
+        self.good(unlink, op(4, 5, "lookup /0 a", "NOENT"), op(4, 5, "read f1 0", "STALE"),
+                  op(6, 7, "create /0 a", "f2"))
 
     def test_one_of_two_creates(self):
         for second in ("OK", "f2"):
@@ -125,8 +126,9 @@ class ByHand(unittest.TestCase):
 
     def test_directories(self):
         made = op(0, 1, "mkdir /0 s", "d1"), op(2, 3, "create d1 x", "f2")
-        self.good(*made, op(4, 5, "rmdir /0 s", "NOTEMPTY"), op(6, 7, "unlink d1 x", "OK"), op(8, 9, "rmdir /0 s", "OK"),
-                  op(10, 11, "create d1 x", "STALE"), op(10, 11, "lookup d1 x", "NOENT"), op(10, 11, "readdir d1", "STALE"))
+        self.good(*made, op(4, 5, "rmdir /0 s", "NOTEMPTY"), op(6, 7, "unlink d1 x", "OK"),
+                  op(8, 9, "rmdir /0 s", "OK"), op(10, 11, "create d1 x", "STALE"),
+                  op(10, 11, "lookup d1 x", "NOENT"), op(10, 11, "readdir d1", "STALE"))
         self.bad(*made, op(4, 5, "rmdir /0 s", "OK"))
         self.bad(*made, op(4, 5, "rename /0 s d1 t", "OK"))
         self.bad(*made, op(4, 5, "getattr d1", "STALE"))
@@ -232,7 +234,8 @@ class Execution:
         block = self.random.randrange(2)
         if kind in ("read", "write"):
             return (file, block) if kind == "read" else (file, block, self.random.randrange(1, 100))
-        return {"getattr": (file,), "rename": place + other, "link": (file, *place), "readdir": place[:1]}.get(kind, place)
+        return {"getattr": (file,), "rename": place + other, "link": (file, *place),
+                "readdir": place[:1]}.get(kind, place)
 
     def answer(self, asked):
         """The state after it, and it with its answer."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # mounts.py -- plain|uncached DIRECTORY DIRECTORY: what is done in one mount of a directory is seen in the other
-"""Each check has a name and does many rounds: it changes something by way of one mount and looks by way of the other, in
-turns. Between changes it looks, too, so that there is something old to be cached.
+"""Each check has a name and does many rounds: it changes something by way of one mount and looks by way of the other,
+in turns. Between changes it looks, too, so that there is something old to be cached.
 
-On plain mounts: close-to-open, what is read after an open is what was written before the last close. On mounts that cache
-neither attributes nor names: everything, at once. Prints a line per check; exits with 1 if anything was old."""
+On plain mounts: close-to-open, what is read after an open is what was written before the last close. On mounts that
+cache neither attributes nor names: everything, at once. Prints a line per check; exits with 1 if anything was old."""
 import os
 import sys
 import time
@@ -101,8 +101,9 @@ def restricted(here, there, number):
     return os.stat(f"{there}/mode").st_mode & 0o777 == 0o600 | number
 
 
-CHECKS = {"plain": (rewritten, appended, shortened),
-          "uncached": (rewritten, appended, shortened, created, unlinked, renamed, replaced, remade, linked, restricted)}
+CONTENTS = (rewritten, appended, shortened)
+CHECKS = {"plain": CONTENTS,
+          "uncached": (*CONTENTS, created, unlinked, renamed, replaced, remade, linked, restricted)}
 
 
 def failures(check, mounts):
