@@ -218,6 +218,12 @@ class Files:
         return {op for op in operations if op.kind == "lookup" and not is_error(op.result) and op.result not in made}
 
     @staticmethod
+    def visible(operations):
+        """Nobody sees a WRITE to a file at which nobody looks."""
+        looked = {op.args[0] for op in operations if op.kind in ("getattr", "read")}
+        return [op for op in operations if op.kind != "write" or op.args[0] in looked]
+
+    @staticmethod
     def footprint(op):
         """Names by their directory, and objects; the directories that are always there are nobody's."""
         places = {op.args[:2]} if op.kind in ("lookup", "listed", *MAKES, *REMOVES) else set()

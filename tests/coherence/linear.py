@@ -17,6 +17,7 @@ The model of what is tested is an object with
     expand(ops)        the operations, with several in place of one that needs several moments (files.py: READDIR)
     changes(op)        whether it can, if it answered so
     telling(ops)       the operations that change nothing, but without which others couldn't be understood
+    visible(ops)       the operations without those whose changes none of them can see
 
 An operation whose client got no answer may be done at any time after its call, or never: `maybe`, and it returns
 FOREVER. The search is bounded: who gives up raises GaveUp, which says nothing about the history."""
@@ -201,14 +202,19 @@ class Story:
         self.needed = model.telling(operations)
 
     def shrink(self):
-        for relaxed in (self.forgotten, self.uncertain):
-            size = len(self.operations)
-            while size:
-                for at in reversed(range(0, len(self.operations), size)):
-                    self.relax(relaxed, at, at + size)
-                size //= 2
+        self.relax_all(self.forgotten)
+        self.operations = self.model.visible(self.operations)
+        self.relax_all(self.uncertain)
         story = [op for op in self.operations if not op.maybe]
         return Violation(story, self.total - len(story))
+
+    def relax_all(self, relaxed):
+        """Many at once, if possible."""
+        size = len(self.operations)
+        while size:
+            for at in reversed(range(0, len(self.operations), size)):
+                self.relax(relaxed, at, at + size)
+            size //= 2
 
     def relax(self, relaxed, start, stop):
         """self.operations[start:stop], if the others are enough."""
