@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, os.pardir, "integration")]
 import patient  # noqa: E402,F401  it finds the suite's modules
 import nfs3  # noqa: E402
-from files import BLOCK, CHANGES, END, ERRORS, TORN, is_dir, is_error  # noqa: E402
+from files import BLOCK, CHANGES, END, TORN, is_dir  # noqa: E402
 from linear import Operation, unanswered  # noqa: E402
 from nfs4 import (ANONYMOUS, CLOSE, CREATE, CURRENT, FILE_SYNC, GETATTR, GETFH, LINK, LOOKUP, NUMBER_OF,  # noqa: E402
                   PUTFH, READ, READDIR, REMOVE, RENAME, RESULT_CONFIRM, SAVEFH, STATUS, WRITE, create)
@@ -119,8 +119,6 @@ class Client:
                 return None
             elif result == "LOST":
                 lost.append(self.sent)
-            elif is_error(result) and result not in ERRORS:
-                break
             else:
                 return self.note(kind, args, result, lost)
         raise Failed(f"{self.name}: {kind} {args} is answered {result}")

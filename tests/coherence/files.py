@@ -28,7 +28,6 @@ ROOT = "/"
 END, TORN = "END", "TORN"
 BLOCK = 8
 GONE = frozenset({"STALE", "NOENT"})
-ERRORS = GONE | {"EXIST", "ISDIR", "NOTDIR", "NOTEMPTY", "INVAL", TORN}
 MAKES = {"create": "f", "mkdir": "d"}
 REMOVES = ("unlink", "rmdir", "remove")
 CHANGES = ("write", "rename", "link", *MAKES, *REMOVES)

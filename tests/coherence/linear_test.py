@@ -52,6 +52,9 @@ class ByHand(unittest.TestCase):
         self.good(op(2, 3, "write f1 0 7", "OK"), op(4, 5, "read f1 0", 7), op(4, 5, "read f1 1", END),
                   op(4, 5, "getattr f1", [1, BLOCK]))
 
+    def test_an_error_that_nothing_explains(self):
+        self.bad(op(2, 3, "write f1 0 7", "OK"), op(4, 5, "read f1 0", "IO"), op(6, 7, "read f1 0", 7), story=[4])
+
     def test_a_hole(self):
         self.good(op(2, 3, "write f1 1 7", "OK"), op(4, 5, "read f1 0", 0), op(4, 5, "getattr f1", [1, 2 * BLOCK]))
 
