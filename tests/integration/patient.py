@@ -87,6 +87,8 @@ KINDS = {"v3": Patient3, "v40": Patient40, "v41": Patient41, "v42": Patient41}
 class Patience:
     """Makes clients of one export. What is answered DELAY is counted by version, in all processes."""
 
+    kinds = KINDS
+
     def __init__(self, server, nfs_port, mount_port, export):
         self.target = Target(server, int(nfs_port), int(mount_port), export, f"patient-{os.getpid()}")
         self.counts = {version: multiprocessing.Value("Q", 0) for version in KINDS}
@@ -101,7 +103,7 @@ class Patience:
 
     def client(self, version):
         """A new client with a new connection; .home is the export's root."""
-        env = KINDS[version](self.target, version, Blank())
+        env = self.kinds[version](self.target, version, Blank())
         env.count = lambda: self.count(version)
         env.open()
         if version == "v3":

@@ -44,9 +44,14 @@ xfer_install() {
 	}
 }
 
-# xfer_build SOURCE BUILD [CMAKE_OPTION...]: configures and builds, with progress.
+# xfer_build SOURCE BUILD [CMAKE_OPTION...] [-- TARGET...]: configures and builds, with progress.
 xfer_build() {
-	local source=$1 build=$2
+	local source=$1 build=$2 options=() targets=()
 	shift 2
-	cmake -S "$source" -B "$build" "$@" && cmake --build "$build" -j "$(nproc)"
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	[ $# -lt 2 ] || targets=(--target "${@:2}")
+	cmake -S "$source" -B "$build" "${options[@]}" && cmake --build "$build" -j "$(nproc)" "${targets[@]}"
 }

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# kills.py -- clients write while daemons are killed; then the checker looks at all that they saw (tests/fault/kills)
+import argparse
+import collections
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from clients import Failed, Lasting, TESTS  # noqa: E402
+from checker import CUT, KERNEL, POC, PROCESS, SHUTDOWN, check  # noqa: E402
+
+VERSIONS = ("v3", "v40", "v41")
+BLOCKS, BLOCK_BYTES = 16, 4096
+NAMES = 4
+PROGRESS_SECONDS = 30
+MOST_SHOWN = 20
+
+# How one of them is done: tests/cluster's commands, with what is started again.
+HITS = {
+    PROCESS: (["kill", "owner1", "--process"], ["start", "owner1"]),
+    KERNEL: (["kill", "owner1"], ["start", "owner1"]),
+    POC: (["kill", "poc1"], ["start", "poc1", "--alone"]),
+    SHUTDOWN: (["term", "poc1"], ["start", "poc1", "--alone"]),
+    CUT: (["cut", "owner1"], None),
+}
+
+
+# --- blocks ------------------------------------------------------------------------------------------
+
+
+def block_of(file, number, seq):
+    """A block says whose it is, and nothing else."""
+    head = struct.pack(">4sIIQ", b"kill", file, number, seq)
+    body = (head * (BLOCK_BYTES // len(head) + 1))[:BLOCK_BYTES - 4]
+    return body + struct.pack(">I", zlib.crc32(body))
+
+
+def seq_of(data, file, number):
+    """The write that a block comes from; None: it is none of this block's."""
+    if len(data) != BLOCK_BYTES or zlib.crc32(data[:-4]) != struct.unpack(">I", data[-4:])[0]:
+        return None
+    mark, its_file, its_number, seq = struct.unpack(">4sIIQ", data[:20])
+    return seq if (mark, its_file, its_number) == (b"kill", file, number) else None
+
+
+# --- what clients do ---------------------------------------------------------------------------------
+
+
+class Stopped(Exception):
+    """The test is over."""
+
+
+class Run:
+    """What all threads share."""
+
+    def __init__(self):
+        self.history = []
+        self.stop = threading.Event()
+        self.hits = 0  # how often daemons were hit
+        self.broken = []  # what ended a thread
+
+    def add(self, record):
+        self.history.append(record)
+
+
+class Writer(threading.Thread):
+    """One client: its file, its names, one call after the other."""
+
+    def __init__(self, run, lasting, version, number, seed):
+        super().__init__(name=f"{version}-{number}", daemon=True)
+        self.run_, self.number, self.version = run, number, version
+        self.random = random.Random(f"{seed}-{number}")
+        self.client = lasting.client(version)
+        self.seq = 0
+        self.unsynced = {}  # block: (number, verifier) of what a COMMIT has to settle
+        self.names = {f"{self.name}-{i}": False for i in range(NAMES)}
+
+    def record(self, op, act, **fields):
+        """One call; its answer, or None when it failed."""
+        record, got = {"op": op, "client": self.name, "begin": time.monotonic(), "status": "OK", **fields}, None
+        try:
+            got = act()
+        except Failed as problem:
+            record["status"] = problem.status or str(problem)
+        record["end"] = time.monotonic()
+        return record, got
+
+    def done(self, record):
+        self.run_.add(record)
+
+    def write(self, number, stable, seq=None):
+        """seq: of what is sent again, because it may be lost."""
+        if seq is None:
+            self.seq += 1
+            seq = self.seq
+        data = block_of(self.number, number, seq)
+        record, got = self.record("write", lambda: self.client.write(number * BLOCK_BYTES, data, stable),
+                                  file=self.number, block=number, seq=seq)
+        committed, verf = got or (False, b"")
+        self.done({**record, "committed": committed, "verf": verf.hex()})
+        if got and not committed:
+            self.unsynced[number] = seq, verf
+        elif got:
+            self.unsynced.pop(number, None)
+
+    def commit(self):
+        """Until nothing is left that could be lost; what another verifier answers for is written again."""
+        while self.unsynced:
+            record, verf = self.record("commit", self.client.commit, file=self.number)
+            self.done({**record, "verf": (verf or b"").hex()})
+            if verf is None:
+                return
+            lost = {number: seq for number, (seq, under) in self.unsynced.items() if under != verf}
+            self.unsynced = {}
+            for number, seq in lost.items():
+                self.write(number, False, seq)
+
+    def read(self):
+        record, data = self.record("read", lambda: self.client.read(0, BLOCKS * BLOCK_BYTES), file=self.number)
+        blocks = {number: seq_of(data[number * BLOCK_BYTES:(number + 1) * BLOCK_BYTES], self.number, number)
+                  for number in range(BLOCKS)} if data is not None else {}
+        self.done({**record, "blocks": blocks})
+
+    def change_name(self):
+        name = self.random.choice(list(self.names))
+        if not self.names[name]:
+            record, _got = self.record("mkdir", lambda: self.client.mkdir(name.encode()), name=name)
+            self.names[name] = record["status"] in ("OK", "EXIST")
+        elif (free := [other for other, there in self.names.items() if there is False]) and self.random.random() < 0.5:
+            to = self.random.choice(free)
+            record, _got = self.record("rename", lambda: self.client.rename(name.encode(), to.encode()), name=name, to=to)
+            done = record["status"] == "OK"
+            self.names[name], self.names[to] = False if done else None, done or None
+        else:
+            record, _got = self.record("rmdir", lambda: self.client.rmdir(name.encode()), name=name)
+            self.names[name] = False if record["status"] in ("OK", "NOENT") else None
+        self.done(record)
+        for unknown in [each for each, there in self.names.items() if there is None]:
+            self.look_up(unknown)
+
+    def look_up(self, name):
+        record, _got = self.record("lookup", lambda: self.client.lookup(name.encode()), name=name)
+        self.names[name] = {"OK": True, "NOENT": False}.get(record["status"])
+        self.done(record)
+
+    def act(self):
+        dice = self.random.random()
+        if dice < 0.80:
+            self.write(self.random.randrange(BLOCKS), stable=dice > 0.65)
+        elif dice < 0.88:
+            self.commit()
+        elif dice < 0.93:
+            self.read()
+        else:
+            self.change_name()
+
+    def run(self):
+        try:
+            self.client.open(f"file-{self.number}".encode())
+            for number in range(BLOCKS):
+                self.write(number, stable=True)
+            hits = 0
+            while not self.run_.stop.is_set():
+                if hits != self.run_.hits:
+                    hits = self.run_.hits
+                    self.read()
+                self.act()
+            self.commit()
+            self.read()
+            for name in self.names:
+                self.look_up(name)
+        except Exception as problem:  # noqa: B902  a thread has nobody else who would see it
+            self.run_.broken.append(f"{self.name}: {type(problem).__name__}: {problem}")
+            raise
+
+
+# --- what is done to daemons -------------------------------------------------------------------------
+
+
+def cluster(*words):
+    done = subprocess.run([os.path.join(TESTS, "cluster"), *words], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise Failed(f"tests/cluster {' '.join(words)}: {done.stderr.strip()}")
+
+
+class Killer:
+    """Hits daemons while clients write."""
+
+    def __init__(self, run, what, seed):
+        self.run, self.what, self.random = run, what, random.Random(seed)
+        self.counts = collections.Counter()
+
+    def wait_for_progress(self, records):
+        """Until clients have been served again, so that the next hit finds them writing."""
+        deadline, wanted = time.monotonic() + PROGRESS_SECONDS, len(self.run.history) + records
+        while len(self.run.history) < wanted:
+            if self.run.broken:
+                raise Failed(self.run.broken[0])
+            if time.monotonic() > deadline:
+                raise Failed(f"clients haven't come on for {PROGRESS_SECONDS} s")
+            time.sleep(0.005)
+
+    def hit(self):
+        what = self.random.choice(self.what)
+        down, again = HITS[what]
+        begin = time.monotonic()
+        cluster(*down)
+        if again:
+            time.sleep(self.random.choice((0, 0, 0.3)) * self.random.random())
+            cluster(*again)
+        self.run.add({"op": "event", "what": what, "begin": begin, "end": time.monotonic()})
+        self.run.hits += 1
+        self.counts[what] += 1
+
+    def work(self, kills, seconds):
+        deadline = time.monotonic() + seconds
+        while sum(self.counts.values()) < kills and time.monotonic() < deadline:
+            self.wait_for_progress(self.random.randrange(50, 150))
+            self.hit()
+        self.wait_for_progress(20)
+
+
+def report(run, killer, lasting, began, path):
+    violations = check(run.history)
+    operations = collections.Counter(record["op"] for record in run.history)
+    operations.pop("event", None)
+    errors = collections.Counter(record["status"] for record in run.history if record["op"] != "event")
+    seconds = time.monotonic() - began
+    print(f"   {sum(killer.counts.values())} hits in {seconds:.0f} s ({dict(killer.counts)}), {dict(operations)}")
+    print(f"   answers: {dict(errors)}; asked again because of DELAY: {lasting.delays()}")
+    for violation in violations[:MOST_SHOWN]:
+        print(f"   VIOLATION: {violation}")
+    if len(violations) > MOST_SHOWN:
+        print(f"   and {len(violations) - MOST_SHOWN} more")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(run.history, file)
+    print(f"   {len(violations)} violations", flush=True)
+    return violations
+
+
+def main():
+    parser = argparse.ArgumentParser(description="The part of tests/fault/kills that runs on the client's node.")
+    parser.add_argument("server")
+    parser.add_argument("nfs_port")
+    parser.add_argument("mount_port")
+    parser.add_argument("export")
+    parser.add_argument("--history", required=True, metavar="FILE", help="where it is written")
+    parser.add_argument("--kills", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--seed", required=True)
+    parser.add_argument("--clients", type=int, required=True, help="of each version")
+    parser.add_argument("--what", required=True, help="what is hit, with commas between")
+    parser.add_argument("--plain", action="store_true", help="owners have no kernel of their own")
+    args = parser.parse_args()
+    if args.plain:
+        HITS[PROCESS] = (["kill", "owner1"], HITS[PROCESS][1])
+    lasting, run = Lasting(args.server, args.nfs_port, args.mount_port, args.export), Run()
+    writers = [Writer(run, lasting, version, number * len(VERSIONS) + i, args.seed)
+               for number in range(args.clients) for i, version in enumerate(VERSIONS)]
+    killer = Killer(run, args.what.split(","), args.seed)
+    began = time.monotonic()
+    for writer in writers:
+        writer.start()
+    try:
+        killer.work(args.kills, args.seconds)
+    except Failed as problem:
+        print(f"   FAILED: {problem}")
+    run.stop.set()
+    for writer in writers:
+        writer.join(2 * PROGRESS_SECONDS)
+    stuck = [writer.name for writer in writers if writer.is_alive()]
+    violations = report(run, killer, lasting, began, args.history)
+    for problem in run.broken + [f"{name} doesn't end" for name in stuck]:
+        print(f"   FAILED: {problem}")
+    sys.exit(1 if violations else 2 if run.broken or stuck else 0)
+
+
+main()
