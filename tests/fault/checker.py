@@ -3,16 +3,16 @@
 """check(history) returns the violations, as texts. A history is a list of records, which a program can write as JSON:
 
     {"op": "event", "what": WHAT, "begin": T, "end": T}    from before a daemon was hit until it served again
-    {"op": "write", "file": F, "block": B, "seq": N, "committed": bool, "verf": V, ...}
+    {"op": "write", "file": F, "block": B, "seq": N, "stable": bool, "committed": bool, "verf": V, ...}
     {"op": "commit", "file": F, "verf": V, ...}
     {"op": "read", "file": F, "blocks": {B: N; None: the content isn't any write's}, ...}
     {"op": "mkdir" or "rmdir" or "lookup", "name": NAME, ...}    {"op": "rename", "name": FROM, "to": TO, ...}
 
 Each but events has `begin` (first sent), `end` (answered) and `status` ("OK", "IO", "EXIST", ...); a call that was sent
-again, or asked again after DELAY, is one record. `committed`: the answer said that the data is stable; `verf`: the
-answer's write verifier. A file and a name are changed by one client, one call after the other; numbers of writes grow.
+again, or asked again after DELAY, is one record. `stable`: asked for it; `committed`: the answer says that it is; `verf`:
+the answer's write verifier. A file and a name are changed by one client, one call after the other; numbers of writes grow.
 
-The rules are those of the functions below, and what is excused is in EXCUSES and nowhere else."""
+The rules are those of the functions below; what is excused is in EXCUSES and LATE, and nowhere else."""
 
 import bisect
 import math
@@ -20,6 +20,10 @@ import math
 # What happens to an operation under way when the owner's process or a connection to it ends: True: it may be answered
 # by an I/O error, and be carried out late or not at all. False: never, for sessions outlive connections.
 UNKNOWN_FATE_IS_ERROR = True
+
+# Whether the owner still carries out what a killed Ganesha has asked for, while its successor's clients write on: True: a
+# write under way at that moment may come once more at any time.
+LATE_AFTER_POC = True
 
 PROCESS, KERNEL, POC, SHUTDOWN, CUT = "process", "kernel", "poc", "shutdown", "cut"
 # process: the owner's, its page cache survives. kernel: the owner's, what wasn't synced may be lost. poc: Ganesha is
@@ -35,6 +39,7 @@ EXCUSES = [
     ({"EXIST"}, {"mkdir"}, {PROCESS, KERNEL, POC, SHUTDOWN}),
     ({"NOENT"}, {"rmdir", "rename"}, {PROCESS, KERNEL, POC, SHUTDOWN}),
 ]
+LATE = {POC, SHUTDOWN} if LATE_AFTER_POC else set()
 if UNKNOWN_FATE_IS_ERROR:
     EXCUSES.append(({"IO"}, CHANGING, {PROCESS, KERNEL, CUT}))
 
@@ -71,11 +76,13 @@ class Block:
         self.unknown = set()  # numbers that may come at any time, or never
         self.seen = (-1, 0.0)  # what was read last, and since when it was there
 
-    def write(self, record):
+    def write(self, record, events):
         self.issued = max(self.issued, record["seq"])
-        if record["status"] != "OK":
+        if record["status"] != "OK" or events.hit(record["begin"], record["end"], LATE):
             self.unknown.add(record["seq"])
-        elif record["committed"]:
+        if record["status"] != "OK":
+            return
+        if record["committed"]:
             self.durable = max(self.durable, record["seq"])
         else:
             self.volatile.append((record["seq"], record["begin"], record["verf"]))
@@ -86,6 +93,8 @@ class Block:
 
     def read(self, seq, record, events):
         """What is wrong with having read a number; None: nothing."""
+        if seq is None and self.unknown:
+            return None  # one of them was just being carried out
         if seq is None:
             return "has a content that nobody wrote"
         if seq > self.issued:
@@ -116,7 +125,9 @@ class File:
     def follow(self, record, events):
         """Yields what is wrong."""
         if record["op"] == "write":
-            self.block(record["block"]).write(record)
+            self.block(record["block"]).write(record, events)
+            if record["status"] == "OK" and record["stable"] and not record["committed"]:
+                yield "is answered without being stable, as was asked"
         elif record["status"] != "OK":
             return
         elif record["op"] == "commit":

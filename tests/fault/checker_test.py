@@ -21,8 +21,9 @@ class History:
         self.records.append({"op": op, "status": status, "begin": now, "end": now + 0.5, **fields})
         return self
 
-    def write(self, seq, stable=False, verf="v1", block=0, status="OK"):
-        return self.add("write", status, file=1, block=block, seq=seq, committed=stable, verf=verf)
+    def write(self, seq, stable=False, verf="v1", block=0, status="OK", committed=None):
+        return self.add("write", status, file=1, block=block, seq=seq, stable=stable, verf=verf,
+                        committed=stable if committed is None else committed)
 
     def commit(self, verf="v1"):
         return self.add("commit", file=1, verf=verf)
@@ -102,6 +103,10 @@ class Data(Base):
         self.bad(History().write(1).read(None), "content that nobody wrote")
         self.bad(History().write(1).read(2), "which nobody has written yet")
 
+    def test_less_stable_than_asked(self):
+        self.bad(History().write(1, stable=True, committed=False), "without being stable")
+        self.good(History().write(1, committed=True).event("kernel").read(1))
+
     def test_blocks_are_apart(self):
         self.good(History().write(1, block=0).write(2, block=1).read(1, block=0).read(2, block=1))
 
@@ -110,6 +115,16 @@ class Data(Base):
         begin = History().write(1, stable=True).write(2, status="IO").during("shutdown").write(3, stable=True)
         self.good(begin.read(3).read(2))
         self.bad(begin.read(1), "is 1, but 3 was acknowledged as stable")
+
+
+    def test_late_after_poc(self):
+        history = History().write(1, stable=True).write(2).during("poc").write(3, stable=True).read(2)
+        if checker.LATE_AFTER_POC:
+            self.good(history)
+        else:
+            self.bad(history, "is 2, but 3 was acknowledged as stable")
+        self.bad(History().write(1, stable=True).write(2).during("poc").write(3, stable=True).read(1),
+                 "is 1, but 3 was acknowledged as stable")
 
 
 class Errors(Base):

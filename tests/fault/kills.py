@@ -20,6 +20,7 @@ from checker import CUT, KERNEL, POC, PROCESS, SHUTDOWN, check  # noqa: E402
 VERSIONS = ("v3", "v40", "v41")
 BLOCKS, BLOCK_BYTES = 16, 4096
 NAMES = 4
+COMMITS = 3  # in a row; a server may say for some time that it has lost everything
 PROGRESS_SECONDS = 30
 MOST_SHOWN = 20
 
@@ -65,6 +66,7 @@ class Run:
         self.history = []
         self.stop = threading.Event()
         self.hits = 0  # how often daemons were hit
+        self.settled = 0  # blocks that a COMMIT has made durable
         self.broken = []  # what ended a thread
 
     def add(self, record):
@@ -103,22 +105,24 @@ class Writer(threading.Thread):
             seq = self.seq
         data = block_of(self.number, number, seq)
         record, got = self.record("write", lambda: self.client.write(number * BLOCK_BYTES, data, stable),
-                                  file=self.number, block=number, seq=seq)
+                                  file=self.number, block=number, seq=seq, stable=stable)
         committed, verf = got or (False, b"")
         self.done({**record, "committed": committed, "verf": verf.hex()})
+        self.unsynced.pop(number, None)  # also when it failed: nobody sends again what was there before
         if got and not committed:
             self.unsynced[number] = seq, verf
-        elif got:
-            self.unsynced.pop(number, None)
 
     def commit(self):
-        """Until nothing is left that could be lost; what another verifier answers for is written again."""
-        while self.unsynced:
+        """What another verifier answers for is written again, and committed again, but not for ever."""
+        for _round in range(COMMITS):
+            if not self.unsynced:
+                return
             record, verf = self.record("commit", self.client.commit, file=self.number)
             self.done({**record, "verf": (verf or b"").hex()})
             if verf is None:
                 return
             lost = {number: seq for number, (seq, under) in self.unsynced.items() if under != verf}
+            self.run_.settled += len(self.unsynced) - len(lost)
             self.unsynced = {}
             for number, seq in lost.items():
                 self.write(number, False, seq)
@@ -197,6 +201,7 @@ class Killer:
     def __init__(self, run, what, seed):
         self.run, self.what, self.random = run, what, random.Random(seed)
         self.counts = collections.Counter()
+        self.epoch = int(time.time())  # Ganesha's: its clients and sessions are named after it
 
     def wait_for_progress(self, records):
         """Until clients have been served again, so that the next hit finds them writing."""
@@ -208,6 +213,12 @@ class Killer:
                 raise Failed(f"clients haven't come on for {PROGRESS_SECONDS} s")
             time.sleep(0.005)
 
+    def another_epoch(self, what):
+        """Ganesha counts them in seconds, and takes an old one's session for its own if it has begun in the same one."""
+        while what in (POC, SHUTDOWN) and int(time.time()) <= self.epoch:
+            time.sleep(0.01)
+        self.epoch = int(time.time()) if what in (POC, SHUTDOWN) else self.epoch
+
     def hit(self):
         what = self.random.choice(self.what)
         down, again = HITS[what]
@@ -215,6 +226,7 @@ class Killer:
         cluster(*down)
         if again:
             time.sleep(self.random.choice((0, 0, 0.3)) * self.random.random())
+            self.another_epoch(what)
             cluster(*again)
         self.run.add({"op": "event", "what": what, "begin": begin, "end": time.monotonic()})
         self.run.hits += 1
@@ -235,7 +247,8 @@ def report(run, killer, lasting, began, path):
     errors = collections.Counter(record["status"] for record in run.history if record["op"] != "event")
     seconds = time.monotonic() - began
     print(f"   {sum(killer.counts.values())} hits in {seconds:.0f} s ({dict(killer.counts)}), {dict(operations)}")
-    print(f"   answers: {dict(errors)}; asked again because of DELAY: {lasting.delays()}")
+    print(f"   answers: {dict(errors)}; {run.settled} blocks made durable by COMMIT")
+    print(f"   asked again because of DELAY: {lasting.delays()}")
     for violation in violations[:MOST_SHOWN]:
         print(f"   VIOLATION: {violation}")
     if len(violations) > MOST_SHOWN:
