@@ -91,7 +91,7 @@ class Patience:
 
     def __init__(self, server, nfs_port, mount_port, export):
         self.target = Target(server, int(nfs_port), int(mount_port), export, f"patient-{os.getpid()}")
-        self.counts = {version: multiprocessing.Value("Q", 0) for version in KINDS}
+        self.counts = {version: multiprocessing.Value("Q", 0) for version in self.kinds}
         self.numbers = itertools.count(1)
 
     def count(self, version):
