@@ -13,8 +13,9 @@ handle is; "/..." is a directory that is always there:
     link file dir name                 OK, EXIST
     readdir dir                        list of names
 
-STALE is the answer to everything about an object that is gone. A file without a name may live on where somebody has
-it open, so it may be read and written, but never be told to have a link. Of the errors that apply any may be given.
+STALE or NOENT is the answer to everything about what is gone, even by its name: Ganesha looks that up first, and may
+lose the object before it goes on. A file without a name may live on where somebody has it open, so it may be read and
+written, but never be told to have a link. Of the errors that apply any may be given.
 
 Ganesha looks at what NFSv3's REMOVE and RMDIR are about before it removes the name, in two steps: what it removes may
 be of the other type, if it came there in between.
@@ -101,13 +102,12 @@ def is_dir(thing):
 
 
 def lookup(tree, op):
-    directory, name = op.args
-    found = tree.names.get((directory, name))
+    found = tree.names.get(op.args)
     if found and found[1] == "?" and op.result[0] == found[0] and not tree.has(op.result):
         return frozenset(), tree.renamed(found, op.result)
     if found:
         return frozenset(), tree if op.result == found else None
-    return missing(tree, directory) | {"NOENT"}, None
+    return GONE, None
 
 
 def getattr_(tree, op):
@@ -147,7 +147,7 @@ def rename(tree, op):
     errors = missing(tree, old[0], new[0])
     source, target = tree.names.get(old), tree.names.get(new)
     if not source:
-        return errors | {"NOENT"}, None
+        return errors | GONE, None
     if is_dir(source) and source in tree.above(new[0]):
         errors |= {"INVAL"}
     if target and is_dir(source) != is_dir(target):
@@ -160,15 +160,14 @@ def rename(tree, op):
 
 
 def remove(tree, op):
-    directory, name = op.args
-    found = tree.names.get((directory, name))
+    found = tree.names.get(op.args)
     if not found:
-        return missing(tree, directory) | {"NOENT"}, None
+        return GONE, None
     full = is_dir(found) and not tree.empty(found)
     errors = {"NOTEMPTY", "EXIST"} if full else frozenset()
     if op.kind != "remove" and is_dir(found) != (op.kind == "rmdir"):
         errors |= {"ISDIR"} if is_dir(found) else {"NOTDIR"}
-    return errors, None if full else tree.with_names({(directory, name): None})
+    return errors, None if full else tree.with_names({op.args: None})
 
 
 def link(tree, op):
