@@ -23,7 +23,7 @@ be of the other type, if it came there in between.
 No RFC makes READDIR atomic: each name by itself has to be there, or not, at some moment between call and return;
 expand() makes of one READDIR such a question for each name that the history knows.
 
-The object of a CREATE without an answer is known when a LOOKUP finds it; until then it has a name of its own, "f?..."."""
+The object of a CREATE without an answer is known when a LOOKUP finds it; until then it is called "f?..."."""
 
 ROOT = "/"
 END, TORN = "END", "TORN"
