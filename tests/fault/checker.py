@@ -19,7 +19,7 @@ import math
 
 # What happens to an operation under way when the owner's process or a connection to it ends: True: it may be answered
 # by an I/O error, and be carried out late or not at all. False: never, for sessions outlive connections.
-UNKNOWN_FATE_IS_ERROR = True
+UNKNOWN_FATE_IS_ERROR = False
 
 # Whether the owner still carries out what a killed Ganesha has asked for, while its successor's clients write on: True: a
 # write under way at that moment may come once more at any time.
