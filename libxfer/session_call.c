@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "fault.h"
 #include "session.h"
 
 #define CANCEL_MS                                                                                  \
@@ -175,10 +176,12 @@ static void complete(struct xfer_session *session, struct xfer_session_call *cal
 /* With the lock held: what becomes of a call whose connection has ended. True: it lives on. */
 static bool survives(struct xfer_session *session, struct xfer_session_call *call, int err)
 {
-	session->broken =
-		true; /* so that nothing more is handed to the lanes, of which this is the first to know */
-	if (!call->recovers && (err == -EREMOTEIO || call->exposed) &&
-		session->state != XFER_SESSION_CLOSING) {
+	bool unsettled = err == -EREMOTEIO || call->exposed;
+
+	/* So that nothing more is handed to the lanes, of which this is the first to know. */
+	session->broken = true;
+	if (unsettled && !call->recovers && session->state != XFER_SESSION_CLOSING &&
+		!xfer_mutation(XFER_MUTATION_DELAY)) {
 		call->place = XFER_CALL_UNSETTLED;
 		call->exposed = true;
 		TAILQ_INSERT_TAIL(&session->unsettled, call, link);
@@ -206,7 +209,7 @@ static void session_done(struct xfer_call *caller_call, int err)
 	if (lives)
 		return;
 	/* The owner forgets what a session has done that was not recovered. */
-	if (lost && call->recovers)
+	if (lost && (call->recovers || xfer_mutation(XFER_MUTATION_DELAY)))
 		err = -EAGAIN;
 	if (!lost)
 		xfer_session_pump(session);

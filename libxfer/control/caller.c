@@ -12,7 +12,6 @@
 #include "clock.h"
 #include "control/caller.h"
 #include "counters.h"
-#include "fault.h"
 #include "log.h"
 
 /* An xid is the number of an entry (low bits) and how often that entry was used. */
@@ -107,10 +106,7 @@ static struct xfer_call *leave(struct xfer_caller *caller, uint32_t xid)
 /* What a call that was never answered may claim. */
 static int broken_err(const struct xfer_call *call)
 {
-	return call->out.started && xfer_proc_info(call->proc)->changes &&
-			       !xfer_mutation(XFER_MUTATION_DELAY)
-		       ? -EREMOTEIO
-		       : -EAGAIN;
+	return call->out.started && xfer_proc_info(call->proc)->changes ? -EREMOTEIO : -EAGAIN;
 }
 
 static void put_call(struct xfer_call *call)

@@ -28,12 +28,13 @@
 #define HANDLE_BYTES 64u /* the longest kernel handle that fits a name */
 #define LOCKS        64u
 #define SLOW_EVERY   16u
+#define SLOW_NAMES   4u /* of names, so many */
 
 struct store_ops fault_store;
 static int dir = -1;
 static bool forget; /* recovery has to */
 static unsigned char boot_id[16];
-static _Atomic unsigned slow_ms, writes;
+static _Atomic unsigned slow_ms, writes, names;
 /* A file's image and what it is the image of change together; by inode number. */
 static pthread_mutex_t locks[LOCKS] = { [0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER };
 
@@ -195,13 +196,13 @@ static int as_daemon(int (*act)(int fd, const struct statx *stx), int fd, const 
 	return err;
 }
 
-static void be_slow(void)
+static void be_slow(_Atomic unsigned *count, unsigned every)
 {
 	unsigned ms = atomic_load(&slow_ms);
 	unsigned random;
 
 	/* A lane would delay what has nothing to do with it. */
-	if (ms == 0 || xfer_on_lane_thread() || atomic_fetch_add(&writes, 1) % SLOW_EVERY)
+	if (ms == 0 || xfer_on_lane_thread() || atomic_fetch_add(count, 1) % every)
 		return;
 	xfer_random(&random, sizeof(random));
 	usleep(random % (ms * 1000));
@@ -234,13 +235,35 @@ static ssize_t fault_write(int fd, const struct iovec *iov, int iovcnt, uint64_t
 	ssize_t put;
 	int err;
 
-	be_slow();
+	be_slow(&writes, SLOW_EVERY);
 	err = hold(fd, &held);
 	if (err)
 		return err;
 	put = (stable ? stable_write : unsynced_write)(fd, iov, iovcnt, offset, flags, &held);
 	pthread_mutex_unlock(held.lock);
 	return put;
+}
+
+/* Names are slow when it is done: who is cut off then doesn't know. */
+static int name_done(int result)
+{
+	be_slow(&names, SLOW_NAMES);
+	return result;
+}
+
+static int fault_mkdir_at(int at, const char *name, mode_t mode)
+{
+	return name_done(store_posix.mkdir_at(at, name, mode));
+}
+
+static int fault_unlink_at(int at, const char *name, int flags)
+{
+	return name_done(store_posix.unlink_at(at, name, flags));
+}
+
+static int fault_rename_at(int from, const char *from_name, int to, const char *to_name)
+{
+	return name_done(store_posix.rename_at(from, from_name, to, to_name));
 }
 
 static int fault_truncate(int fd, uint64_t size)
@@ -379,6 +402,9 @@ int fault_store_start(const char *state_dir)
 	fault_store = store_posix;
 	fault_store.write = fault_write;
 	fault_store.truncate = fault_truncate;
+	fault_store.mkdir_at = fault_mkdir_at;
+	fault_store.unlink_at = fault_unlink_at;
+	fault_store.rename_at = fault_rename_at;
 	fault_store.allocate = fault_allocate;
 	fault_store.sync = fault_sync;
 	forget = unlinkat(dir, PROCESS, 0) != 0;

@@ -36,7 +36,8 @@ int fault_store_recover(int mount_fd);
 /* Makes all durable, and ends: the daemon ends cleanly. Nothing else may be called any more but start. */
 void fault_store_end(void);
 
-/* Each 16th write waits before it is carried out, up to so many milliseconds; 0, the default: none. */
+/* Each 16th write waits before it is carried out, and each 4th making, removal or renaming afterwards, up to so many
+ * milliseconds; 0, the default: none. */
 void fault_store_slow(unsigned ms);
 
 #endif
