@@ -46,6 +46,15 @@ fsal_status_t rdx_link(
 	return rdx_status(err);
 }
 
+/* What the owner found under a name, which another client may have given to something else meanwhile. */
+static void feed_found(struct rdx_object *object, const struct xfer_opt_attr *found)
+{
+	if (found->valid && found->attr.fileid == object->obj.fileid)
+		rdx_object_feed(object, found);
+	else
+		attrcache_drop(object->volume->cache, object->attrs);
+}
+
 fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *from_dir,
 	const char *from_name, struct fsal_obj_handle *to_dir, const char *to_name)
 {
@@ -65,7 +74,7 @@ fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *fr
 	rdx_op_end(&op);
 	rdx_object_feed(from, &renamed.from_dir);
 	rdx_object_feed(to, &renamed.to_dir);
-	rdx_object_feed(rdx_object(obj), &renamed.object);
+	feed_found(rdx_object(obj), &renamed.object);
 	return rdx_status(err);
 }
 
@@ -82,10 +91,7 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 	err = xfer_op_unlink(op.session, &op.cred, &object->handle, name, &dir_attr, &removed);
 	rdx_op_end(&op);
 	rdx_object_feed(object, &dir_attr);
-	if (removed.valid)
-		rdx_object_feed(rdx_object(obj), &removed);
-	else
-		attrcache_drop(object->volume->cache, rdx_object(obj)->attrs);
+	feed_found(rdx_object(obj), &removed);
 	return rdx_status(err);
 }
 
