@@ -141,31 +141,29 @@ class File:
 
 
 class Names:
-    """Rules of names: each operation is carried out once. .there: name: True, False, or None when nobody can know."""
+    """Rules of names: each operation is carried out once. .there: name: True, False, or None: it may come and go."""
+
+    WAS = {("mkdir", "OK"): False, ("mkdir", "EXIST"): True, ("lookup", "OK"): True, ("lookup", "NOENT"): False,
+           ("rmdir", "OK"): True, ("rmdir", "NOENT"): False, ("rename", "OK"): True, ("rename", "NOENT"): False}
 
     def __init__(self):
         self.there = {}
 
-    def set(self, name, there):
-        self.there[name] = there
-
     def follow(self, record, events):
         """Yields what is wrong."""
-        operation, status, name = record["op"], record["status"], record["name"]
+        name, to = record["name"], record.get("to", record["name"])
         there = self.there.get(name, False)
-        wrong = {
-            ("mkdir", "OK"): True, ("mkdir", "EXIST"): False, ("lookup", "OK"): False, ("lookup", "NOENT"): True,
-            ("rmdir", "OK"): False, ("rmdir", "NOENT"): True, ("rename", "OK"): False, ("rename", "NOENT"): True,
-        }.get((operation, status))
-        if wrong is not None and there is wrong and not events.excused(record):
-            yield f"is answered {status}, but it {'was' if wrong else 'was not'} there"
-        if wrong is None:
-            after = None
+        answer = record["op"], record["status"]
+        late = record["op"] in CHANGING and events.hit(record["begin"], record["end"], LATE)
+        if None in (there, self.there.get(to, False)) or answer not in self.WAS or late:
+            self.there[name] = self.there[to] = None
+            return
+        if there != self.WAS[answer] and not events.excused(record):
+            yield f"is answered {record['status']}, but it was {'' if there else 'not '}there"
+        if record["op"] == "rename":  # NOENT: it was carried out before
+            self.there[name], self.there[to] = False, there
         else:
-            after = (operation, status) in (("mkdir", "OK"), ("mkdir", "EXIST"), ("lookup", "OK"))
-        self.set(name, after)
-        if operation == "rename":
-            self.set(record["to"], True if status == "OK" else None)
+            self.there[name] = record["op"] == "mkdir" or answer == ("lookup", "OK")
 
 
 def describe(record):

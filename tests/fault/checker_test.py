@@ -166,6 +166,15 @@ class NameSpace(Base):
             self.good(History().name("mkdir").name("rmdir", "NOENT").during(what).name("lookup", "NOENT"))
             self.good(History().name("mkdir").name("rename", "NOENT", to="e").during(what)
                       .name("lookup", name="e").name("lookup", "NOENT"))
+        self.bad(History().name("mkdir").name("rename", "NOENT", to="e").during("process").name("lookup", "NOENT", name="e"),
+                 "is answered NOENT, but it was there")
+
+    def test_late_after_poc(self):
+        history = History().name("mkdir").name("rmdir").during("poc").name("mkdir").name("lookup", "NOENT")
+        if checker.LATE_AFTER_POC:
+            self.good(history)
+        else:
+            self.bad(history, "is answered NOENT, but it was there")
 
     def test_lost(self):
         self.bad(History().name("mkdir").event("kernel").name("lookup", "NOENT"), "answered NOENT, but it was there")
@@ -174,7 +183,9 @@ class NameSpace(Base):
 
     def test_nobody_can_know(self):
         for status in ("OK", "NOENT"):
-            self.good(History().name("mkdir", "IO").during("shutdown").name("lookup", status))
+            self.good(History().name("mkdir", "IO").during("shutdown").name("lookup").name("lookup", status))
+            self.good(History().name("mkdir").name("rename", "IO", to="e").during("shutdown")
+                      .name("lookup", status).name("lookup", status, name="e"))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from checker import CUT, KERNEL, POC, PROCESS, SHUTDOWN, check  # noqa: E402
 
 VERSIONS = ("v3", "v40", "v41")
 BLOCKS, BLOCK_BYTES = 16, 4096
-NAMES = 4
+NAMES = 4  # directories of a client
 COMMITS = 3  # in a row; a server may say for some time that it has lost everything
 PROGRESS_SECONDS = 30
+AT_ONCE = 0.2  # how often it happens while clients and daemons are still about the last one, within so many seconds
 MOST_SHOWN = 20
 
 # How one of them is done: tests/cluster's commands, with what is started again.
@@ -55,11 +56,7 @@ def seq_of(data, file, number):
 # --- what clients do ---------------------------------------------------------------------------------
 
 
-class Stopped(Exception):
-    """The test is over."""
-
-
-class Run:
+class Shared:
     """What all threads share."""
 
     def __init__(self):
@@ -76,17 +73,17 @@ class Run:
 class Writer(threading.Thread):
     """One client: its file, its names, one call after the other."""
 
-    def __init__(self, run, lasting, version, number, seed):
+    def __init__(self, shared, lasting, version, number, seed):
         super().__init__(name=f"{version}-{number}", daemon=True)
-        self.run_, self.number, self.version = run, number, version
+        self.shared, self.number, self.version = shared, number, version
         self.random = random.Random(f"{seed}-{number}")
         self.client = lasting.client(version)
         self.seq = 0
         self.unsynced = {}  # block: (number, verifier) of what a COMMIT has to settle
-        self.names = {f"{self.name}-{i}": False for i in range(NAMES)}
+        self.names, self.made = [], 0  # that are there; how many were ever made
 
-    def record(self, op, act, **fields):
-        """One call; its answer, or None when it failed."""
+    def call(self, op, act, **fields):
+        """Makes one call; its record, which isn't complete yet, and its answer, or None when it failed."""
         record, got = {"op": op, "client": self.name, "begin": time.monotonic(), "status": "OK", **fields}, None
         try:
             got = act()
@@ -96,7 +93,7 @@ class Writer(threading.Thread):
         return record, got
 
     def done(self, record):
-        self.run_.add(record)
+        self.shared.add(record)
 
     def write(self, number, stable, seq=None):
         """seq: of what is sent again, because it may be lost."""
@@ -104,7 +101,7 @@ class Writer(threading.Thread):
             self.seq += 1
             seq = self.seq
         data = block_of(self.number, number, seq)
-        record, got = self.record("write", lambda: self.client.write(number * BLOCK_BYTES, data, stable),
+        record, got = self.call("write", lambda: self.client.write(number * BLOCK_BYTES, data, stable),
                                   file=self.number, block=number, seq=seq, stable=stable)
         committed, verf = got or (False, b"")
         self.done({**record, "committed": committed, "verf": verf.hex()})
@@ -117,42 +114,44 @@ class Writer(threading.Thread):
         for _round in range(COMMITS):
             if not self.unsynced:
                 return
-            record, verf = self.record("commit", self.client.commit, file=self.number)
+            record, verf = self.call("commit", self.client.commit, file=self.number)
             self.done({**record, "verf": (verf or b"").hex()})
             if verf is None:
                 return
             lost = {number: seq for number, (seq, under) in self.unsynced.items() if under != verf}
-            self.run_.settled += len(self.unsynced) - len(lost)
+            self.shared.settled += len(self.unsynced) - len(lost)
             self.unsynced = {}
             for number, seq in lost.items():
                 self.write(number, False, seq)
 
     def read(self):
-        record, data = self.record("read", lambda: self.client.read(0, BLOCKS * BLOCK_BYTES), file=self.number)
+        record, data = self.call("read", lambda: self.client.read(0, BLOCKS * BLOCK_BYTES), file=self.number)
         blocks = {number: seq_of(data[number * BLOCK_BYTES:(number + 1) * BLOCK_BYTES], self.number, number)
                   for number in range(BLOCKS)} if data is not None else {}
         self.done({**record, "blocks": blocks})
 
+    def fresh_name(self):
+        """A name is never used again, so that what is carried out late can't be mistaken for anything else."""
+        self.made += 1
+        return f"{self.name}-{self.made}"
+
     def change_name(self):
-        name = self.random.choice(list(self.names))
-        if not self.names[name]:
-            record, _got = self.record("mkdir", lambda: self.client.mkdir(name.encode()), name=name)
-            self.names[name] = record["status"] in ("OK", "EXIST")
-        elif (free := [other for other, there in self.names.items() if there is False]) and self.random.random() < 0.5:
-            to = self.random.choice(free)
-            record, _got = self.record("rename", lambda: self.client.rename(name.encode(), to.encode()), name=name, to=to)
-            done = record["status"] == "OK"
-            self.names[name], self.names[to] = False if done else None, done or None
+        name = self.random.choice(self.names) if len(self.names) == NAMES else self.fresh_name()
+        if name not in self.names:
+            record, _got = self.call("mkdir", lambda: self.client.mkdir(name.encode()), name=name)
+            self.names += [name] if record["status"] in ("OK", "EXIST") else []
+        elif self.random.random() < 0.5:
+            to = self.fresh_name()
+            record, _got = self.call("rename", lambda: self.client.rename(name.encode(), to.encode()), name=name, to=to)
+            self.names.remove(name)
+            self.names += [to] if record["status"] in ("OK", "NOENT") else []
         else:
-            record, _got = self.record("rmdir", lambda: self.client.rmdir(name.encode()), name=name)
-            self.names[name] = False if record["status"] in ("OK", "NOENT") else None
+            record, _got = self.call("rmdir", lambda: self.client.rmdir(name.encode()), name=name)
+            self.names.remove(name)
         self.done(record)
-        for unknown in [each for each, there in self.names.items() if there is None]:
-            self.look_up(unknown)
 
     def look_up(self, name):
-        record, _got = self.record("lookup", lambda: self.client.lookup(name.encode()), name=name)
-        self.names[name] = {"OK": True, "NOENT": False}.get(record["status"])
+        record, _got = self.call("lookup", lambda: self.client.lookup(name.encode()), name=name)
         self.done(record)
 
     def act(self):
@@ -172,17 +171,17 @@ class Writer(threading.Thread):
             for number in range(BLOCKS):
                 self.write(number, stable=True)
             hits = 0
-            while not self.run_.stop.is_set():
-                if hits != self.run_.hits:
-                    hits = self.run_.hits
+            while not self.shared.stop.is_set():
+                if hits != self.shared.hits:
+                    hits = self.shared.hits
                     self.read()
                 self.act()
             self.commit()
             self.read()
-            for name in self.names:
-                self.look_up(name)
+            for number in range(1, self.made + 1):
+                self.look_up(f"{self.name}-{number}")
         except Exception as problem:  # noqa: B902  a thread has nobody else who would see it
-            self.run_.broken.append(f"{self.name}: {type(problem).__name__}: {problem}")
+            self.shared.broken.append(f"{self.name}: {type(problem).__name__}: {problem}")
             raise
 
 
@@ -190,7 +189,8 @@ class Writer(threading.Thread):
 
 
 def cluster(*words):
-    done = subprocess.run([os.path.join(TESTS, "cluster"), *words], capture_output=True, text=True, timeout=60, check=False)
+    command = [os.path.join(TESTS, "cluster"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise Failed(f"tests/cluster {' '.join(words)}: {done.stderr.strip()}")
 
@@ -198,17 +198,17 @@ def cluster(*words):
 class Killer:
     """Hits daemons while clients write."""
 
-    def __init__(self, run, what, seed):
-        self.run, self.what, self.random = run, what, random.Random(seed)
+    def __init__(self, shared, what, seed):
+        self.shared, self.what, self.random = shared, what, random.Random(seed)
         self.counts = collections.Counter()
         self.epoch = int(time.time())  # Ganesha's: its clients and sessions are named after it
 
     def wait_for_progress(self, records):
         """Until clients have been served again, so that the next hit finds them writing."""
-        deadline, wanted = time.monotonic() + PROGRESS_SECONDS, len(self.run.history) + records
-        while len(self.run.history) < wanted:
-            if self.run.broken:
-                raise Failed(self.run.broken[0])
+        deadline, wanted = time.monotonic() + PROGRESS_SECONDS, len(self.shared.history) + records
+        while len(self.shared.history) < wanted:
+            if self.shared.broken:
+                return
             if time.monotonic() > deadline:
                 raise Failed(f"clients haven't come on for {PROGRESS_SECONDS} s")
             time.sleep(0.005)
@@ -228,33 +228,36 @@ class Killer:
             time.sleep(self.random.choice((0, 0, 0.3)) * self.random.random())
             self.another_epoch(what)
             cluster(*again)
-        self.run.add({"op": "event", "what": what, "begin": begin, "end": time.monotonic()})
-        self.run.hits += 1
+        self.shared.add({"op": "event", "what": what, "begin": begin, "end": time.monotonic()})
+        self.shared.hits += 1
         self.counts[what] += 1
 
     def work(self, kills, seconds):
         deadline = time.monotonic() + seconds
-        while sum(self.counts.values()) < kills and time.monotonic() < deadline:
-            self.wait_for_progress(self.random.randrange(50, 150))
+        while sum(self.counts.values()) < kills and time.monotonic() < deadline and not self.shared.broken:
+            if self.random.random() < AT_ONCE:
+                time.sleep(self.random.random() * AT_ONCE)
+            else:
+                self.wait_for_progress(self.random.randrange(50, 150))
             self.hit()
         self.wait_for_progress(20)
 
 
-def report(run, killer, lasting, began, path):
-    violations = check(run.history)
-    operations = collections.Counter(record["op"] for record in run.history)
+def report(shared, killer, lasting, began, path):
+    violations = check(shared.history)
+    operations = collections.Counter(record["op"] for record in shared.history)
     operations.pop("event", None)
-    errors = collections.Counter(record["status"] for record in run.history if record["op"] != "event")
+    errors = collections.Counter(record["status"] for record in shared.history if record["op"] != "event")
     seconds = time.monotonic() - began
     print(f"   {sum(killer.counts.values())} hits in {seconds:.0f} s ({dict(killer.counts)}), {dict(operations)}")
-    print(f"   answers: {dict(errors)}; {run.settled} blocks made durable by COMMIT")
+    print(f"   answers: {dict(errors)}; {shared.settled} blocks made durable by COMMIT")
     print(f"   asked again because of DELAY: {lasting.delays()}")
     for violation in violations[:MOST_SHOWN]:
         print(f"   VIOLATION: {violation}")
     if len(violations) > MOST_SHOWN:
         print(f"   and {len(violations) - MOST_SHOWN} more")
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(run.history, file)
+        json.dump(shared.history, file)
     print(f"   {len(violations)} violations", flush=True)
     return violations
 
@@ -275,25 +278,25 @@ def main():
     args = parser.parse_args()
     if args.plain:
         HITS[PROCESS] = (["kill", "owner1"], HITS[PROCESS][1])
-    lasting, run = Lasting(args.server, args.nfs_port, args.mount_port, args.export), Run()
-    writers = [Writer(run, lasting, version, number * len(VERSIONS) + i, args.seed)
+    lasting, shared = Lasting(args.server, args.nfs_port, args.mount_port, args.export), Shared()
+    writers = [Writer(shared, lasting, version, number * len(VERSIONS) + i, args.seed)
                for number in range(args.clients) for i, version in enumerate(VERSIONS)]
-    killer = Killer(run, args.what.split(","), args.seed)
+    killer = Killer(shared, args.what.split(","), args.seed)
     began = time.monotonic()
     for writer in writers:
         writer.start()
     try:
         killer.work(args.kills, args.seconds)
     except Failed as problem:
-        print(f"   FAILED: {problem}")
-    run.stop.set()
+        shared.broken.append(str(problem))
+    shared.stop.set()
     for writer in writers:
         writer.join(2 * PROGRESS_SECONDS)
     stuck = [writer.name for writer in writers if writer.is_alive()]
-    violations = report(run, killer, lasting, began, args.history)
-    for problem in run.broken + [f"{name} doesn't end" for name in stuck]:
+    violations = report(shared, killer, lasting, began, args.history)
+    for problem in shared.broken + [f"{name} doesn't end" for name in stuck]:
         print(f"   FAILED: {problem}")
-    sys.exit(1 if violations else 2 if run.broken or stuck else 0)
+    sys.exit(1 if violations else 2 if shared.broken or stuck else 0)
 
 
 main()

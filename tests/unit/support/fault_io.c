@@ -52,7 +52,7 @@ static bool is_due(enum fault_direction direction)
 	       (plan.calls ? passed.calls : passed.bytes)[direction] >= plan.at;
 }
 
-/* Whether the time has come, and then 0 for the rest to go on, or what the call is to return. */
+/* It happens; *result: what the call returns. False: it is over, and the call goes on. */
 static bool strike(struct faulty *faulty, ssize_t *result)
 {
 	passed.happened = true;
