@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # checker.py -- whether a history of what clients did while daemons were killed is one that NFS allows
-"""check(history) returns the violations, as texts. A history is a list of records, which a program can write as JSON:
+"""check(history) returns the violations. A history is a list of records, which a program can write as JSON:
 
     {"op": "event", "what": WHAT, "begin": T, "end": T}    from before a daemon was hit until it served again
     {"op": "write", "file": F, "block": B, "seq": N, "stable": bool, "committed": bool, "verf": V, ...}
@@ -167,17 +167,29 @@ class Names:
 
 
 def describe(record):
-    where = record.get("name", f"file {record.get('file')}")
-    return f"{record['op']} of {where} ({record['begin']:.3f} to {record['end']:.3f})"
+    """One line."""
+    where = record.get("name") or record.get("what") or f"file {record['file']}"
+    told = " ".join(f"{key}={record[key]}" for key in ("to", "block", "seq", "committed", "verf") if key in record)
+    status = record.get("status", "")
+    return f"{record['begin']:.3f} to {record['end']:.3f} {record['op']} {where} {told} {status}".replace("  ", " ")
+
+
+def context(history, record, seconds=3.0):
+    """The events before a record, and what was done to the same blocks or name."""
+    subject = record.get("file"), record.get("name")
+    near = [one for one in history if one["end"] > record["begin"] - seconds and one["begin"] <= record["begin"]
+            and (one["op"] == "event" or (one.get("file"), one.get("name")) == subject
+                 or record.get("name") and one.get("to") == record["name"])]
+    return sorted(near, key=lambda one: one["begin"])
 
 
 def check(history):
-    """The violations of a history, as texts; none: it is allowed."""
+    """The violations of a history: (record, what is wrong) each; none: it is allowed."""
     events, files, names, violations = Events(history), {}, Names(), []
     for record in sorted((record for record in history if record["op"] != "event"), key=lambda one: one["begin"]):
         rules = names if "name" in record else files.setdefault(record["file"], File())
         known = {"OK", "EXIST", "NOENT"} if rules is names else {"OK"}
         if record["status"] not in known and not events.excused(record):
-            violations.append(f"{describe(record)}: is answered {record['status']}")
-        violations += [f"{describe(record)}: {wrong}" for wrong in rules.follow(record, events)]
+            violations.append((record, f"is answered {record['status']}"))
+        violations += [(record, wrong) for wrong in rules.follow(record, events)]
     return violations

@@ -49,7 +49,7 @@ class Base(unittest.TestCase):
         self.assertEqual(checker.check(history.records), [])
 
     def bad(self, history, *texts):
-        found = checker.check(history.records)
+        found = [wrong for _record, wrong in checker.check(history.records)]
         self.assertEqual(len(found), len(texts), found)
         for text, violation in zip(texts, found):
             self.assertIn(text, violation)
@@ -186,6 +186,16 @@ class NameSpace(Base):
             self.good(History().name("mkdir", "IO").during("shutdown").name("lookup").name("lookup", status))
             self.good(History().name("mkdir").name("rename", "IO", to="e").during("shutdown")
                       .name("lookup", status).name("lookup", status, name="e"))
+
+
+class Context(Base):
+    def test_the_same_subject_and_events(self):
+        history = History().write(1).name("mkdir").write(2).event("process").write(3, block=7).read(1)
+        (record, _wrong), = checker.check(history.records)
+        self.assertEqual([one["op"] for one in checker.context(history.records, record, 3.6)],
+                         ["write", "event", "write", "read"])
+        for one in history.records:
+            checker.describe(one)
 
 
 if __name__ == "__main__":

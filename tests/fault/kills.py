@@ -15,7 +15,7 @@ import zlib
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clients import Failed, Lasting, TESTS  # noqa: E402
-from checker import CUT, KERNEL, POC, PROCESS, SHUTDOWN, check  # noqa: E402
+from checker import CUT, KERNEL, POC, PROCESS, SHUTDOWN, check, context, describe  # noqa: E402
 
 VERSIONS = ("v3", "v40", "v41")
 BLOCKS, BLOCK_BYTES = 16, 4096
@@ -252,12 +252,16 @@ def report(shared, killer, lasting, began, path):
     print(f"   {sum(killer.counts.values())} hits in {seconds:.0f} s ({dict(killer.counts)}), {dict(operations)}")
     print(f"   answers: {dict(errors)}; {shared.settled} blocks made durable by COMMIT")
     print(f"   asked again because of DELAY: {lasting.delays()}")
-    for violation in violations[:MOST_SHOWN]:
-        print(f"   VIOLATION: {violation}")
+    for record, wrong in violations[:MOST_SHOWN]:
+        print(f"   VIOLATION: {describe(record)}: {wrong}")
     if len(violations) > MOST_SHOWN:
         print(f"   and {len(violations) - MOST_SHOWN} more")
     with open(path, "w", encoding="utf-8") as file:
         json.dump(shared.history, file)
+    if violations:
+        print("   what led to the first one:")
+        for one in context(shared.history, violations[0][0])[-MOST_SHOWN:]:
+            print(f"      {describe(one)}")
     print(f"   {len(violations)} violations", flush=True)
     return violations
 
