@@ -70,8 +70,8 @@ class Block:
     """What is known of one block of a file."""
 
     def __init__(self):
-        self.issued = 0     # the newest number that was ever sent
-        self.durable = -1   # the newest that is on disk, whatever happens
+        self.issued = 0  # the newest number that was ever sent
+        self.durable = -1  # the newest that is on disk, whatever happens
         self.volatile = []  # (number, since, verifier): there, as long as the kernel that has it lives
         self.unknown = set()  # numbers that may come at any time, or never
         self.seen = (-1, 0.0)  # what was read last, and since when it was there
