@@ -12,18 +12,10 @@ Each but events has `begin` (first sent), `end` (answered) and `status` ("OK", "
 again, or asked again after DELAY, is one record. `stable`: asked for it; `committed`: the answer says that it is; `verf`:
 the answer's write verifier. A file and a name are changed by one client, one call after the other; numbers of writes grow.
 
-The rules are those of the functions below; what is excused is in EXCUSES and LATE, and nowhere else."""
+The rules are those of the functions below; what is excused is in EXCUSES, and nowhere else."""
 
 import bisect
 import math
-
-# What happens to an operation under way when the owner's process or a connection to it ends: True: it may be answered
-# by an I/O error, and be carried out late or not at all. False: never, for sessions outlive connections.
-UNKNOWN_FATE_IS_ERROR = False
-
-# Whether the owner still carries out what a killed Ganesha has asked for, while its successor's clients write on: True: a
-# write under way at that moment may come once more at any time.
-LATE_AFTER_POC = True
 
 PROCESS, KERNEL, POC, SHUTDOWN, CUT = "process", "kernel", "poc", "shutdown", "cut"
 # process: the owner's, its page cache survives. kernel: the owner's, what wasn't synced may be lost. poc: Ganesha is
@@ -39,9 +31,6 @@ EXCUSES = [
     ({"EXIST"}, {"mkdir"}, {PROCESS, KERNEL, POC, SHUTDOWN}),
     ({"NOENT"}, {"rmdir", "rename"}, {PROCESS, KERNEL, POC, SHUTDOWN}),
 ]
-LATE = {POC, SHUTDOWN} if LATE_AFTER_POC else set()
-if UNKNOWN_FATE_IS_ERROR:
-    EXCUSES.append(({"IO"}, CHANGING, {PROCESS, KERNEL, CUT}))
 
 
 class Events:
@@ -76,11 +65,10 @@ class Block:
         self.unknown = set()  # numbers that may come at any time, or never
         self.seen = (-1, 0.0)  # what was read last, and since when it was there
 
-    def write(self, record, events):
+    def write(self, record):
         self.issued = max(self.issued, record["seq"])
-        if record["status"] != "OK" or events.hit(record["begin"], record["end"], LATE):
-            self.unknown.add(record["seq"])
         if record["status"] != "OK":
+            self.unknown.add(record["seq"])
             return
         if record["committed"]:
             self.durable = max(self.durable, record["seq"])
@@ -125,7 +113,7 @@ class File:
     def follow(self, record, events):
         """Yields what is wrong."""
         if record["op"] == "write":
-            self.block(record["block"]).write(record, events)
+            self.block(record["block"]).write(record)
             if record["status"] == "OK" and record["stable"] and not record["committed"]:
                 yield "is answered without being stable, as was asked"
         elif record["status"] != "OK":
@@ -154,8 +142,7 @@ class Names:
         name, to = record["name"], record.get("to", record["name"])
         there = self.there.get(name, False)
         answer = record["op"], record["status"]
-        late = record["op"] in CHANGING and events.hit(record["begin"], record["end"], LATE)
-        if None in (there, self.there.get(to, False)) or answer not in self.WAS or late:
+        if None in (there, self.there.get(to, False)) or answer not in self.WAS:
             self.there[name] = self.there[to] = None
             return
         if there != self.WAS[answer] and not events.excused(record):

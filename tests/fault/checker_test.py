@@ -116,13 +116,9 @@ class Data(Base):
         self.good(begin.read(3).read(2))
         self.bad(begin.read(1), "is 1, but 3 was acknowledged as stable")
 
-
     def test_late_after_poc(self):
         history = History().write(1, stable=True).write(2).during("poc").write(3, stable=True).read(2)
-        if checker.LATE_AFTER_POC:
-            self.good(history)
-        else:
-            self.bad(history, "is 2, but 3 was acknowledged as stable")
+        self.bad(history, "is 2, but 3 was acknowledged as stable")
         self.bad(History().write(1, stable=True).write(2).during("poc").write(3, stable=True).read(1),
                  "is 1, but 3 was acknowledged as stable")
 
@@ -140,11 +136,7 @@ class Errors(Base):
 
     def test_unknown_fate(self):
         for what in ("process", "kernel", "cut"):
-            history = History().write(1, status="IO").during(what)
-            if checker.UNKNOWN_FATE_IS_ERROR:
-                self.good(history)
-            else:
-                self.bad(history, "is answered IO")
+            self.bad(History().write(1, status="IO").during(what), "is answered IO")
         self.good(History().name("mkdir", "IO").during("shutdown"))
 
 
@@ -171,10 +163,7 @@ class NameSpace(Base):
 
     def test_late_after_poc(self):
         history = History().name("mkdir").name("rmdir").during("poc").name("mkdir").name("lookup", "NOENT")
-        if checker.LATE_AFTER_POC:
-            self.good(history)
-        else:
-            self.bad(history, "is answered NOENT, but it was there")
+        self.bad(history, "is answered NOENT, but it was there")
 
     def test_lost(self):
         self.bad(History().name("mkdir").event("kernel").name("lookup", "NOENT"), "answered NOENT, but it was there")
