@@ -506,7 +506,7 @@ static void give_up(struct xfer_session_call *call)
 	waited = call->place == XFER_CALL_WAITS;
 	if (waited)
 		stop_waiting(session, call);
-	if (call->place == XFER_CALL_FLIES && is_up(session)) {
+	if (call->place == XFER_CALL_FLIES && session->nlanes > 0) {
 		args = (struct xfer_cancel_args){ call->header.call_slot, call->header.sequence };
 		lane = session->lanes[0];
 		xfer_caller_ref(lane);

@@ -24,7 +24,7 @@ struct memowner {
 	/* what a test sets before it connects */
 	uint32_t admit_status;
 
-	enum xfer_standing standing; /* of new sessions */
+	_Atomic enum xfer_standing standing; /* of new sessions */
 
 	/* what a test may change at any time */
 	_Atomic bool
