@@ -20,7 +20,7 @@
 #define FIRST     "rdmaxfer sessions 1"
 #define LAST      "end"
 
-#define LAZY_MS         10000 /* who has no session stays in the file for so long, at least */
+#define LAZY_MS         10000 /* who may have a session, but begins none, stays in the file for so long */
 #define WARN_MS         60000
 #define STRIKE_AGAIN_MS 1000
 
@@ -31,6 +31,7 @@ struct process {
 	uint8_t boot_id[16];
 	unsigned sessions;
 	bool awaited; /* it had a session with our predecessor, and has not made its opens and locks again */
+	bool announced;   /* it was told that it may have a session, which has not begun yet */
 	bool storing;     /* the file that is being written names it */
 	bool stored;      /* the file names it */
 	uint64_t seen_ns; /* when it had its last session, or was told that it may have one */
@@ -369,12 +370,15 @@ static void *work(void *arg)
 	struct recovery *recovery = arg;
 
 	pthread_mutex_lock(&recovery->lock);
-	while (!recovery->stopping || recovery->first) {
+	for (;;) {
 		uint64_t now = xfer_now_ns();
+		bool due = recovery->write_at_ns && now >= recovery->write_at_ns;
 
+		if (recovery->stopping && !recovery->first && !due)
+			break;
 		if (recovery->grace && recovery->grace_until_ns && now >= recovery->grace_until_ns)
 			give_up_awaited(recovery);
-		else if (recovery->write_at_ns && now >= recovery->write_at_ns)
+		else if (due)
 			write_now(recovery);
 		else
 			sleep_until(recovery, now);
@@ -409,8 +413,10 @@ void recovery_remember(struct recovery *recovery, const struct xfer_hello_args *
 		process = add(recovery, hello->node, hello->boot_id);
 	}
 	wait = process && !process->stored;
-	if (process)
+	if (process) {
 		process->seen_ns = now;
+		process->announced = true;
+	}
 	if (wait) {
 		request->next = NULL;
 		*recovery->last = request;
@@ -432,6 +438,7 @@ enum xfer_standing recovery_session_began(
 	process = find(recovery, node, boot_id);
 	if (process) {
 		process->sessions++;
+		process->announced = false;
 		recover = recovery->grace && process->awaited;
 	}
 	pthread_mutex_unlock(&recovery->lock);
@@ -446,8 +453,11 @@ void recovery_session_ended(struct recovery *recovery, const char *node, const u
 	process = find(recovery, node, boot_id);
 	if (process && process->sessions > 0 && --process->sessions == 0) {
 		settle(recovery, process);
-		process->seen_ns = xfer_now_ns();
-		write_by(recovery, process->seen_ns + recovery->lazy_ns);
+		/* At once, so that a successor doesn't wait for who has left in an orderly way. */
+		if (!process->announced)
+			process->seen_ns = 0;
+		write_by(recovery,
+			process->seen_ns ? process->seen_ns + recovery->lazy_ns : xfer_now_ns());
 	}
 	pthread_mutex_unlock(&recovery->lock);
 }

@@ -19,7 +19,7 @@ struct recovery_params {
 	const char *state_dir;
 	unsigned grace_ms;
 	unsigned
-		lazy_ms; /* who has no session any more stays in the file for so long; 0: as long as is useful */
+		lazy_ms; /* who may have a session, but begins none, stays in the file for so long; 0: as long as is useful */
 };
 
 /*
