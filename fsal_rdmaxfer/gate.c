@@ -34,7 +34,7 @@ static bool enter(struct rdx_op *op)
 	return owners <= max && volumes <= (max + 1) / 2;
 }
 
-static fsal_status_t begin(struct rdx_volume *volume, struct rdx_op *op, bool release)
+fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op)
 {
 	fsal_status_t status;
 
@@ -43,21 +43,11 @@ static fsal_status_t begin(struct rdx_volume *volume, struct rdx_op *op, bool re
 	status = rdx_op_begin_async(volume, op);
 	if (FSAL_IS_ERROR(status))
 		return status;
-	if ((!enter(op) && !release) || !xfer_session_is_up(op->session)) {
+	if (!enter(op) || !xfer_session_is_up(op->session)) {
 		rdx_op_end(op);
 		return rdx_status(-EAGAIN);
 	}
 	return status;
-}
-
-fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op)
-{
-	return begin(volume, op, false);
-}
-
-fsal_status_t rdx_op_begin_release(struct rdx_volume *volume, struct rdx_op *op)
-{
-	return begin(volume, op, true);
 }
 
 void rdx_op_end(struct rdx_op *op)

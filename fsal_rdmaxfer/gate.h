@@ -24,9 +24,6 @@ fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op);
 /* The same for one that doesn't wait: reads and writes. */
 fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
 
-/* A synchronous one that gives something back: it isn't put off for those who wait already. */
-fsal_status_t rdx_op_begin_release(struct rdx_volume *volume, struct rdx_op *op);
-
 void rdx_op_end(struct rdx_op *op);
 
 #endif

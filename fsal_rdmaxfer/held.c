@@ -424,8 +424,8 @@ static struct release *release_new(
 	return release;
 }
 
-void rdx_held_unlock(
-	struct rdx_held *held, struct xfer_session *session, const struct xfer_lock *lock)
+void rdx_held_unlock(struct rdx_held *held, struct xfer_session *session,
+	const struct xfer_lock *lock, bool wait)
 {
 	struct rdx_holdings *holdings = held->in;
 	struct release *release;
@@ -436,6 +436,8 @@ void rdx_held_unlock(
 	if (!release)
 		return;
 	ask_to_unlock(release, session);
+	if (!wait)
+		return;
 	pthread_mutex_lock(&holdings->lock);
 	(void)await_releases(held, session);
 	pthread_mutex_unlock(&holdings->lock);
@@ -650,11 +652,12 @@ static struct rdx_held *next_stale(struct rdx_holdings *holdings, bool go_on)
 	return held;
 }
 
-static void tell_result(const struct recovery *recovery)
+static void tell_result(const struct recovery *recovery, uint64_t began_ns)
 {
 	if (recovery->opens > 0)
-		tell(recovery->holdings, XFER_LOG_INFO, "%u opens and %u locks are made again",
-			recovery->opens, recovery->locks);
+		tell(recovery->holdings, XFER_LOG_INFO,
+			"%u opens and %u locks are made again; it took %" PRIu64 " ms",
+			recovery->opens, recovery->locks, (rdx_now_ns() - began_ns) / NS_PER_MS);
 	if (recovery->opens_lost > 0 || recovery->locks_lost > 0)
 		tell(recovery->holdings, XFER_LOG_ERROR,
 			"%u files that were open can't be opened again, %u locks are lost",
@@ -668,6 +671,7 @@ void rdx_holdings_recover(struct rdx_holdings *holdings, struct xfer_session *se
 		.session = session,
 		.put_off = PUT_OFF_TIMES,
 	};
+	uint64_t began_ns = rdx_now_ns();
 	struct rdx_held *held;
 	bool connected = true;
 
@@ -676,7 +680,7 @@ void rdx_holdings_recover(struct rdx_holdings *holdings, struct xfer_session *se
 		connected = recover_one(&recovery, held);
 		rdx_held_unref(held);
 	}
-	tell_result(&recovery);
+	tell_result(&recovery, began_ns);
 }
 
 void rdx_holdings_forget(struct rdx_holdings *holdings)

@@ -74,10 +74,10 @@ int rdx_held_lock(struct rdx_held *held, struct xfer_session *session, const str
 	const struct xfer_lock *lock, bool *granted, struct xfer_lock *conflict);
 
 /*
- * Never fails. session: NULL: there is none. Waits for the owner for a second at most, and not at all while the session
- * is down; it hears of it in the end, and no lock under this record is granted before that.
+ * Never fails. session: NULL: there is none. The owner hears of it in the end, and no lock under this record is granted
+ * before that. wait: for its answer, for a second at most, and not while the session is down.
  */
-void rdx_held_unlock(
-	struct rdx_held *held, struct xfer_session *session, const struct xfer_lock *lock);
+void rdx_held_unlock(struct rdx_held *held, struct xfer_session *session,
+	const struct xfer_lock *lock, bool wait);
 
 #endif

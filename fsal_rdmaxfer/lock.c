@@ -94,12 +94,19 @@ static void clear(struct request *request)
 	struct rdx_held *locks = request->state ? rdx_state_locks(request->state) : NULL;
 	struct rdx_owner *owner = request->object->volume->owner;
 	struct xfer_session *session;
+	struct rdx_op op;
 
 	request->granted = true;
 	if (!locks)
 		return;
+	if (!FSAL_IS_ERROR(rdx_op_begin(request->object->volume, &op))) {
+		rdx_held_unlock(locks, op.session, &request->lock, true);
+		rdx_op_end(&op);
+		return;
+	}
+	/* Nobody waits then. */
 	session = rdx_owner_acquire(owner);
-	rdx_held_unlock(locks, session, &request->lock);
+	rdx_held_unlock(locks, session, &request->lock, false);
 	if (session)
 		rdx_owner_release(owner);
 }

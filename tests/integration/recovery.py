@@ -182,7 +182,21 @@ def unstable_over_v3():
     a3.commit(lost)
 
 
+def a_thousand_opens():
+    """Made again one after the other; how long that took is said."""
+    handles = [opened_by(a, b"many-%d" % number) for number in range(1000)]
+    before = opens()
+    restart()
+    expect(STATUS, write_reply(a, handles[-1].handle, handles[-1].stateid).status, "NFS4_OK")
+    becomes(before, opens)
+    with open(os.path.join(os.environ["CLUSTER_DIR"], "logs", "poc1.ganesha.log"), encoding="utf-8") as file:
+        took = [line for line in file if "are made again; it took" in line][-1].split()
+    say(f"they took {took[-2]} ms")
+    for opened in handles:
+        a.close_file(opened)
+
+
 for test in (locks_are_kept, given_back_while_away, stopped_and_continued, removed_while_open, lost_to_another,
-             unstable_over_v3):
+             unstable_over_v3, a_thousand_opens):
     say(test.__name__.replace("_", " "))
     test()
