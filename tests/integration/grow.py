@@ -166,6 +166,7 @@ def parse():
     parser.add_argument("nfs_port")
     parser.add_argument("mount_port")
     parser.add_argument("exports", help="with commas between")
+    parser.add_argument("--versions", required=True, metavar="VERSION,...", help=f"of {', '.join(VERSIONS)}")
     parser.add_argument("--processes", required=True, metavar="NAME=PID,...")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--from", dest="first", type=float, required=True)
@@ -182,7 +183,7 @@ def main():
     for export in args.exports.split(","):
         patience = Lasting(args.server, args.nfs_port, args.mount_port, export)
         patience.target.name += export.strip("/")
-        loads += [Load(patience, version, len(loads) + i) for i, version in enumerate(VERSIONS)]
+        loads += [Load(patience, version, len(loads) + i) for i, version in enumerate(args.versions.split(","))]
     breaker = Breaker(args.cut, args.kill)
     for thread in (*loads, breaker):
         thread.start()
