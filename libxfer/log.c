@@ -77,10 +77,16 @@ bool xfer_log_allowed(struct xfer_log_limit *limit, unsigned interval_ms, unsign
 
 struct xfer_log_limit *xfer_log_limit_of(const char *cause)
 {
-	static struct xfer_log_limit limits[256];
+	static struct {
+		_Atomic uint32_t hash;
+		struct xfer_log_limit limit;
+	} slots[256];
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
 	while (*cause)
 		hash = (hash ^ (uint8_t)*cause++) * 16777619u;
-	return &limits[hash % 256];
+	/* Another cause's: whoever comes last has it, so that nothing new is ever kept back. */
+	if (atomic_exchange(&slots[hash % 256].hash, hash) != hash)
+		atomic_store(&slots[hash % 256].limit.next_ns, 0);
+	return &slots[hash % 256].limit;
 }

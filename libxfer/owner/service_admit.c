@@ -54,9 +54,23 @@ static uint32_t admit_local(const struct config_node *node,
 	return XFER_ST_NOT_ALLOWED;
 }
 
+/* Without the port, which is another one each time: refusals are logged once for each reason. */
+static const char *host_of(const struct sockaddr_storage *storage, char text[INET6_ADDRSTRLEN])
+{
+	const void *host =
+		storage->ss_family == AF_INET6
+			? (const void *)&((const struct sockaddr_in6 *)storage)->sin6_addr
+			: (const void *)&((const struct sockaddr_in *)storage)->sin_addr;
+
+	return inet_ntop(storage->ss_family, host, text, INET6_ADDRSTRLEN) ? text
+									   : "an unknown address";
+}
+
 static uint32_t admit_tcp(const struct config_node *node, const struct xfer_conn_identity *identity,
 	char *reason, size_t len)
 {
+	char host[INET6_ADDRSTRLEN];
+
 	if (!node->address[0])
 		snprintf(reason, len,
 			"node %s may only come over the Unix socket: add address = \"...\"; insecure = "
@@ -66,7 +80,7 @@ static uint32_t admit_tcp(const struct config_node *node, const struct xfer_conn
 		snprintf(reason, len,
 			"%s is not the address of node %s, which is %s: correct one of the two in the "
 			"owner's configuration",
-			identity->text, node->name, node->address);
+			host_of(&identity->address, host), node->name, node->address);
 	else if (!node->insecure)
 		snprintf(reason, len,
 			"node %s would be known by its address alone: say insecure = true; in its entry "

@@ -183,6 +183,22 @@ static void test_limit_of_cause(void **state)
 	assert_true(xfer_log_allowed(xfer_log_limit_of("node b: no"), LONG_MS, &suppressed));
 }
 
+/* There are more causes than places; a new one is never kept back for one that was there. */
+static void test_causes_that_share_a_place(void **state)
+{
+	unsigned suppressed, places = 0;
+	char cause[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(cause, sizeof(cause), "cause %u", i);
+		places += xfer_log_limit_of(cause) == xfer_log_limit_of("cause 0");
+		assert_true(xfer_log_allowed(xfer_log_limit_of(cause), LONG_MS, &suppressed));
+		assert_false(xfer_log_allowed(xfer_log_limit_of(cause), LONG_MS, &suppressed));
+	}
+	assert_true(places > 1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -193,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_limit_of_cause),
+		cmocka_unit_test(test_causes_that_share_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
