@@ -191,6 +191,12 @@ static bool survives(struct xfer_session *session, struct xfer_session_call *cal
 	return err == -EAGAIN && park(session, call, true);
 }
 
+/* A LOCK that only tests changes nothing, whatever is said of its procedure. */
+static bool only_asks(const struct xfer_session_call *call)
+{
+	return call->call.proc == XFER_PROC_LOCK && call->args.lock.op == XFER_LOCK_TEST;
+}
+
 /* Of struct xfer_call: the lane has no part in the call any more. */
 static void session_done(struct xfer_call *caller_call, int err)
 {
@@ -198,6 +204,8 @@ static void session_done(struct xfer_call *caller_call, int err)
 	struct xfer_session *session = call->session;
 	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
 
+	if (lost && only_asks(call))
+		err = -EAGAIN;
 	pthread_mutex_lock(&session->lock);
 	if (lost)
 		lives = survives(session, call, err);
