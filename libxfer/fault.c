@@ -19,16 +19,18 @@ static void read_environment(void)
 		[XFER_MUTATION_VERIFIER] = "verifier",
 		[XFER_MUTATION_REPLYCACHE] = "replycache",
 		[XFER_MUTATION_DELAY] = "delay",
+		[XFER_MUTATION_INVALIDATION] = "invalidation",
 	};
 	const char *name = getenv("XFER_MUTATION");
 
 	if (!name || !*name)
 		return;
-	for (unsigned i = XFER_MUTATION_VERIFIER; i <= XFER_MUTATION_DELAY; i++)
+	for (unsigned i = XFER_MUTATION_VERIFIER; i <= XFER_MUTATION_INVALIDATION; i++)
 		if (strcmp(name, names[i]) == 0)
 			in_force = i;
 	if (!in_force) {
-		fprintf(stderr, "XFER_MUTATION=%s is unknown: use verifier, replycache or delay\n",
+		fprintf(stderr,
+			"XFER_MUTATION=%s is unknown: use verifier, replycache, delay or invalidation\n",
 			name);
 		abort();
 	}

@@ -10,6 +10,7 @@ enum xfer_mutation {
 	XFER_MUTATION_VERIFIER = 1, /* "verifier": it stays the same when a kernel has gone down */
 	XFER_MUTATION_REPLYCACHE,   /* "replycache": the owner doesn't remember replies */
 	XFER_MUTATION_DELAY,        /* "delay": given for an operation whose fate is unknown */
+	XFER_MUTATION_INVALIDATION, /* "invalidation": owners break their promises silently */
 };
 
 #ifdef RDMAXFER_FAULTS

@@ -136,5 +136,6 @@ int xfer_op_rename(struct xfer_session *session, const struct xfer_cred *cred,
 	renamed->from_dir = call.results.rename.from_dir;
 	renamed->to_dir = call.results.rename.to_dir;
 	renamed->object = call.results.rename.object;
+	renamed->replaced = call.results.rename.replaced;
 	return err;
 }

@@ -92,7 +92,8 @@ static bool xdr_attr(XDR *xdrs, struct xfer_attr *attr)
 	       xdr_uint32_t(xdrs, &attr->rdev_minor) && xdr_uint64_t(xdrs, &attr->size) &&
 	       xdr_uint64_t(xdrs, &attr->used) && xdr_uint64_t(xdrs, &attr->fileid) &&
 	       xdr_uint64_t(xdrs, &attr->change) && xdr_time(xdrs, &attr->atime) &&
-	       xdr_time(xdrs, &attr->mtime) && xdr_time(xdrs, &attr->ctime);
+	       xdr_time(xdrs, &attr->mtime) && xdr_time(xdrs, &attr->ctime) &&
+	       xdr_flag(xdrs, &attr->promised);
 }
 
 static bool xdr_opt_attr(XDR *xdrs, struct xfer_opt_attr *opt)
@@ -205,6 +206,11 @@ static bool args_cancel(XDR *xdrs, union xfer_args *args)
 	struct xfer_cancel_args *a = &args->cancel;
 
 	return xdr_uint32_t(xdrs, &a->call_slot) && xdr_uint32_t(xdrs, &a->sequence);
+}
+
+static bool args_events(XDR *xdrs, union xfer_args *args)
+{
+	return xdr_flag(xdrs, &args->events.fresh) && xdr_uint64_t(xdrs, &args->events.seen);
 }
 
 static bool args_handle(XDR *xdrs, union xfer_args *args)
@@ -377,6 +383,20 @@ static bool results_token(XDR *xdrs, union xfer_results *results)
 	       xdr_fixed(xdrs, r->token.bytes, sizeof(r->token.bytes));
 }
 
+static bool results_events(XDR *xdrs, union xfer_results *results)
+{
+	struct xfer_events_res *r = &results->events;
+
+	if (!xdr_uint32_t(xdrs, &r->status) || !xdr_uint64_t(xdrs, &r->number) ||
+		!xdr_flag(xdrs, &r->all) || !XDR_ENUM_UP_TO(xdrs, &r->count, XFER_EVENTS_MAX))
+		return false;
+	for (uint32_t i = 0; i < r->count; i++)
+		if (!xdr_uint32_t(xdrs, &r->list[i].volume_id) ||
+			!XDR_ENUM_UP_TO(xdrs, &r->list[i].bucket, XFER_BUCKETS - 1))
+			return false;
+	return true;
+}
+
 static bool results_text(XDR *xdrs, union xfer_results *results)
 {
 	struct xfer_status_res *r = &results->text;
@@ -429,7 +449,8 @@ static bool results_rename(XDR *xdrs, union xfer_results *results)
 	struct xfer_rename_res *r = &results->rename;
 
 	return xdr_uint32_t(xdrs, &r->status) && xdr_opt_attr(xdrs, &r->from_dir) &&
-	       xdr_opt_attr(xdrs, &r->to_dir) && xdr_opt_attr(xdrs, &r->object);
+	       xdr_opt_attr(xdrs, &r->to_dir) && xdr_opt_attr(xdrs, &r->object) &&
+	       xdr_opt_attr(xdrs, &r->replaced);
 }
 
 static bool results_read(XDR *xdrs, union xfer_results *results)
@@ -504,6 +525,7 @@ static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
 	[XFER_PROC_END] = { "END", args_none, results_status, true },
 	[XFER_PROC_RECOVERED] = { "RECOVERED", args_none, results_status, true },
 	[XFER_PROC_CANCEL] = { "CANCEL", args_cancel, results_status, true },
+	[XFER_PROC_EVENTS] = { "EVENTS", args_events, results_events, false },
 	[XFER_PROC_LOOKUP] = { "LOOKUP", args_name, results_node, false },
 	[XFER_PROC_GETATTR] = { "GETATTR", args_handle, results_attr, false },
 	[XFER_PROC_SETATTR] = { "SETATTR", args_setattr, results_attr, true },

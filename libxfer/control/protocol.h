@@ -44,6 +44,8 @@ enum xfer_proc {
 	XFER_PROC_RECOVERED =
 		8,            /* a known session's successor has made its opens and locks again */
 	XFER_PROC_CANCEL = 9, /* answer an operation with DELAY, unless it was begun */
+	XFER_PROC_EVENTS =
+		10, /* is answered when there is something that was promised to be told */
 	/* operations */
 	XFER_PROC_LOOKUP = 16,
 	XFER_PROC_GETATTR = 17,
@@ -169,6 +171,21 @@ struct xfer_attach_args {
  * became of it. */
 struct xfer_cancel_args {
 	uint32_t call_slot, sequence;
+};
+
+/* All that was told up to number `seen` isn't believed any more; fresh: nor is anything else that was ever said. */
+struct xfer_events_args {
+	bool fresh; /* the first EVENTS of an epoch */
+	uint64_t seen;
+};
+
+#define XFER_EVENTS_MAX 32
+struct xfer_events_res {
+	uint32_t status;
+	uint64_t number; /* of the last one */
+	bool all;        /* there were too many to be named: nothing is to be believed any more */
+	uint32_t count;
+	struct xfer_invalidation list[XFER_EVENTS_MAX];
 };
 
 struct xfer_attach_res {
@@ -355,6 +372,7 @@ struct xfer_link_res { /* LINK, UNLINK */
 struct xfer_rename_res {
 	uint32_t status;
 	struct xfer_opt_attr from_dir, to_dir, object;
+	struct xfer_opt_attr replaced; /* what is left of what had the new name */
 };
 
 struct xfer_read_res {
@@ -404,6 +422,7 @@ union xfer_args {
 	struct xfer_hello_args hello;
 	struct xfer_attach_args attach;
 	struct xfer_cancel_args cancel;
+	struct xfer_events_args events;
 	struct xfer_handle_args handle;
 	struct xfer_name_args name;
 	struct xfer_setattr_args setattr;
@@ -429,6 +448,7 @@ union xfer_results {
 	struct xfer_token_res token;
 	struct xfer_attach_res attach;
 	struct xfer_status_res text;
+	struct xfer_events_res events;
 	struct xfer_attr_res attr;
 	struct xfer_node_res node;
 	struct xfer_readdir_res readdir;

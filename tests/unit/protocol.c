@@ -407,6 +407,7 @@ static bool attr_decodes(uint32_t type, uint32_t nsec)
 		add_words(&builder, 0, 2);
 		add_word(&builder, nsec);
 	}
+	add_word(&builder, 0);
 	return decodes(&builder, XFER_PROC_GETATTR, true);
 }
 
@@ -558,7 +559,7 @@ static void test_procedures(void **state)
 		known += xfer_proc_info(proc) != NULL;
 		changes += xfer_proc_info(proc) && xfer_proc_info(proc)->changes;
 	}
-	assert_int_equal(known, 9 + 22);
+	assert_int_equal(known, 10 + 22);
 	assert_int_equal(changes, sizeof(changing) / sizeof(*changing));
 	for (unsigned i = 0; i < changes; i++)
 		assert_true(xfer_proc_info(changing[i])->changes);

@@ -70,6 +70,7 @@ bool xfer_on_lane_thread(void);
 /* --- sessions: this process with one owner ---------------------------------------------------- */
 
 struct xfer_session;
+struct xfer_invalidation;
 
 /* What a session asks of its user. */
 struct xfer_session_ops {
@@ -80,6 +81,13 @@ struct xfer_session_ops {
 	 * nobody else could lock or change anything since; else locks may have been lost to others.
 	 */
 	void (*recover)(void *arg, struct xfer_session *session, bool in_time);
+	/*
+	 * What was promised of these isn't any more: whatever was asked for before this call must not be believed after
+	 * it. count 0: nothing of all that this owner said. A lane thread, or the one that makes the session's
+	 * connections; must not block. May be NULL.
+	 */
+	void (*invalidate)(
+		void *arg, const struct xfer_invalidation *invalidations, unsigned count);
 };
 
 /*
@@ -162,6 +170,30 @@ struct xfer_attr {
 	uint64_t fileid; /* inode number; of a volume's root: XFER_ROOT_FILEID */
 	uint64_t change; /* the owner's change counter: grows with each change of the object */
 	struct xfer_time atime, mtime, ctime;
+	/*
+	 * Before anything of the object changes that somebody else asked for, the owner tells this session (struct
+	 * xfer_session_ops.invalidate): so it may be believed until then, for XFER_LEASE_MS at most. The same goes for
+	 * a directory's names that came with its attributes. Without a promise it was true, but may not be kept.
+	 */
+	bool promised;
+};
+
+/*
+ * How long what came with a promise may be believed, counted from when it was asked for: if the owner can't reach this
+ * process it waits as long before it changes anything.
+ */
+#define XFER_LEASE_MS 1000u
+
+/* What owners tell of: all objects of a volume whose inode numbers (fileid) have one bucket. */
+#define XFER_BUCKET_BITS 18
+#define XFER_BUCKETS     (1u << XFER_BUCKET_BITS)
+static inline uint32_t xfer_bucket(uint64_t fileid)
+{
+	return (uint32_t)(fileid * UINT64_C(0x9e3779b97f4a7c15) >> (64 - XFER_BUCKET_BITS));
+}
+
+struct xfer_invalidation {
+	uint32_t volume_id, bucket;
 };
 
 /* Attributes that an answer may lack (the object is gone, or they could not be read). */
@@ -299,6 +331,7 @@ int xfer_op_unlink(struct xfer_session *session, const struct xfer_cred *cred,
 
 struct xfer_renamed {
 	struct xfer_opt_attr from_dir, to_dir, object;
+	struct xfer_opt_attr replaced; /* what had the new name, as it is afterwards */
 };
 
 int xfer_op_rename(struct xfer_session *session, const struct xfer_cred *cred,

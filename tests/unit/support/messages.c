@@ -114,6 +114,7 @@ static void put_attr(struct random *random, struct xfer_attr *attr)
 	put_time(random, &attr->atime);
 	put_time(random, &attr->mtime);
 	put_time(random, &attr->ctime);
+	attr->promised = coin(random);
 }
 
 static void put_opt_attr(struct random *random, struct xfer_opt_attr *opt)
@@ -337,6 +338,10 @@ void message_args(struct random *random, uint32_t proc, union xfer_args *args)
 		args->cancel.call_slot = u32(random);
 		args->cancel.sequence = u32(random);
 		break;
+	case XFER_PROC_EVENTS:
+		args->events.fresh = coin(random);
+		args->events.seen = random_u64(random);
+		break;
 	case XFER_PROC_HELLO:
 		args_hello(random, &args->hello);
 		break;
@@ -425,6 +430,7 @@ static void results_names(struct random *random, uint32_t proc, union xfer_resul
 		put_opt_attr(random, &res->rename.from_dir);
 		put_opt_attr(random, &res->rename.to_dir);
 		put_opt_attr(random, &res->rename.object);
+		put_opt_attr(random, &res->rename.replaced);
 	} else {
 		put_opt_attr(random, &res->node.dir_attr);
 		if (res->status == XFER_ST_OK)
@@ -461,6 +467,16 @@ void message_results_room(
 	}
 }
 
+static void results_events(struct random *random, struct xfer_events_res *res)
+{
+	res->number = random_u64(random);
+	res->all = coin(random);
+	res->count = random_upto(random, XFER_EVENTS_MAX);
+	for (uint32_t i = 0; i < res->count; i++)
+		res->list[i] = (struct xfer_invalidation){ .volume_id = u32(random),
+			.bucket = random_upto(random, XFER_BUCKETS - 1) };
+}
+
 static void results_session(
 	struct random *random, uint32_t proc, union xfer_results *res, uint8_t *variable)
 {
@@ -468,6 +484,8 @@ static void results_session(
 		results_hello(random, &res->hello);
 	} else if (proc == XFER_PROC_TOKEN) {
 		random_bytes(random, res->token.token.bytes, sizeof(res->token.token.bytes));
+	} else if (proc == XFER_PROC_EVENTS) {
+		results_events(random, &res->events);
 	} else if (proc == XFER_PROC_STATUS) {
 		res->text.text_len = random_upto(random, 4096);
 		res->text.text = (char *)variable;
