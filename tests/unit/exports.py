@@ -11,9 +11,9 @@ import sys
 
 
 def declared(header):
-    """The functions that the header declares."""
+    """The functions that the header declares and doesn't define itself."""
     text = re.sub(r"/\*.*?\*/", "", header.read_text(encoding="utf-8"), flags=re.S)
-    return set(re.findall(r"^[a-z][^;{}()#]*?\b(xfer_\w+)\(", text, re.M))
+    return set(re.findall(r"^(?!static )[a-z][^;{}()#]*?\b(xfer_\w+)\(", text, re.M))
 
 
 def exported(library):
