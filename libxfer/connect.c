@@ -295,6 +295,7 @@ static int establish(struct connector *connector)
 			return err;
 		}
 	}
+	xfer_events_begin(session);
 	return 0;
 }
 
@@ -461,6 +462,7 @@ static void say_end(struct xfer_session *session)
 	struct ending ending = { .session = session };
 
 	await_settled(session, DRAIN_MS);
+	xfer_events_forget(session);
 	ending.call = (struct xfer_call){
 		.proc = XFER_PROC_END,
 		.args = &args,

@@ -10,6 +10,7 @@
 #include "address.h"
 #include "context.h"
 #include "control/caller.h"
+#include "events.h"
 
 enum xfer_call_place { XFER_CALL_WAITS, XFER_CALL_FLIES, XFER_CALL_UNSETTLED };
 
@@ -121,6 +122,7 @@ struct xfer_session {
 	void *ops_arg;
 	unsigned parked_ms, cancel_ms; /* XFER_PARKED_MS, XFER_CANCEL_MS; but for tests */
 	pthread_t thread; /* connects; everything about connections is its business alone */
+	struct xfer_events events;
 	LIST_ENTRY(xfer_session) link; /* the context's */
 
 	pthread_mutex_t lock;   /* all that follows */

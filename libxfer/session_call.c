@@ -250,6 +250,7 @@ void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *s
 	call->call.payload = NULL;
 	call->call.payload_count = 0;
 	call->call.payload_length = 0;
+	call->call.lingers = false;
 }
 
 void xfer_session_put_payload(struct xfer_session_call *call, const struct iovec *iov)

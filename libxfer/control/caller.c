@@ -69,7 +69,7 @@ static int enter(struct xfer_caller *caller, struct xfer_call *call)
 		entry->call = call;
 		entry->uses++;
 		call->xid = entry->uses << ENTRY_BITS | index;
-		caller->pending++;
+		caller->pending += !call->lingers;
 	}
 	pthread_mutex_unlock(&caller->lock);
 	return err;
@@ -84,7 +84,7 @@ static struct xfer_call *leave_locked(struct xfer_caller *caller, uint32_t index
 	entry->call = NULL;
 	entry->next_free = caller->free;
 	caller->free = index;
-	caller->pending--;
+	caller->pending -= !call->lingers;
 	return call;
 }
 

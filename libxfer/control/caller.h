@@ -21,6 +21,7 @@ struct xfer_call {
 	const struct iovec *payload; /* WRITE: what goes out, READ: where what comes goes */
 	int payload_count;
 	uint32_t payload_length; /* bytes, of all of payload */
+	bool lingers; /* the server answers it when it likes: it isn't counted as under way */
 	/*
 	 * err: 0: results are valid (their status may tell of a failure); -EAGAIN: not executed, or
 	 * nothing that changes; -EREMOTEIO: fate unknown; other -errno: the server refused it at
@@ -69,7 +70,7 @@ int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call);
 /* Any thread; ops->closed follows on the lane. */
 void xfer_caller_close(struct xfer_caller *caller, int err, const char *why);
 
-/* Calls under way. */
+/* Calls under way, but for those that linger. */
 unsigned xfer_caller_pending(struct xfer_caller *caller);
 
 #endif

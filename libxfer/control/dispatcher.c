@@ -19,7 +19,7 @@
 
 /* A connection is not read from while it has more than this under way. */
 #define CALLS_SESSIONLESS 16u
-#define CALLS_SPARE       8u /* heartbeats come on top of what was agreed */
+#define CALLS_SPARE       8u /* heartbeats and EVENTS come on top of what was agreed */
 
 #define HELLO_NS                                                                                   \
 	(30000 *                                                                                   \
@@ -532,6 +532,20 @@ static void cancel(struct xfer_request *request)
 		xfer_request_finish(request, 0);
 }
 
+/* It may wait for long, as one of the calls under way: CALLS_SPARE has room for it. */
+static void events(struct xfer_request *request)
+{
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	struct xfer_peers *peers = dispatcher->peers;
+
+	if (!xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
+		drop(request);
+	else if (peers->service->events)
+		peers->service->events(peers->owner, request);
+	else
+		xfer_request_finish(request, -EOPNOTSUPP);
+}
+
 static void operation(struct xfer_request *request)
 {
 	if (xfer_proc_info(request->proc)->changes)
@@ -570,6 +584,9 @@ static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request
 		break;
 	case XFER_PROC_CANCEL:
 		cancel(request);
+		break;
+	case XFER_PROC_EVENTS:
+		events(request);
 		break;
 	default:
 		operation(request);

@@ -70,6 +70,13 @@ struct xfer_service {
 	/* A session has ended without END: what has not begun is to be answered, no matter what. Any thread. May be
 	 * NULL. */
 	void (*abandoned)(void *owner, struct xfer_peer *peer);
+
+	/*
+	 * EVENTS of a session. Takes the request over, and answers it when there is something to tell, or when the
+	 * epoch has ended: that may happen meanwhile, so xfer_peer_goes_on has to be asked under the lock that
+	 * epoch_ended and ended take. NULL: such calls are refused.
+	 */
+	void (*events)(void *owner, struct xfer_request *request);
 };
 
 struct xfer_server;

@@ -80,11 +80,20 @@ static void check_args(uint32_t proc, const union xfer_args *args)
 	}
 }
 
+static void check_events(const struct xfer_events_res *res)
+{
+	FUZZ_CHECK(res->count <= XFER_EVENTS_MAX);
+	for (uint32_t i = 0; i < res->count; i++)
+		FUZZ_CHECK(res->list[i].bucket < XFER_BUCKETS);
+}
+
 static void check_results(uint32_t proc, const union xfer_results *results, uint32_t room)
 {
 	if (proc == XFER_PROC_HELLO) {
 		FUZZ_CHECK(text_ends(results->hello.reason, sizeof(results->hello.reason) - 1));
 		FUZZ_CHECK(text_ends(results->hello.node, XFER_NODE_MAX));
+	} else if (proc == XFER_PROC_EVENTS) {
+		check_events(&results->events);
 	} else if (proc == XFER_PROC_READDIR) {
 		FUZZ_CHECK(results->readdir.entries_len <= room);
 	} else if (proc == XFER_PROC_STATUS) {

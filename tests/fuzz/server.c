@@ -93,6 +93,19 @@ static void dispatch(void *owner, struct xfer_request *request)
 		xfer_request_finish(request, -ENOENT);
 }
 
+/* Of any number at a time, whatever was seen. */
+static void events(void *owner, struct xfer_request *request)
+{
+	struct xfer_events_res *res = &request->results.events;
+
+	(void)owner;
+	FUZZ_CHECK(request->peer != NULL && request->proc == XFER_PROC_EVENTS);
+	res->number = request->args.events.seen + 1;
+	res->all = request->args.events.fresh;
+	res->count = (uint32_t)(request->args.events.seen % (XFER_EVENTS_MAX + 1));
+	xfer_request_finish(request, 0);
+}
+
 static void peer_gone(void *owner, struct xfer_peer *peer)
 {
 	(void)owner;
@@ -117,6 +130,7 @@ static const struct xfer_service service = {
 	.peer_gone = peer_gone,
 	.status = status,
 	.write_verifier = write_verifier,
+	.events = events,
 };
 
 static void prepare(void)

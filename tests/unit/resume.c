@@ -661,8 +661,8 @@ static void test_answers_fit(void **state)
 		fill(&attr);
 		memset(&results, 0, sizeof(results));
 		if (proc == XFER_PROC_RENAME) {
-			results.rename.from_dir = results.rename.to_dir = results.rename.object =
-				attr;
+			results.rename.from_dir = results.rename.to_dir = attr;
+			results.rename.object = results.rename.replaced = attr;
 		} else if (proc == XFER_PROC_OPEN) {
 			results.open.node.handle.len = XFER_HANDLE_MAX;
 			results.open.node.attr = attr.attr;

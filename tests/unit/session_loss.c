@@ -188,45 +188,17 @@ static void test_silent_owner(void **state)
 
 /* --- sessions outlive connections ------------------------------------------------------------- */
 
-/* Ends the session's connections as a network does: at no good time. */
-static void cut(struct xfer_session *session)
-{
-	struct xfer_caller *lane = NULL;
-
-	pthread_mutex_lock(&session->lock);
-	if (session->nlanes > 0) {
-		lane = session->lanes[0];
-		xfer_caller_ref(lane);
-	}
-	pthread_mutex_unlock(&session->lock);
-	if (!lane)
-		return;
-	xfer_caller_close(lane, -ECONNRESET, "the test cuts it");
-	xfer_caller_unref(lane);
-}
-
-struct later {
-	struct fixture *f;
-	uint32_t epoch;
-};
-
-static bool later_epoch(void *arg)
-{
-	struct later *later = arg;
-
-	return xfer_session_is_up(later->f->session) && later->f->session->epoch > later->epoch;
-}
-
 /* What is under way when a connection ends is executed once, and its answer arrives. */
 static void test_calls_outlive_connections(void **state)
 {
 	struct fixture f;
 	struct wait_io write, read;
-	struct later later = { .f = &f };
+	struct later later;
 	uint8_t data[10] = "once", more[10];
 
 	(void)state;
 	set_up(&f);
+	later.session = f.session;
 	f.owner.hold = true;
 	io_prepare(&f, &write, 0, data, sizeof(data));
 	io_prepare(&f, &read, 100, more, sizeof(more));
@@ -278,7 +250,7 @@ static void test_exactly_once(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, write_always, &breaker);
 	for (unsigned i = 0; i < 20; i++) {
-		struct later later = { &f, f.session->epoch };
+		struct later later = { f.session, f.session->epoch };
 
 		usleep(5000 + i * 700);
 		cut(f.session);

@@ -15,6 +15,7 @@
 #include <rpc/xdr_inline.h>
 
 #include "bufpool.h"
+#include "control/dispatcher.h"
 #include "support/memowner.h"
 
 #define ENTRIES 100u /* of its directory */
@@ -302,6 +303,83 @@ static void cancel(void *arg, struct xfer_peer *peer, const struct xfer_cancel_a
 		xfer_request_finish(request, -EAGAIN);
 }
 
+/* --- EVENTS ----------------------------------------------------------------------------------- */
+
+/* With the lock held: the one that waits, of a session or (NULL) of any, is taken out. */
+static struct xfer_request *take_asking(struct memowner *owner, const struct xfer_peer *peer)
+{
+	struct xfer_request *request, **link;
+
+	for (link = &owner->asking; (request = *link); link = &request->next)
+		if (!peer || request->peer == peer)
+			break;
+	if (request)
+		*link = request->next;
+	return request;
+}
+
+static void events(void *arg, struct xfer_request *request)
+{
+	struct memowner *owner = arg;
+	struct xfer_request *older = NULL;
+	bool goes_on;
+
+	pthread_mutex_lock(&owner->lock);
+	goes_on = xfer_peer_goes_on(request->peer, request->dispatcher->epoch);
+	if (goes_on) {
+		older = take_asking(owner, request->peer);
+		request->next = owner->asking;
+		owner->asking = request;
+		owner->last_fresh = request->args.events.fresh;
+		owner->last_seen = request->args.events.seen;
+		owner->events++;
+	}
+	pthread_mutex_unlock(&owner->lock);
+	if (older) {
+		owner->event_clashes++;
+		xfer_request_finish(older, 0);
+	}
+	if (!goes_on)
+		xfer_request_finish(request, -EAGAIN);
+}
+
+/* Nobody is there any more who could be told. */
+static void epoch_ended(void *arg, struct xfer_peer *peer)
+{
+	struct memowner *owner = arg;
+	struct xfer_request *request;
+
+	pthread_mutex_lock(&owner->lock);
+	request = take_asking(owner, peer);
+	pthread_mutex_unlock(&owner->lock);
+	if (request)
+		xfer_request_finish(request, -EAGAIN);
+}
+
+static void ended(void *arg, struct xfer_peer *peer)
+{
+	struct memowner *owner = arg;
+
+	owner->ended++;
+	epoch_ended(owner, peer);
+}
+
+bool memowner_tell(struct memowner *owner, const struct xfer_events_res *what)
+{
+	struct xfer_request *request;
+
+	pthread_mutex_lock(&owner->lock);
+	request = take_asking(owner, NULL);
+	pthread_mutex_unlock(&owner->lock);
+	if (!request)
+		return false;
+	request->results.events = *what;
+	xfer_request_reply(request);
+	return true;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
 void memowner_start(struct memowner *owner, const char *node, const char *address)
 {
 	static unsigned number;
@@ -321,7 +399,10 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 		.remember = owner->remember,
 		.began = began,
 		.recovered = recovered,
-		.cancel = cancel };
+		.ended = ended,
+		.cancel = cancel,
+		.epoch_ended = epoch_ended,
+		.events = owner->tells_nothing ? NULL : events };
 	owner->data = calloc(1, MEMOWNER_SIZE);
 	assert_non_null(owner->data);
 	owner->last = &owner->first;

@@ -17,7 +17,8 @@ struct memowner {
 	uint8_t *data;
 
 	/* what a test sets before it starts it */
-	unsigned keep_ms; /* 0: as long as ever */
+	unsigned keep_ms;   /* 0: as long as ever */
+	bool tells_nothing; /* it doesn't serve EVENTS */
 	void (*remember)(
 		void *owner, const struct xfer_hello_args *hello, struct xfer_request *request);
 
@@ -40,6 +41,11 @@ struct memowner {
 	_Atomic bool too_late;      /* for the next RECOVERED */
 	_Atomic uint32_t last_uid, last_ngroups, last_group;
 	_Atomic unsigned slot_clashes; /* a call slot was used by two calls at a time */
+	_Atomic unsigned events;       /* that arrived */
+	_Atomic bool last_fresh;       /* what the last one said */
+	_Atomic uint64_t last_seen;
+	_Atomic unsigned event_clashes; /* a session asked while it already did */
+	_Atomic unsigned ended;         /* sessions, by END or otherwise */
 
 	/* its own */
 	pthread_t workers[4];
@@ -47,6 +53,7 @@ struct memowner {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct xfer_request *first, **last;
+	struct xfer_request *asking; /* EVENTS that wait, one of each session */
 	bool stopping;
 	unsigned running;
 	_Atomic uint8_t slots[XFER_CALLS_MAX];
@@ -56,5 +63,8 @@ struct memowner {
  * can't. */
 void memowner_start(struct memowner *owner, const char *node, const char *address);
 void memowner_stop(struct memowner *owner);
+
+/* Answers an EVENTS with this; false: none waits. Any thread. */
+bool memowner_tell(struct memowner *owner, const struct xfer_events_res *what);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* sessions.c -- for tests of sessions: one with a memowner, and operations that a test waits for */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,6 +38,29 @@ bool session_down(void *arg)
 	return !xfer_session_is_up(arg);
 }
 
+void cut(struct xfer_session *session)
+{
+	struct xfer_caller *lane = NULL;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->nlanes > 0) {
+		lane = session->lanes[0];
+		xfer_caller_ref(lane);
+	}
+	pthread_mutex_unlock(&session->lock);
+	if (!lane)
+		return;
+	xfer_caller_close(lane, -ECONNRESET, "the test cuts it");
+	xfer_caller_unref(lane);
+}
+
+bool later_epoch(void *arg)
+{
+	struct later *later = arg;
+
+	return xfer_session_is_up(later->session) && later->session->epoch > later->epoch;
+}
+
 const struct xfer_session_ops *session_ops;
 
 struct xfer_context *new_context(unsigned heartbeat_ms)
@@ -71,6 +95,7 @@ void tear_down(struct fixture *f)
 	xfer_context_destroy(f->context);
 	memowner_stop(&f->owner);
 	assert_int_equal(f->owner.slot_clashes, 0);
+	assert_int_equal(f->owner.event_clashes, 0);
 }
 
 static void io_done(struct xfer_io *io)

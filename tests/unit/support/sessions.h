@@ -24,6 +24,16 @@ bool wait_for(bool (*condition)(void *arg), void *arg);
 bool session_up(void *arg);
 bool session_down(void *arg);
 
+/* Ends the session's connections as a network does: at no good time. */
+void cut(struct xfer_session *session);
+
+/* A condition: the session is up again, in a later epoch than that one. */
+struct later {
+	struct xfer_session *session;
+	uint32_t epoch;
+};
+bool later_epoch(void *arg);
+
 struct xfer_context *new_context(unsigned heartbeat_ms);
 
 /* The next set_up's session has these; NULL: none. The fixture is their argument. */
