@@ -84,7 +84,7 @@ struct xfer_session_ops {
 	/*
 	 * What was promised of these isn't any more: whatever was asked for before this call must not be believed after
 	 * it. count 0: nothing of all that this owner said. A lane thread, or the one that makes the session's
-	 * connections; must not block. May be NULL.
+	 * connections, or both at the same time; must not block. May be NULL.
 	 */
 	void (*invalidate)(
 		void *arg, const struct xfer_invalidation *invalidations, unsigned count);
