@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* attrcache.c -- the attributes that owners' replies brought, for a second */
+/* attrcache.c -- the attributes that owners' replies brought, as long as they may be believed */
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,49 +8,58 @@
 #include "attrcache.h"
 
 /* MDCACHE holds about 100,000 objects by default: chains of six. */
-#define BUCKETS 16384
+#define CHAINS  16384
 #define STRIPES 64
 
 struct attrcache_entry {
-	struct attrcache_entry *next; /* in the bucket */
-	uint32_t bucket;
-	/* Under the stripe's lock, like the bucket's chain: */
+	struct attrcache_entry *next; /* in the chain */
+	uint32_t chain;
+	uint32_t bucket; /* of the object, as owners name it */
+	/* Under the stripe's lock, like the chain: */
 	uint32_t refs;
 	bool valid;
-	uint64_t fed; /* nanoseconds */
+	uint64_t fed; /* when the attributes came */
+	struct source source;
 	struct xfer_attr attr;
 	struct xfer_handle handle; /* constant */
 };
 
+struct chain {
+	struct attrcache_entry *first;
+	uint64_t forgotten; /* when an entry was dropped last, with what it knew of later replies */
+};
+
 struct attrcache {
-	pthread_mutex_t stripes[STRIPES]; /* bucket i belongs to stripe i % STRIPES */
-	struct attrcache_entry *buckets[BUCKETS];
+	struct validity *validity;
+	pthread_mutex_t stripes[STRIPES]; /* chain i belongs to stripe i % STRIPES */
+	struct chain chains[CHAINS];
 };
 
 /* FNV-1a; a handle's bytes are a MAC and an inode number, nothing that needs more. */
-static uint32_t bucket_of(const struct xfer_handle *handle)
+static uint32_t chain_of(const struct xfer_handle *handle)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	for (uint32_t i = 0; i < handle->len; i++)
 		hash = (hash ^ handle->data[i]) * UINT64_C(0x100000001b3);
-	return (uint32_t)(hash >> 32 ^ hash) % BUCKETS;
+	return (uint32_t)(hash >> 32 ^ hash) % CHAINS;
 }
 
-static pthread_mutex_t *stripe_lock(struct attrcache *cache, uint32_t bucket)
+static pthread_mutex_t *stripe_lock(struct attrcache *cache, uint32_t chain)
 {
-	pthread_mutex_t *stripe = &cache->stripes[bucket % STRIPES];
+	pthread_mutex_t *stripe = &cache->stripes[chain % STRIPES];
 
 	pthread_mutex_lock(stripe);
 	return stripe;
 }
 
-struct attrcache *attrcache_create(void)
+struct attrcache *attrcache_create(struct validity *validity)
 {
 	struct attrcache *cache = calloc(1, sizeof(*cache));
 
 	if (cache == NULL)
 		return NULL;
+	cache->validity = validity;
 	for (int i = 0; i < STRIPES; i++)
 		pthread_mutex_init(&cache->stripes[i], NULL);
 	return cache;
@@ -63,11 +72,12 @@ void attrcache_destroy(struct attrcache *cache)
 	free(cache);
 }
 
-struct attrcache_entry *attrcache_get(struct attrcache *cache, const struct xfer_handle *handle)
+struct attrcache_entry *attrcache_get(
+	struct attrcache *cache, const struct xfer_handle *handle, uint64_t fileid)
 {
-	uint32_t bucket = bucket_of(handle);
-	pthread_mutex_t *stripe = stripe_lock(cache, bucket);
-	struct attrcache_entry *entry = cache->buckets[bucket];
+	uint32_t chain = chain_of(handle);
+	pthread_mutex_t *stripe = stripe_lock(cache, chain);
+	struct attrcache_entry *entry = cache->chains[chain].first;
 
 	while (entry != NULL && !xfer_handle_equal(&entry->handle, handle))
 		entry = entry->next;
@@ -75,9 +85,10 @@ struct attrcache_entry *attrcache_get(struct attrcache *cache, const struct xfer
 		entry = calloc(1, sizeof(*entry));
 		if (entry != NULL) {
 			entry->handle = *handle;
-			entry->bucket = bucket;
-			entry->next = cache->buckets[bucket];
-			cache->buckets[bucket] = entry;
+			entry->chain = chain;
+			entry->bucket = xfer_bucket(fileid);
+			entry->next = cache->chains[chain].first;
+			cache->chains[chain].first = entry;
 		}
 	}
 	if (entry != NULL)
@@ -86,38 +97,73 @@ struct attrcache_entry *attrcache_get(struct attrcache *cache, const struct xfer
 	return entry;
 }
 
+void attrcache_ref(struct attrcache *cache, struct attrcache_entry *entry)
+{
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
+
+	entry->refs++;
+	pthread_mutex_unlock(stripe);
+}
+
 void attrcache_put(struct attrcache *cache, struct attrcache_entry *entry)
 {
-	pthread_mutex_t *stripe = stripe_lock(cache, entry->bucket);
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
+	struct chain *chain = &cache->chains[entry->chain];
 
 	if (--entry->refs > 0) {
 		pthread_mutex_unlock(stripe);
 		return;
 	}
-	struct attrcache_entry **link = &cache->buckets[entry->bucket];
+	struct attrcache_entry **link = &chain->first;
 	while (*link != entry)
 		link = &(*link)->next;
 	*link = entry->next;
+	if (entry->valid)
+		chain->forgotten = validity_now();
 	pthread_mutex_unlock(stripe);
 	free(entry);
 }
 
-/* A clock read on another processor may be a little behind the one that fed. */
-static bool entry_is_fresh(const struct attrcache_entry *entry, uint64_t now)
+const struct xfer_handle *attrcache_handle(const struct attrcache_entry *entry)
 {
-	return entry->valid && (now < entry->fed || now - entry->fed < ATTRCACHE_LIFETIME_NS);
+	return &entry->handle;
+}
+
+uint32_t attrcache_bucket(const struct attrcache_entry *entry)
+{
+	return entry->bucket;
+}
+
+/* Whether a reply says nothing newer than what is known, or was. */
+static bool is_overtaken(const struct attrcache *cache, const struct attrcache_entry *entry,
+	const struct xfer_attr *attr, const struct asked *asked)
+{
+	if (!entry->valid)
+		return asked->ns <= cache->chains[entry->chain].forgotten;
+	return attr->change < entry->attr.change && asked->ns <= entry->fed;
+}
+
+/* Whether the same is known already, and for longer. */
+static bool is_known(const struct attrcache_entry *entry, const struct xfer_attr *attr,
+	const struct source *source)
+{
+	return entry->valid && attr->change == entry->attr.change &&
+	       (!attr->promised || source->asked.ns < entry->source.asked.ns);
 }
 
 bool attrcache_feed(struct attrcache *cache, struct attrcache_entry *entry,
-	const struct xfer_attr *attr, uint64_t now)
+	const struct xfer_attr *attr, const struct source *source, uint64_t now)
 {
-	pthread_mutex_t *stripe = stripe_lock(cache, entry->bucket);
-	/* A stale entry gives way to anything: should the owner's counter ever go back (its clock was set
-	 * back while it was down), that heals after one lifetime. */
-	bool take = !entry_is_fresh(entry, now) || attr->change >= entry->attr.change;
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
+	bool take = !is_overtaken(cache, entry, attr, &source->asked);
 
-	if (take) {
+	if (take && is_known(entry, attr, source)) {
+		entry->source.request = source->request;
+	} else if (take) {
 		entry->attr = *attr;
+		entry->source = *source;
+		if (!attr->promised)
+			entry->source.asked = (struct asked){ 0 };
 		entry->fed = now;
 		entry->valid = true;
 	}
@@ -125,22 +171,48 @@ bool attrcache_feed(struct attrcache *cache, struct attrcache_entry *entry,
 	return take;
 }
 
-bool attrcache_read(struct attrcache *cache, struct attrcache_entry *entry, uint64_t now,
-	struct xfer_attr *attr)
+static bool is_changing(
+	const struct attrcache *cache, const struct attrcache_entry *entry, enum attr_use use)
 {
-	pthread_mutex_t *stripe = stripe_lock(cache, entry->bucket);
-	bool fresh = entry_is_fresh(entry, now);
-
-	if (fresh)
-		*attr = entry->attr;
-	pthread_mutex_unlock(stripe);
-	return fresh;
+	return validity_is_changing(cache->validity, entry->bucket, OWN_ATTRS) ||
+	       (use == ATTR_TELL &&
+		       validity_is_changing(cache->validity, entry->bucket, OWN_CONTENT));
 }
 
+bool attrcache_read(struct attrcache *cache, struct attrcache_entry *entry, enum attr_use use,
+	uint64_t request, uint64_t now, struct xfer_attr *attr)
+{
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
+	const struct source *source = &entry->source;
+	bool good = entry->valid &&
+		    ((request != 0 && source->request == request) ||
+			    (validity_holds(cache->validity, entry->bucket, &source->asked, now) &&
+				    !is_changing(cache, entry, use)));
+
+	if (good)
+		*attr = entry->attr;
+	pthread_mutex_unlock(stripe);
+	return good;
+}
+
+bool attrcache_latest(
+	struct attrcache *cache, struct attrcache_entry *entry, struct xfer_attr *attr)
+{
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
+	bool valid = entry->valid;
+
+	if (valid)
+		*attr = entry->attr;
+	pthread_mutex_unlock(stripe);
+	return valid;
+}
+
+/* A reply that is still on its way may know what happened, or not. */
 void attrcache_drop(struct attrcache *cache, struct attrcache_entry *entry)
 {
-	pthread_mutex_t *stripe = stripe_lock(cache, entry->bucket);
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
 
 	entry->valid = false;
+	cache->chains[entry->chain].forgotten = validity_now();
 	pthread_mutex_unlock(stripe);
 }

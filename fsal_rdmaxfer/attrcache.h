@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* attrcache.h -- the attributes that owners' replies brought, for a second */
+/* attrcache.h -- the attributes that owners' replies brought, as long as they may be believed */
 #ifndef FSAL_RDMAXFER_ATTRCACHE_H
 #define FSAL_RDMAXFER_ATTRCACHE_H
 
@@ -7,10 +7,10 @@
  * One cache per volume. An entry lives as long as somebody holds a reference to it, and two who ask for the
  * same handle get the same entry: MDCACHE makes and drops several objects for one file (each directory
  * listing makes new ones and keeps the old), and what any of them learns is known to all. So the number of
- * entries is bounded by MDCACHE's number of objects.
+ * entries is bounded by MDCACHE's number of objects and that of the names that are kept.
  *
- * Replies are ordered by the owner's change counter: while an entry is fresh, a reply with a lower counter
- * was overtaken on its way and doesn't replace it.
+ * Replies are ordered by the owner's change counter: one with a lower counter was overtaken on its way and
+ * doesn't replace what is there, unless it was asked for after that had come.
  *
  * Any function may be called from any thread, lane threads included; none blocks.
  */
@@ -18,33 +18,56 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "validity.h"
 #include "xfer/xfer.h"
-
-#define ATTRCACHE_LIFETIME_NS UINT64_C(1000000000)
 
 struct attrcache;
 struct attrcache_entry;
 
-/* NULL: no memory */
-struct attrcache *attrcache_create(void);
+/* NULL: no memory. validity: the volume's; it has to outlive the cache. */
+struct attrcache *attrcache_create(struct validity *validity);
 
 /* All references must have been dropped. */
 void attrcache_destroy(struct attrcache *cache);
 
-/* A reference to the entry of `handle`, which is made if there is none. NULL: no memory. */
-struct attrcache_entry *attrcache_get(struct attrcache *cache, const struct xfer_handle *handle);
+/* A reference to the entry of `handle`, which is made if there is none. fileid: the object's. NULL: no memory. */
+struct attrcache_entry *attrcache_get(
+	struct attrcache *cache, const struct xfer_handle *handle, uint64_t fileid);
+/* One more to an entry that somebody has a reference to. */
+void attrcache_ref(struct attrcache *cache, struct attrcache_entry *entry);
 void attrcache_put(struct attrcache *cache, struct attrcache_entry *entry);
 
+const struct xfer_handle *attrcache_handle(const struct attrcache_entry *entry);
+uint32_t attrcache_bucket(const struct attrcache_entry *entry);
+
+/* Where attributes come from. */
+struct source {
+	struct asked asked; /* before the request was sent that brought them */
+	uint64_t request;   /* on behalf of which request of a client; 0: of none */
+};
+
 /*
- * Times are nanoseconds of any clock that never goes back. Returns whether the attributes were taken;
- * if not, newer ones are there.
+ * Returns whether the attributes were taken; if not, newer ones are there. Without a promise they are kept for the
+ * request alone that brought them.
  */
 bool attrcache_feed(struct attrcache *cache, struct attrcache_entry *entry,
-	const struct xfer_attr *attr, uint64_t now);
+	const struct xfer_attr *attr, const struct source *source, uint64_t now);
 
-/* False, and *attr untouched: there are none, or they are older than ATTRCACHE_LIFETIME_NS. */
-bool attrcache_read(struct attrcache *cache, struct attrcache_entry *entry, uint64_t now,
-	struct xfer_attr *attr);
+enum attr_use {
+	ATTR_CHECK, /* for permissions and the like */
+	ATTR_TELL,  /* a client is told: not while this process changes the object */
+};
+
+/*
+ * False, and *attr untouched: there are none that may be believed. What a request has brought itself was true after it
+ * had begun, and that is enough for it (not 0).
+ */
+bool attrcache_read(struct attrcache *cache, struct attrcache_entry *entry, enum attr_use use,
+	uint64_t request, uint64_t now, struct xfer_attr *attr);
+
+/* The latest that are known, true or not any more; false: none. */
+bool attrcache_latest(
+	struct attrcache *cache, struct attrcache_entry *entry, struct xfer_attr *attr);
 
 /* Forgets the attributes: something happened to the object that no reply tells of. */
 void attrcache_drop(struct attrcache *cache, struct attrcache_entry *entry);

@@ -6,7 +6,7 @@
 #include "attrs.h"
 #include "errors.h"
 #include "gate.h"
-#include "now.h"
+#include "ownchange.h"
 #include "state.h"
 
 #define FSID_MAJOR 0x58464552 /* "XFER": no other FSAL's file system */
@@ -105,13 +105,14 @@ bool rdx_attrs_bear_verifier(const struct xfer_attr *attr, const uint8_t verifie
 	return (uint32_t)attr->atime.sec == times[0] && (uint32_t)attr->mtime.sec == times[1];
 }
 
-fsal_status_t rdx_attrs_read(struct rdx_object *object, struct xfer_attr *attr)
+fsal_status_t rdx_attrs_read(struct rdx_object *object, enum attr_use use, struct xfer_attr *attr)
 {
 	struct rdx_op op;
 	fsal_status_t status;
 	int err;
 
-	if (attrcache_read(object->volume->cache, object->attrs, rdx_now_ns(), attr))
+	if (attrcache_read(object->volume->cache, object->attrs, use, rdx_request_number(),
+		    validity_now(), attr))
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
 	status = rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
@@ -119,15 +120,16 @@ fsal_status_t rdx_attrs_read(struct rdx_object *object, struct xfer_attr *attr)
 	err = xfer_op_getattr(op.session, &op.cred, &object->handle, attr);
 	rdx_op_end(&op);
 	if (err == 0)
-		rdx_object_learn(object, attr);
+		rdx_object_learn(object, attr, &op.source);
 	return rdx_status(err);
 }
 
 fsal_status_t rdx_getattrs(struct fsal_obj_handle *obj, struct fsal_attrlist *attrs_out)
 {
 	struct rdx_object *object = rdx_object(obj);
+	enum attr_use use = rdx_request_tells(obj->type) ? ATTR_TELL : ATTR_CHECK;
 	struct xfer_attr attr;
-	fsal_status_t status = rdx_attrs_read(object, &attr);
+	fsal_status_t status = rdx_attrs_read(object, use, &attr);
 
 	if (!FSAL_IS_ERROR(status))
 		rdx_attrs_to_fsal(object->volume, &attr, attrs_out);
@@ -142,6 +144,7 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	struct rdx_object *object = rdx_object(obj);
 	struct xfer_opt_attr now = { .valid = true };
 	struct xfer_setattr set;
+	struct rdx_change change;
 	struct rdx_op op;
 	fsal_status_t status;
 	struct rdx_use use = { 0 };
@@ -162,12 +165,15 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 		(void)rdx_state_used(&use, 0);
 		return status;
 	}
+	rdx_change_init(&change, object->volume);
+	rdx_change_object(&change, object, OWN_ATTRS);
 	err = xfer_op_setattr(op.session, &op.cred, &object->handle, use.open_id, &set, &now.attr);
 	rdx_op_end(&op);
-	err = rdx_state_used(&use, err);
 	if (err == 0)
-		rdx_object_feed(object, &now);
+		rdx_object_feed(object, &now, &op.source);
 	else
 		attrcache_drop(object->volume->cache, object->attrs);
+	rdx_change_end(&change);
+	err = rdx_state_used(&use, err);
 	return rdx_status(err);
 }

@@ -23,8 +23,8 @@ int rdx_attrs_from_fsal(const struct fsal_attrlist *in, struct xfer_setattr *set
 /* Whether these times are what an exclusive creation with this verifier leaves in its file. */
 bool rdx_attrs_bear_verifier(const struct xfer_attr *attr, const uint8_t verifier[8]);
 
-/* From the cache, else from the owner. */
-fsal_status_t rdx_attrs_read(struct rdx_object *object, struct xfer_attr *attr);
+/* What may be believed, else from the owner. */
+fsal_status_t rdx_attrs_read(struct rdx_object *object, enum attr_use use, struct xfer_attr *attr);
 
 fsal_status_t rdx_getattrs(struct fsal_obj_handle *obj, struct fsal_attrlist *attrs_out);
 fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct state_t *state,

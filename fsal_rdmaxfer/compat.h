@@ -82,4 +82,40 @@ static inline bool rdx_is_read_plus(struct fsal_io_arg *arg)
 	       container_of(read->res, nfs_resop4, nfs_resop4_u.opread)->resop == NFS4_OP_READ_PLUS;
 }
 
+/* The client's request that this thread works on, or NULL. */
+static inline const nfs_request_t *rdx_request(void)
+{
+	const nfs_request_t *request;
+
+	if (!op_ctx || op_ctx->req_type != NFS_REQUEST)
+		return NULL;
+	request = container_of(op_ctx, nfs_request_t, op_context);
+	return request->svc.rq_msg.cb_prog == nfs_param.core_param.program[P_NFS] ? request : NULL;
+}
+
+static inline bool rdx_request_is_v3(rpcproc_t proc)
+{
+	const nfs_request_t *request = rdx_request();
+
+	return request && op_ctx->nfs_vers == NFS_V3 && request->svc.rq_msg.cb_proc == proc;
+}
+
+/* Whether getattrs of such an object is asked to tell a client, rather than to check something or to say what was before
+ * a change. */
+static inline bool rdx_request_tells(object_file_type_t type)
+{
+	const nfs_request_t *request = rdx_request();
+	const compound_data_t *compound;
+
+	if (!request)
+		return true;
+	if (op_ctx->nfs_vers == NFS_V3)
+		return request->svc.rq_msg.cb_proc == NFSPROC3_GETATTR ||
+		       request->svc.rq_msg.cb_proc == NFSPROC3_ACCESS ||
+		       (request->svc.rq_msg.cb_proc == NFSPROC3_LOOKUP && type != DIRECTORY);
+	compound = request->proc_data;
+	return !compound || compound->opcode == NFS4_OP_GETATTR ||
+	       compound->opcode == NFS4_OP_VERIFY || compound->opcode == NFS4_OP_NVERIFY;
+}
+
 #endif

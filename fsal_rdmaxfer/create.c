@@ -7,6 +7,7 @@
 #include "create.h"
 #include "errors.h"
 #include "gate.h"
+#include "ownchange.h"
 
 static fsal_status_t create(struct fsal_obj_handle *dir, const char *name, struct xfer_new *make,
 	const struct fsal_attrlist *attrs_in, struct fsal_obj_handle **obj,
@@ -14,6 +15,7 @@ static fsal_status_t create(struct fsal_obj_handle *dir, const char *name, struc
 {
 	struct rdx_object *object = rdx_object(dir);
 	struct xfer_opt_attr dir_attr = { 0 };
+	struct rdx_change change;
 	struct xfer_node node;
 	struct rdx_op op;
 	int err = rdx_attrs_from_fsal(attrs_in, &make->set);
@@ -21,10 +23,17 @@ static fsal_status_t create(struct fsal_obj_handle *dir, const char *name, struc
 
 	if (FSAL_IS_ERROR(status))
 		return status;
+	rdx_change_init(&change, object->volume);
+	rdx_change_name(&change, object, name);
 	err = xfer_op_create(op.session, &op.cred, &object->handle, name, make, &node, &dir_attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr);
-	return err ? rdx_status(err) : rdx_object_of_node(object->volume, &node, obj, attrs_out);
+	rdx_object_feed(object, &dir_attr, &op.source);
+	status = err ? rdx_status(err)
+		     : rdx_object_of_node(object->volume, &node, &op.source, obj, attrs_out);
+	if (!FSAL_IS_ERROR(status))
+		rdx_change_named(&change, &dir_attr, &op.source, rdx_object(*obj)->attrs);
+	rdx_change_end(&change);
+	return status;
 }
 
 fsal_status_t rdx_mkdir(struct fsal_obj_handle *dir, const char *name,
@@ -91,7 +100,7 @@ fsal_status_t rdx_readlink(struct fsal_obj_handle *obj, struct gsh_buffdesc *con
 		return status;
 	err = xfer_op_readlink(op.session, &op.cred, &object->handle, target, &attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &attr);
+	rdx_object_feed(object, &attr, &op.source);
 	if (err)
 		return rdx_status(err);
 	content->len = strlen(target) + 1;

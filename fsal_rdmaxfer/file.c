@@ -8,6 +8,7 @@
 #include "file.h"
 #include "gate.h"
 #include "lock.h"
+#include "ownchange.h"
 #include "state.h"
 
 /* --- share reservations: among the clients of this server ------------------------------------- */
@@ -57,9 +58,32 @@ static uint32_t to_flags(fsal_openflags_t flags, bool keep)
 	       (keep ? XFER_OPEN_KEEP : 0);
 }
 
-/* One OPEN; what it says of the directory goes into the cache. *round: as rdx_held_new wants it. */
-static fsal_status_t ask_owner(struct rdx_object *object, const struct xfer_open *open,
-	struct xfer_opened *opened, uint64_t *round)
+/* An OPEN under way, and what comes of it. */
+struct opening {
+	struct rdx_change change;
+	struct source source;
+	struct xfer_opened opened;
+	uint64_t round; /* as rdx_held_new wants it */
+};
+
+/* What it may change. By its name a file may be cut that is known, but not by this name. */
+static void begin_change(
+	struct opening *opening, const struct rdx_object *object, const struct xfer_open *open)
+{
+	bool cuts = open->flags & XFER_OPEN_TRUNC || open->set.mask & XFER_SET_SIZE;
+
+	rdx_change_init(&opening->change, object->volume);
+	if (open->name && open->create != XFER_NO_CREATE)
+		rdx_change_name(&opening->change, object, open->name);
+	if (cuts && open->name)
+		rdx_change_any(&opening->change, OWN_CONTENT);
+	else if (cuts)
+		rdx_change_object(&opening->change, object, OWN_CONTENT);
+}
+
+/* One OPEN; what it says of the directory is noted. After success rdx_change_end has to follow. */
+static fsal_status_t ask_owner(
+	struct rdx_object *object, const struct xfer_open *open, struct opening *opening)
 {
 	struct rdx_op op;
 	fsal_status_t status = rdx_op_begin(object->volume, &op);
@@ -67,12 +91,18 @@ static fsal_status_t ask_owner(struct rdx_object *object, const struct xfer_open
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	opened->dir_attr.valid = false;
-	*round = rdx_holdings_round(op.owner->holdings);
-	err = xfer_op_open(op.session, &op.cred, open, opened);
+	opening->opened.dir_attr.valid = false;
+	opening->round = rdx_holdings_round(op.owner->holdings);
+	opening->source = op.source;
+	begin_change(opening, object, open);
+	err = xfer_op_open(op.session, &op.cred, open, &opening->opened);
 	rdx_op_end(&op);
 	if (open->name)
-		rdx_object_feed(object, &opened->dir_attr);
+		rdx_object_feed(object, &opening->opened.dir_attr, &op.source);
+	else if (err)
+		attrcache_drop(object->volume->cache, object->attrs);
+	if (err)
+		rdx_change_end(&opening->change);
 	return rdx_status(err);
 }
 
@@ -139,14 +169,16 @@ static bool is_exclusive(enum fsal_create_mode mode)
 }
 
 static fsal_status_t ask_for_file(struct rdx_object *object, const struct xfer_open *open,
-	enum fsal_create_mode mode, struct xfer_opened *opened, uint64_t *round)
+	enum fsal_create_mode mode, struct opening *opening)
 {
-	fsal_status_t status = ask_owner(object, open, opened, round);
+	const struct xfer_opened *opened = &opening->opened;
+	fsal_status_t status = ask_owner(object, open, opening);
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	rdx_object_feed(
-		object, &(struct xfer_opt_attr){ .valid = true, .attr = opened->node.attr });
+	rdx_object_feed(object, &(struct xfer_opt_attr){ .valid = true, .attr = opened->node.attr },
+		&opening->source);
+	rdx_change_end(&opening->change);
 	if (!is_exclusive(mode) || rdx_attrs_bear_verifier(&opened->node.attr, open->verifier))
 		return status;
 	rdx_close_at_owner(object, opened->open_id);
@@ -158,9 +190,8 @@ static fsal_status_t open_by_handle(struct rdx_object *object, struct state_t *s
 	fsal_openflags_t flags, struct xfer_open *open, enum fsal_create_mode mode,
 	struct fsal_attrlist *attrs_out)
 {
-	struct xfer_opened opened;
+	struct opening opening;
 	fsal_status_t status;
-	uint64_t round;
 
 	open->create = XFER_NO_CREATE;
 	/* A file that turns out to be somebody else's must not have been cut. Who made it has made it empty. */
@@ -171,18 +202,18 @@ static fsal_status_t open_by_handle(struct rdx_object *object, struct state_t *s
 		if (FSAL_IS_ERROR(status))
 			return status;
 	}
-	status = ask_for_file(object, open, mode, &opened, &round);
+	status = ask_for_file(object, open, mode, &opening);
 	if (FSAL_IS_ERROR(status)) {
 		if (state)
 			share_change(object, flags, FSAL_O_CLOSED);
 		return status;
 	}
 	if (state)
-		record(object, state, flags, round, opened.open_id);
+		record(object, state, flags, opening.round, opening.opened.open_id);
 	else
 		count_stateless(object);
 	if (attrs_out)
-		rdx_attrs_to_fsal(object->volume, &opened.node.attr, attrs_out);
+		rdx_attrs_to_fsal(object->volume, &opening.opened.node.attr, attrs_out);
 	return status;
 }
 
@@ -190,26 +221,32 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 	fsal_openflags_t flags, const struct xfer_open *open, struct fsal_obj_handle **new_obj,
 	struct fsal_attrlist *attrs_out)
 {
-	struct xfer_opened opened;
+	struct opening opening;
+	const struct xfer_opened *opened = &opening.opened;
 	struct rdx_object *object;
-	uint64_t round;
-	fsal_status_t status = ask_owner(dir, open, &opened, &round);
+	fsal_status_t status = ask_owner(dir, open, &opening);
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	status = rdx_object_of_node(dir->volume, &opened.node, new_obj, attrs_out);
+	status =
+		rdx_object_of_node(dir->volume, &opened->node, &opening.source, new_obj, attrs_out);
 	if (FSAL_IS_ERROR(status)) {
-		rdx_close_at_owner(dir, opened.open_id);
+		rdx_change_end(&opening.change);
+		rdx_close_at_owner(dir, opened->open_id);
 		return status;
 	}
 	object = rdx_object(*new_obj);
+	if (opening.change.nnames > 0)
+		rdx_change_named(
+			&opening.change, &opened->dir_attr, &opening.source, object->attrs);
+	rdx_change_end(&opening.change);
 	if (!state) {
 		count_stateless(object);
 		return status;
 	}
 	/* The object is new, so nobody can deny; MDCACHE merges the share into the one it has. */
 	share_change(object, FSAL_O_CLOSED, flags);
-	record(object, state, flags, round, opened.open_id);
+	record(object, state, flags, opening.round, opened->open_id);
 	return status;
 }
 
@@ -252,18 +289,17 @@ fsal_status_t rdx_reopen2(
 		.handle = object->handle,
 		.flags = to_flags(flags, true) | XFER_OPEN_OWNER_OVERRIDE,
 	};
-	struct xfer_opened opened;
+	struct opening opening;
 	fsal_status_t status = share_take(object, old, flags);
-	uint64_t round;
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	status = ask_for_file(object, &open, FSAL_NO_CREATE, &opened, &round);
+	status = ask_for_file(object, &open, FSAL_NO_CREATE, &opening);
 	if (FSAL_IS_ERROR(status)) {
 		share_change(object, flags, old);
 		return status;
 	}
-	record(object, state, flags, round, opened.open_id);
+	record(object, state, flags, opening.round, opening.opened.open_id);
 	return status;
 }
 
@@ -278,7 +314,7 @@ bool rdx_check_verifier(struct fsal_obj_handle *obj, fsal_verifier_t verifier)
 {
 	struct xfer_attr attr;
 
-	return !FSAL_IS_ERROR(rdx_attrs_read(rdx_object(obj), &attr)) &&
+	return !FSAL_IS_ERROR(rdx_attrs_read(rdx_object(obj), ATTR_TELL, &attr)) &&
 	       rdx_attrs_bear_verifier(&attr, (const uint8_t *)verifier);
 }
 

@@ -11,6 +11,7 @@ struct rdx_op {
 	struct rdx_owner *owner;
 	struct xfer_session *session; /* held until op_end */
 	struct xfer_cred cred;        /* of op_ctx; its groups are op_ctx's */
+	struct source source;         /* of what its reply says */
 	bool waits;                   /* it is counted among those inside */
 };
 
@@ -25,5 +26,8 @@ fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op);
 fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
 
 void rdx_op_end(struct rdx_op *op);
+
+/* Of the client's request that this thread works on, and of no other; 0: it doesn't work on one. */
+uint64_t rdx_request_number(void);
 
 #endif

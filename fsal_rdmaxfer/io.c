@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "gate.h"
 #include "io.h"
+#include "ownchange.h"
 #include "state.h"
 
 /*
@@ -15,6 +16,8 @@
 struct transfer {
 	struct xfer_io io;
 	struct rdx_object *object;
+	struct source source;     /* of what the answer says */
+	struct rdx_change change; /* of a write */
 	bool write;
 	bool noted; /* its end has to be, under `key` */
 	struct unstable_key key;
@@ -80,7 +83,7 @@ static void transferred(struct xfer_io *io)
 
 	io->result = rdx_state_used(&transfer->use, io->result);
 	note_end(transfer);
-	rdx_object_feed(transfer->object, &io->attr);
+	rdx_object_feed(transfer->object, &io->attr, &transfer->source);
 	if (io->result == 0) {
 		arg->io_amount = io->count;
 		if (transfer->write)
@@ -90,6 +93,7 @@ static void transferred(struct xfer_io *io)
 	} else if (transfer->write && !io->attr.valid) {
 		attrcache_drop(transfer->object->volume->cache, transfer->object->attrs);
 	}
+	rdx_change_end(&transfer->change);
 	call_done(transfer, rdx_status(io->result));
 	gsh_free(transfer);
 }
@@ -137,6 +141,8 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	if (groups_size > 0)
 		memcpy(transfer->groups, op->cred.groups, groups_size);
 	transfer->object = object;
+	transfer->source = op->source;
+	rdx_change_init(&transfer->change, object->volume);
 	transfer->done = done;
 	transfer->arg = arg;
 	transfer->caller_arg = caller_arg;
@@ -178,8 +184,10 @@ static void start(struct fsal_obj_handle *obj, bool write, bool bypass, fsal_asy
 	transfer->io.open_id = use.open_id;
 	/* When a session comes back the lock may be another's, so nothing is kept for that that comes under one. */
 	transfer->io.hasty = use.guard != NULL;
-	if (write)
+	if (write) {
 		choose_stability(transfer);
+		rdx_change_object(&transfer->change, object, OWN_CONTENT);
+	}
 	arg->io_amount = 0;
 	submit(transfer);
 	rdx_op_end(&op);
@@ -223,7 +231,7 @@ static int ask_to_commit(
 	}
 	err = xfer_op_commit(
 		op->session, &op->cred, &object->handle, 0, offset, count, verifier, &attr);
-	rdx_object_feed(object, &attr);
+	rdx_object_feed(object, &attr, &op->source);
 	return unstable_commit_end(
 		object->volume->unstable, &key, &noted, offset, count, err, verifier);
 }

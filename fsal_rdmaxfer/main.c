@@ -7,7 +7,7 @@
 
 #include "abi.h"
 #include "attrs.h"
-#include "module.h"
+#include "volume.h"
 
 static const char name[] = "RDMAXFER";
 
@@ -35,7 +35,8 @@ struct rdx_module rdx_module = {
 		.maxwrite = XFER_IO_MAX,
 		.readdir_plus = true,
 		.compliant_eof_behavior = true,
-		.expire_time_parent = -1,
+		/* Before now: MDCACHE asks each time where ".." leads. -1 would mean never again. */
+		.expire_time_parent = -2,
 	} },
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
@@ -102,6 +103,36 @@ static struct config_block block = {
 	.blk_desc.u.blk.commit = noop_conf_commit,
 };
 
+/* Ganesha's own block, of which one key is looked at. */
+static struct config_item mdcache_items[] = {
+	CONF_ITEM_UI32("Dir_Chunk", 0, UINT32_MAX, 128, rdx_module, dir_chunk),
+	CONFIG_EOL,
+};
+
+static struct config_block mdcache_block = {
+	.dbus_interface_name = "org.ganesha.nfsd.config.fsal.rdmaxfer-mdcache",
+	.blk_desc.name = "MDCACHE",
+	.blk_desc.altname = "CacheInode",
+	.blk_desc.type = CONFIG_BLOCK,
+	.blk_desc.flags = CONFIG_RELAX,
+	.blk_desc.u.blk.init = noop_conf_init,
+	.blk_desc.u.blk.params = mdcache_items,
+	.blk_desc.u.blk.commit = noop_conf_commit,
+};
+
+/* MDCACHE would go on showing names that other nodes have changed: nobody can make it forget all of them in time. */
+static bool check_dir_chunk(
+	struct rdx_module *module, config_file_t config, struct config_error_type *err_type)
+{
+	(void)load_config_from_parse(config, &mdcache_block, module, true, err_type);
+	if (module->dir_chunk == 0)
+		return true;
+	LogCrit(COMPONENT_CONFIG,
+		"RDMAXFER: add the line  MDCACHE { Dir_Chunk = 0; }  to the configuration: Ganesha "
+		"would otherwise go on showing names that other nodes have changed");
+	return false;
+}
+
 /* libxfer's threads write here, too: Ganesha shows "libxfer" where its own messages name a function. */
 static void log_to_ganesha(enum xfer_log_level level, const char *message)
 {
@@ -146,6 +177,8 @@ static fsal_status_t init_config(
 			"Owners = \"b=HOST:20491\";");
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	}
+	if (!check_dir_chunk(module, config, err_type))
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	err = rdx_owners_parse(&module->owners, module->owners_text, &reason);
 	if (err) {
 		LogCrit(COMPONENT_CONFIG, "RDMAXFER Owners: %s", reason);
@@ -186,6 +219,7 @@ MODULE_INIT void rdx_load(void)
 	}
 	glist_init(&rdx_module.owners.list);
 	rdx_module.owners.log = log_to_ganesha;
+	rdx_module.owners.invalidate = rdx_volumes_invalidate;
 	glist_init(&rdx_module.volumes);
 	glist_init(&rdx_module.exports);
 	rdx_module.fsal.m_ops.init_config = init_config;

@@ -15,6 +15,7 @@ struct rdx_module {
 	uint32_t path;  /* of enum rdx_path */
 	uint32_t lanes; /* connections per session */
 	uint32_t heartbeat_ms;
+	uint32_t dir_chunk; /* of the MDCACHE block */
 
 	struct xfer_context *context;
 	struct rdx_owners owners;

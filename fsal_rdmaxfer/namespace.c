@@ -1,34 +1,96 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* namespace.c -- names in directories: lookup, listing, link, rename, unlink */
 
+#include <errno.h>
+
 #include "attrs.h"
 #include "errors.h"
 #include "gate.h"
 #include "namespace.h"
+#include "ownchange.h"
+
+/* --- lookup ------------------------------------------------------------------------------------- */
+
+/*
+ * What is known of a name. True: *status is the answer. A name that NFSv3's CREATE asks for and that isn't known need not
+ * be asked for: the OPEN that follows finds it, or makes it.
+ */
+static bool look_in_memory(struct rdx_object *dir, const char *name, struct fsal_obj_handle **obj,
+	struct fsal_attrlist *attrs_out, fsal_status_t *status)
+{
+	struct rdx_volume *volume = dir->volume;
+	uint64_t now = validity_now();
+	struct attrcache_entry *entry;
+	struct xfer_attr attr;
+	bool known;
+
+	switch (names_find(volume->names, dir->attrs, name, now, &entry)) {
+	case NAMES_NOTHING:
+		*status = rdx_status(-ENOENT);
+		return true;
+	case NAMES_OBJECT:
+		known = attrcache_read(
+			volume->cache, entry, ATTR_TELL, rdx_request_number(), now, &attr);
+		if (known)
+			*status = rdx_object_of_entry(volume, entry, &attr, obj, attrs_out);
+		attrcache_put(volume->cache, entry);
+		return known;
+	default:
+		*status = rdx_status(-ENOENT);
+		return rdx_request_is_v3(NFSPROC3_CREATE);
+	}
+}
+
+/* err: of a LOOKUP that the owner has answered. */
+static void learn_name(struct rdx_object *dir, const char *name, int err,
+	const struct xfer_opt_attr *dir_attr, const struct source *source,
+	struct attrcache_entry *object)
+{
+	if (dir_attr->valid && dir_attr->attr.promised && (err == 0 || err == -ENOENT))
+		names_learn(dir->volume->names, dir->attrs, name, object, &source->asked);
+}
+
+/* ".." isn't one of the names that a directory's promise covers. */
+static bool is_promised_name(const char *name)
+{
+	return strcmp(name, "..") != 0;
+}
 
 fsal_status_t rdx_lookup(struct fsal_obj_handle *dir, const char *name,
 	struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
 {
 	struct rdx_object *object = rdx_object(dir);
 	struct xfer_opt_attr dir_attr = { 0 };
+	bool promised = is_promised_name(name);
 	struct xfer_node node;
 	struct rdx_op op;
-	fsal_status_t status = rdx_op_begin(object->volume, &op);
+	fsal_status_t status;
 	int err;
 
+	if (promised && look_in_memory(object, name, obj, attrs_out, &status))
+		return status;
+	status = rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
 	err = xfer_op_lookup(op.session, &op.cred, &object->handle, name, &node, &dir_attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr);
-	return err ? rdx_status(err) : rdx_object_of_node(object->volume, &node, obj, attrs_out);
+	rdx_object_feed(object, &dir_attr, &op.source);
+	status = err ? rdx_status(err)
+		     : rdx_object_of_node(object->volume, &node, &op.source, obj, attrs_out);
+	if (promised && (err || !FSAL_IS_ERROR(status)))
+		learn_name(object, name, err, &dir_attr, &op.source,
+			err ? NULL : rdx_object(*obj)->attrs);
+	return status;
 }
+
+/* --- changes ------------------------------------------------------------------------------------ */
 
 fsal_status_t rdx_link(
 	struct fsal_obj_handle *obj, struct fsal_obj_handle *dir_obj, const char *name)
 {
 	struct rdx_object *object = rdx_object(obj), *dir = rdx_object(dir_obj);
 	struct xfer_opt_attr dir_attr = { 0 }, linked = { 0 };
+	struct rdx_change change;
 	struct rdx_op op;
 	fsal_status_t status;
 	int err;
@@ -38,28 +100,66 @@ fsal_status_t rdx_link(
 	status = rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
+	rdx_change_init(&change, object->volume);
+	rdx_change_name(&change, dir, name);
+	rdx_change_object(&change, object, OWN_ATTRS);
 	err = xfer_op_link(
 		op.session, &op.cred, &object->handle, &dir->handle, name, &dir_attr, &linked);
 	rdx_op_end(&op);
-	rdx_object_feed(dir, &dir_attr);
-	rdx_object_feed(object, &linked);
+	rdx_object_feed(dir, &dir_attr, &op.source);
+	rdx_object_feed(object, &linked, &op.source);
+	if (err == 0)
+		rdx_change_named(&change, &dir_attr, &op.source, object->attrs);
+	rdx_change_end(&change);
 	return rdx_status(err);
 }
 
 /* What the owner found under a name, which another client may have given to something else meanwhile. */
-static void feed_found(struct rdx_object *object, const struct xfer_opt_attr *found)
+static void feed_found(
+	struct rdx_object *object, const struct xfer_opt_attr *found, const struct source *source)
 {
 	if (found->valid && found->attr.fileid == object->obj.fileid)
-		rdx_object_feed(object, found);
+		rdx_object_feed(object, found, source);
 	else
 		attrcache_drop(object->volume->cache, object->attrs);
 }
 
+/* What is about to lose its name to another object. */
+struct loser {
+	enum names_answer known;
+	struct attrcache_entry *entry; /* referenced; NAMES_OBJECT only */
+};
+
+static void begin_replacing(
+	struct rdx_change *change, struct rdx_object *dir, const char *name, struct loser *loser)
+{
+	struct rdx_volume *volume = dir->volume;
+
+	loser->known = names_find(volume->names, dir->attrs, name, validity_now(), &loser->entry);
+	if (loser->known == NAMES_OBJECT)
+		rdx_change_entry(change, loser->entry, OWN_ATTRS);
+	else if (loser->known == NAMES_UNKNOWN)
+		rdx_change_any(change, OWN_ATTRS);
+}
+
+static void note_replaced(struct rdx_volume *volume, const struct loser *loser)
+{
+	if (loser->known == NAMES_UNKNOWN)
+		validity_invalidate_all(volume->validity);
+	if (loser->known != NAMES_OBJECT)
+		return;
+	attrcache_drop(volume->cache, loser->entry);
+	attrcache_put(volume->cache, loser->entry);
+}
+
+/* Of the names nothing is kept: two links of one object stay as they are. */
 fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *from_dir,
 	const char *from_name, struct fsal_obj_handle *to_dir, const char *to_name)
 {
 	struct rdx_object *from = rdx_object(from_dir), *to = rdx_object(to_dir);
 	struct xfer_renamed renamed = { 0 };
+	struct rdx_change change;
+	struct loser loser;
 	struct rdx_op op;
 	fsal_status_t status;
 	int err;
@@ -69,12 +169,19 @@ fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *fr
 	status = rdx_op_begin(from->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
+	rdx_change_init(&change, from->volume);
+	begin_replacing(&change, to, to_name, &loser);
+	rdx_change_name(&change, from, from_name);
+	rdx_change_name(&change, to, to_name);
+	rdx_change_object(&change, rdx_object(obj), OWN_ATTRS);
 	err = xfer_op_rename(
 		op.session, &op.cred, &from->handle, from_name, &to->handle, to_name, &renamed);
 	rdx_op_end(&op);
-	rdx_object_feed(from, &renamed.from_dir);
-	rdx_object_feed(to, &renamed.to_dir);
-	feed_found(rdx_object(obj), &renamed.object);
+	rdx_object_feed(from, &renamed.from_dir, &op.source);
+	rdx_object_feed(to, &renamed.to_dir, &op.source);
+	feed_found(rdx_object(obj), &renamed.object, &op.source);
+	note_replaced(from->volume, &loser);
+	rdx_change_end(&change);
 	return rdx_status(err);
 }
 
@@ -82,16 +189,23 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 {
 	struct rdx_object *object = rdx_object(dir);
 	struct xfer_opt_attr dir_attr = { 0 }, removed = { 0 };
+	struct rdx_change change;
 	struct rdx_op op;
 	fsal_status_t status = rdx_op_begin(object->volume, &op);
 	int err;
 
 	if (FSAL_IS_ERROR(status))
 		return status;
+	rdx_change_init(&change, object->volume);
+	rdx_change_name(&change, object, name);
+	rdx_change_object(&change, rdx_object(obj), OWN_ATTRS);
 	err = xfer_op_unlink(op.session, &op.cred, &object->handle, name, &dir_attr, &removed);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr);
-	feed_found(rdx_object(obj), &removed);
+	rdx_object_feed(object, &dir_attr, &op.source);
+	feed_found(rdx_object(obj), &removed, &op.source);
+	if (err == 0)
+		rdx_change_named(&change, &dir_attr, &op.source, NULL);
+	rdx_change_end(&change);
 	return rdx_status(err);
 }
 
@@ -101,13 +215,16 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 
 /* A listing on its way to MDCACHE. */
 struct listing {
-	struct rdx_volume *volume;
+	struct rdx_object *dir;
 	fsal_readdir_cb cb;
 	void *dir_state;
 	attrmask_t attrmask;
 	fsal_cookie_t cookie; /* of the last entry */
 	bool enough;          /* MDCACHE has a chunk, or all that its client asked for */
 	fsal_status_t status;
+	/* of the part at hand */
+	struct xfer_opt_attr dir_attr;
+	struct source source;
 };
 
 static bool list_entry(void *arg, const struct xfer_dirent *entry)
@@ -118,9 +235,12 @@ static bool list_entry(void *arg, const struct xfer_dirent *entry)
 	enum fsal_dir_result result;
 
 	fsal_prepare_attrs(&attrs, listing->attrmask);
-	listing->status = rdx_object_of_node(listing->volume, &entry->node, &obj, &attrs);
+	listing->status = rdx_object_of_node(
+		listing->dir->volume, &entry->node, &listing->source, &obj, &attrs);
 	if (FSAL_IS_ERROR(listing->status))
 		return false;
+	learn_name(listing->dir, entry->name, 0, &listing->dir_attr, &listing->source,
+		rdx_object(obj)->attrs);
 	result = listing->cb(entry->name, obj, &attrs, listing->dir_state, entry->cookie);
 	fsal_release_attrs(&attrs);
 	listing->cookie = entry->cookie;
@@ -132,17 +252,18 @@ static bool list_entry(void *arg, const struct xfer_dirent *entry)
 /* The next part; one request. */
 static fsal_status_t list_part(struct rdx_object *object, struct listing *listing, bool *eof)
 {
-	struct xfer_opt_attr dir_attr = { 0 };
 	struct rdx_op op;
 	fsal_status_t status = rdx_op_begin(object->volume, &op);
 	int err;
 
 	if (FSAL_IS_ERROR(status))
 		return status;
+	listing->dir_attr.valid = false;
+	listing->source = op.source;
 	err = xfer_op_readdir(op.session, &op.cred, &object->handle, listing->cookie, LIST_BYTES,
-		list_entry, listing, eof, &dir_attr);
+		list_entry, listing, eof, &listing->dir_attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr);
+	rdx_object_feed(object, &listing->dir_attr, &op.source);
 	return err ? rdx_status(err) : listing->status;
 }
 
@@ -150,7 +271,7 @@ fsal_status_t rdx_readdir(struct fsal_obj_handle *dir, fsal_cookie_t *whence, vo
 	fsal_readdir_cb cb, attrmask_t attrmask, bool *eof)
 {
 	struct listing listing = {
-		.volume = rdx_object(dir)->volume,
+		.dir = rdx_object(dir),
 		.cb = cb,
 		.dir_state = dir_state,
 		.attrmask = attrmask,

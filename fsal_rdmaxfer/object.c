@@ -10,14 +10,14 @@
 #include "io.h"
 #include "lock.h"
 #include "namespace.h"
-#include "now.h"
 #include "space.h"
 #include "xattr.h"
 
 struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_handle *handle,
 	object_file_type_t type, const struct xfer_attr *attr)
 {
-	struct attrcache_entry *attrs = attrcache_get(volume->cache, handle);
+	uint64_t fileid = attr ? attr->fileid : XFER_ROOT_FILEID;
+	struct attrcache_entry *attrs = attrcache_get(volume->cache, handle, fileid);
 	struct rdx_object *object;
 
 	if (!attrs)
@@ -30,23 +30,36 @@ struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_h
 	fsal_obj_handle_init(&object->obj, op_ctx->fsal_export, type);
 	object->obj.obj_ops = &rdx_module.obj_ops;
 	object->obj.fsid = rdx_fsid(volume);
-	object->obj.fileid = attr ? attr->fileid : XFER_ROOT_FILEID;
+	object->obj.fileid = fileid;
 	return object;
 }
 
 fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_node *node,
-	struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
+	const struct source *source, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
 {
 	struct rdx_object *object = rdx_object_new(
 		volume, &node->handle, rdx_type_to_fsal(node->attr.type), &node->attr);
-
 	struct xfer_attr attr = node->attr;
 
 	if (!object)
 		return rdx_status(-ENOMEM);
-	rdx_object_learn(object, &attr);
+	rdx_object_learn(object, &attr, source);
 	if (attrs_out)
 		rdx_attrs_to_fsal(volume, &attr, attrs_out);
+	*obj = &object->obj;
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+fsal_status_t rdx_object_of_entry(struct rdx_volume *volume, struct attrcache_entry *entry,
+	const struct xfer_attr *attr, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
+{
+	struct rdx_object *object =
+		rdx_object_new(volume, attrcache_handle(entry), rdx_type_to_fsal(attr->type), attr);
+
+	if (!object)
+		return rdx_status(-ENOMEM);
+	if (attrs_out)
+		rdx_attrs_to_fsal(volume, attr, attrs_out);
 	*obj = &object->obj;
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
@@ -63,20 +76,21 @@ void rdx_object_release(struct fsal_obj_handle *obj)
 	rdx_volume_put(volume);
 }
 
-void rdx_object_feed(struct rdx_object *object, const struct xfer_opt_attr *attr)
+void rdx_object_feed(
+	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source)
 {
 	if (attr->valid)
 		(void)attrcache_feed(
-			object->volume->cache, object->attrs, &attr->attr, rdx_now_ns());
+			object->volume->cache, object->attrs, &attr->attr, source, validity_now());
 }
 
-void rdx_object_learn(struct rdx_object *object, struct xfer_attr *attr)
+void rdx_object_learn(
+	struct rdx_object *object, struct xfer_attr *attr, const struct source *source)
 {
 	struct attrcache *cache = object->volume->cache;
-	uint64_t now = rdx_now_ns();
 
-	if (!attrcache_feed(cache, object->attrs, attr, now))
-		(void)attrcache_read(cache, object->attrs, now, attr);
+	if (!attrcache_feed(cache, object->attrs, attr, source, validity_now()))
+		(void)attrcache_latest(cache, object->attrs, attr);
 }
 
 /* MDCACHE has an object for this handle already: what the new one holds goes over to it. */

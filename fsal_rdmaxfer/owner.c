@@ -20,6 +20,7 @@ static void owner_add(struct rdx_owners *owners, const char *name, const char *a
 {
 	struct rdx_owner *owner = gsh_calloc(1, sizeof(*owner));
 
+	owner->owners = owners;
 	owner->name = gsh_strdup(name);
 	owner->address = gsh_strdup(address);
 	owner->holdings = rdx_holdings_create(name, owners->log);
@@ -117,9 +118,17 @@ static void recover(void *arg, struct xfer_session *session, bool in_time)
 	rdx_holdings_recover(owner->holdings, session);
 }
 
+static void invalidate(void *arg, const struct xfer_invalidation *invalidations, unsigned count)
+{
+	const struct rdx_owner *owner = arg;
+
+	if (owner->owners->invalidate)
+		owner->owners->invalidate(owner, invalidations, count);
+}
+
 int rdx_owner_enlist(struct rdx_owner *owner, struct xfer_context *context)
 {
-	static const struct xfer_session_ops ops = { .recover = recover };
+	static const struct xfer_session_ops ops = { .recover = recover, .invalidate = invalidate };
 	struct xfer_session *session;
 	int err = 0;
 

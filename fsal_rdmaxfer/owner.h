@@ -10,8 +10,11 @@
 #include "gsh_list.h"
 #include "held.h"
 
+struct rdx_owners;
+
 struct rdx_owner {
 	struct glist_head link; /* in struct rdx_owners */
+	struct rdx_owners *owners;
 	char *name, *address;
 	struct rdx_holdings *holdings;        /* what is open and locked there */
 	struct xfer_session *_Atomic session; /* NULL: not opened yet, or closed */
@@ -28,6 +31,9 @@ struct rdx_owner {
 struct rdx_owners {
 	struct glist_head list;
 	xfer_log_fn log;
+	/* What struct xfer_session_ops.invalidate asks for. NULL: nothing is kept. */
+	void (*invalidate)(const struct rdx_owner *owner,
+		const struct xfer_invalidation *invalidations, unsigned count);
 };
 
 /*

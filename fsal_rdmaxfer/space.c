@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "gate.h"
+#include "ownchange.h"
 #include "space.h"
 #include "state.h"
 
@@ -45,6 +46,7 @@ fsal_status_t rdx_fallocate(struct fsal_obj_handle *obj, struct state_t *state, 
 {
 	struct rdx_object *object = rdx_object(obj);
 	struct xfer_opt_attr attr = { 0 };
+	struct rdx_change change;
 	struct rdx_use use;
 	struct rdx_op op;
 	fsal_status_t status = rdx_state_use(object, state, FSAL_O_WRITE, false, &use);
@@ -57,12 +59,15 @@ fsal_status_t rdx_fallocate(struct fsal_obj_handle *obj, struct state_t *state, 
 		(void)rdx_state_used(&use, 0);
 		return status;
 	}
+	rdx_change_init(&change, object->volume);
+	rdx_change_object(&change, object, OWN_CONTENT);
 	err = xfer_op_allocate(op.session, &op.cred, &object->handle, use.open_id, offset, length,
 		!allocate, &attr);
 	rdx_op_end(&op);
-	err = rdx_state_used(&use, err);
-	rdx_object_feed(object, &attr);
+	rdx_object_feed(object, &attr, &op.source);
 	if (err && !attr.valid)
 		attrcache_drop(object->volume->cache, object->attrs);
+	rdx_change_end(&change);
+	err = rdx_state_used(&use, err);
 	return rdx_status(err);
 }

@@ -5,6 +5,7 @@
 
 #define UNSTABLE_MAX                                                                               \
 	16384 /* files times NFSv3 clients with uncommitted data; further ones are written stable */
+#define NAMES_MAX 65536
 
 /* With the module's lock held. */
 static struct rdx_volume *find(uint32_t id)
@@ -20,18 +21,39 @@ static struct rdx_volume *find(uint32_t id)
 	return NULL;
 }
 
+static void free_caches(struct rdx_volume *volume)
+{
+	if (volume->names)
+		names_destroy(volume->names);
+	if (volume->cache)
+		free_caches(volume);
+	if (volume->validity)
+		validity_destroy(volume->validity);
+}
+
+/* False: no memory. */
+static bool make_caches(struct rdx_volume *volume)
+{
+	volume->validity = validity_create();
+	if (volume->validity)
+		volume->cache = attrcache_create(volume->validity);
+	if (volume->cache)
+		volume->names = names_create(volume->validity, volume->cache, NAMES_MAX);
+	return volume->names != NULL;
+}
+
 static struct rdx_volume *volume_new(struct rdx_owner *owner, const char *name, uint32_t id)
 {
-	struct attrcache *cache = attrcache_create();
-	struct rdx_volume *volume;
+	struct rdx_volume *volume = gsh_calloc(1, sizeof(*volume));
 
-	if (!cache)
+	if (!make_caches(volume)) {
+		free_caches(volume);
+		gsh_free(volume);
 		return NULL;
-	volume = gsh_calloc(1, sizeof(*volume));
+	}
 	volume->owner = owner;
 	volume->id = id;
 	volume->name = gsh_strdup(name);
-	volume->cache = cache;
 	volume->unstable = unstable_create(UNSTABLE_MAX);
 	glist_add_tail(&rdx_module.volumes, &volume->link);
 	return volume;
@@ -75,4 +97,29 @@ void rdx_volume_put(struct rdx_volume *volume)
 	unstable_destroy(volume->unstable);
 	gsh_free(volume->name);
 	gsh_free(volume);
+}
+
+static void invalidate(
+	struct rdx_volume *volume, const struct xfer_invalidation *invalidations, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (invalidations[i].volume_id == volume->id)
+			validity_invalidate(volume->validity, invalidations[i].bucket);
+	if (count == 0)
+		validity_invalidate_all(volume->validity);
+}
+
+void rdx_volumes_invalidate(const struct rdx_owner *owner,
+	const struct xfer_invalidation *invalidations, unsigned count)
+{
+	struct glist_head *node;
+
+	PTHREAD_MUTEX_lock(&rdx_module.lock);
+	glist_for_each (node, &rdx_module.volumes) {
+		struct rdx_volume *volume = glist_entry(node, struct rdx_volume, link);
+
+		if (volume->owner == owner)
+			invalidate(volume, invalidations, count);
+	}
+	PTHREAD_MUTEX_unlock(&rdx_module.lock);
 }

@@ -5,6 +5,7 @@
 
 #include "attrcache.h"
 #include "module.h"
+#include "names.h"
 #include "unstable.h"
 
 /*
@@ -17,7 +18,9 @@ struct rdx_volume {
 	struct rdx_owner *owner;
 	uint32_t id;
 	char *name;
+	struct validity *validity;
 	struct attrcache *cache;
+	struct names *names;
 	struct unstable *unstable; /* what NFSv3 clients have not committed */
 	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call about it */
 };
@@ -26,5 +29,10 @@ struct rdx_volume {
 struct rdx_volume *rdx_volume_get(struct rdx_owner *owner, const char *name, uint32_t id);
 void rdx_volume_ref(struct rdx_volume *volume);
 void rdx_volume_put(struct rdx_volume *volume);
+
+/* Of an owner's volumes: nothing that was promised of these is to be believed any more; count 0: nothing at all. Any
+ * thread; doesn't block. */
+void rdx_volumes_invalidate(const struct rdx_owner *owner,
+	const struct xfer_invalidation *invalidations, unsigned count);
 
 #endif

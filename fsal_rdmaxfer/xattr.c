@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "gate.h"
+#include "ownchange.h"
 #include "xattr.h"
 
 /* NFS knows the names without it, and only these. */
@@ -80,6 +81,7 @@ fsal_status_t rdx_setxattrs(
 {
 	struct rdx_object *object = rdx_object(obj);
 	struct xfer_opt_attr attr = { 0 };
+	struct rdx_change change;
 	enum xfer_setxattr how;
 	struct full_name full;
 	struct rdx_op op;
@@ -91,10 +93,13 @@ fsal_status_t rdx_setxattrs(
 	status = err ? rdx_status(err) : rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
+	rdx_change_init(&change, object->volume);
+	rdx_change_object(&change, object, OWN_ATTRS);
 	err = xfer_op_setxattr(op.session, &op.cred, &object->handle, full.text, how,
 		value->utf8string_val, value->utf8string_len, &attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &attr);
+	rdx_object_feed(object, &attr, &op.source);
+	rdx_change_end(&change);
 	return rdx_status(err);
 }
 
@@ -102,6 +107,7 @@ fsal_status_t rdx_removexattrs(struct fsal_obj_handle *obj, xattrkey4 *name)
 {
 	struct rdx_object *object = rdx_object(obj);
 	struct xfer_opt_attr attr = { 0 };
+	struct rdx_change change;
 	struct full_name full;
 	struct rdx_op op;
 	fsal_status_t status;
@@ -110,9 +116,12 @@ fsal_status_t rdx_removexattrs(struct fsal_obj_handle *obj, xattrkey4 *name)
 	status = err ? rdx_status(err) : rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
+	rdx_change_init(&change, object->volume);
+	rdx_change_object(&change, object, OWN_ATTRS);
 	err = xfer_op_removexattr(op.session, &op.cred, &object->handle, full.text, &attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &attr);
+	rdx_object_feed(object, &attr, &op.source);
+	rdx_change_end(&change);
 	return rdx_status(err);
 }
 

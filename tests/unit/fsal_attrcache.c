@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* fsal_attrcache.c -- the cache of attributes: lifetime, order of replies, shared entries, threads */
+/* fsal_attrcache.c -- the cache of attributes: promises, order of replies, shared entries, own changes, threads */
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -13,12 +13,13 @@
 
 #include "attrcache.h"
 
-#define SECOND ATTRCACHE_LIFETIME_NS
-#define START  (UINT64_C(7000) * SECOND)
+#define SECOND (XFER_LEASE_MS * UINT64_C(1000000))
 
 struct fixture {
+	struct validity *validity;
 	struct attrcache *cache;
 	struct attrcache_entry *entry;
+	uint64_t start; /* times of the tests are later than all that happens by itself */
 };
 
 static struct xfer_handle handle_of(uint32_t number)
@@ -31,7 +32,9 @@ static struct xfer_handle handle_of(uint32_t number)
 
 static struct xfer_attr attr_of(uint64_t change, uint64_t size)
 {
-	return (struct xfer_attr){ .type = XFER_REG, .change = change, .size = size };
+	return (struct xfer_attr){
+		.type = XFER_REG, .change = change, .size = size, .promised = true
+	};
 }
 
 static int setup(void **state)
@@ -40,9 +43,12 @@ static int setup(void **state)
 	struct xfer_handle handle = handle_of(1);
 
 	assert_non_null(fixture);
-	fixture->cache = attrcache_create();
+	fixture->start = validity_now() + 1000 * SECOND;
+	fixture->validity = validity_create();
+	assert_non_null(fixture->validity);
+	fixture->cache = attrcache_create(fixture->validity);
 	assert_non_null(fixture->cache);
-	fixture->entry = attrcache_get(fixture->cache, &handle);
+	fixture->entry = attrcache_get(fixture->cache, &handle, 1);
 	assert_non_null(fixture->entry);
 	*state = fixture;
 	return 0;
@@ -54,130 +60,260 @@ static int teardown(void **state)
 
 	attrcache_put(fixture->cache, fixture->entry);
 	attrcache_destroy(fixture->cache);
+	validity_destroy(fixture->validity);
 	free(fixture);
 	return 0;
 }
 
-static bool feed(struct fixture *fixture, uint64_t change, uint64_t size, uint64_t now)
+/* What is asked for now, at a time after the start. */
+static struct source source_at(struct fixture *fixture, uint64_t after, uint64_t request)
+{
+	struct source source = { validity_ask(fixture->validity), request };
+
+	source.asked.ns = fixture->start + after;
+	return source;
+}
+
+/* A reply to what was asked for, and when it came. */
+static bool feed_from(struct fixture *fixture, uint64_t change, uint64_t size,
+	const struct source *source, uint64_t came)
 {
 	struct xfer_attr attr = attr_of(change, size);
 
-	return attrcache_feed(fixture->cache, fixture->entry, &attr, now);
+	return attrcache_feed(fixture->cache, fixture->entry, &attr, source, fixture->start + came);
 }
 
-/* The size that is cached; UINT64_MAX: there is none, and the result was left alone. */
-static uint64_t size_at(struct fixture *fixture, uint64_t now)
+/* Asked for and answered at once. */
+static bool feed(struct fixture *fixture, uint64_t change, uint64_t size, uint64_t after)
+{
+	struct source source = source_at(fixture, after, 0);
+
+	return feed_from(fixture, change, size, &source, after);
+}
+
+/* The size that may be believed; UINT64_MAX: there is none, and the result was left alone. */
+static uint64_t size_for(
+	struct fixture *fixture, enum attr_use use, uint64_t request, uint64_t after)
 {
 	struct xfer_attr attr = attr_of(4711, UINT64_MAX);
 
-	if (attrcache_read(fixture->cache, fixture->entry, now, &attr))
+	if (attrcache_read(
+		    fixture->cache, fixture->entry, use, request, fixture->start + after, &attr))
 		return attr.size;
 	assert_int_equal(attr.change, 4711);
 	return attr.size;
 }
 
-static void test_new_entry_knows_nothing(void **state)
+static uint64_t size_at(struct fixture *fixture, uint64_t after)
 {
-	assert_int_equal(size_at(*state, START), UINT64_MAX);
+	return size_for(fixture, ATTR_TELL, 0, after);
 }
 
-static void test_lives_one_second(void **state)
+static void test_new_entry_knows_nothing(void **state)
 {
-	assert_true(feed(*state, 5, 100, START));
-	assert_int_equal(size_at(*state, START), 100);
-	assert_int_equal(size_at(*state, START + SECOND - 1), 100);
-	assert_int_equal(size_at(*state, START + SECOND), UINT64_MAX);
+	assert_int_equal(size_at(*state, 0), UINT64_MAX);
+}
+
+static void test_lease(void **state)
+{
+	struct source source = source_at(*state, 0, 0);
+
+	/* It counts from the question, not from the answer. */
+	assert_true(feed_from(*state, 5, 100, &source, SECOND / 2));
+	assert_int_equal(size_at(*state, SECOND / 2), 100);
+	assert_int_equal(size_at(*state, SECOND - 1), 100);
+	assert_int_equal(size_at(*state, SECOND), UINT64_MAX);
 }
 
 static void test_clock_of_another_processor(void **state)
 {
-	assert_true(feed(*state, 5, 100, START));
-	assert_int_equal(size_at(*state, START - 1000), 100);
+	assert_true(feed(*state, 5, 100, 1000));
+	assert_int_equal(size_at(*state, 0), 100);
+}
+
+static void test_invalidation(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_true(feed(fixture, 5, 100, 0));
+	validity_invalidate(fixture->validity, xfer_bucket(2));
+	assert_int_equal(size_at(fixture, 1), 100);
+	validity_invalidate(fixture->validity, xfer_bucket(1));
+	assert_int_equal(size_at(fixture, 1), UINT64_MAX);
+	assert_true(feed(fixture, 6, 200, 2));
+	assert_int_equal(size_at(fixture, 3), 200);
+	validity_invalidate_all(fixture->validity);
+	assert_int_equal(size_at(fixture, 3), UINT64_MAX);
+}
+
+/* A reply that was on its way when the invalidation came. */
+static void test_asked_before_the_invalidation(void **state)
+{
+	struct fixture *fixture = *state;
+	struct source before = source_at(fixture, 0, 0);
+
+	validity_invalidate(fixture->validity, xfer_bucket(1));
+	assert_true(feed_from(fixture, 5, 100, &before, 1));
+	assert_int_equal(size_at(fixture, 2), UINT64_MAX);
+}
+
+static void test_without_a_promise(void **state)
+{
+	struct fixture *fixture = *state;
+	struct source source = source_at(fixture, 1, 17);
+	struct xfer_attr attr = attr_of(6, 200);
+
+	assert_true(feed(fixture, 5, 100, 0));
+	attr.promised = false;
+	assert_true(
+		attrcache_feed(fixture->cache, fixture->entry, &attr, &source, fixture->start + 1));
+	/* The old ones aren't true any more, the new ones are for one request. */
+	assert_int_equal(size_at(fixture, 2), UINT64_MAX);
+	assert_int_equal(size_for(fixture, ATTR_TELL, 17, 2), 200);
+	assert_int_equal(size_for(fixture, ATTR_TELL, 18, 2), UINT64_MAX);
+	assert_true(attrcache_latest(fixture->cache, fixture->entry, &attr));
+	assert_int_equal(attr.size, 200);
+}
+
+/* What is promised already stays so. */
+static void test_same_without_a_promise(void **state)
+{
+	struct fixture *fixture = *state;
+	struct source source = source_at(fixture, 1, 17);
+	struct xfer_attr attr = attr_of(5, 100);
+
+	assert_true(feed(fixture, 5, 100, 0));
+	attr.promised = false;
+	assert_true(
+		attrcache_feed(fixture->cache, fixture->entry, &attr, &source, fixture->start + 1));
+	assert_int_equal(size_at(fixture, 2), 100);
+}
+
+static void test_own_change_under_way(void **state)
+{
+	struct fixture *fixture = *state;
+	struct source source = source_at(fixture, 1, 17);
+	uint32_t bucket = xfer_bucket(1);
+
+	assert_true(feed(fixture, 5, 100, 0));
+	validity_change_begin(fixture->validity, bucket, OWN_CONTENT);
+	assert_int_equal(size_for(fixture, ATTR_CHECK, 0, 1), 100);
+	assert_int_equal(size_for(fixture, ATTR_TELL, 0, 1), UINT64_MAX);
+	validity_change_begin(fixture->validity, bucket, OWN_ATTRS);
+	assert_int_equal(size_for(fixture, ATTR_CHECK, 0, 1), UINT64_MAX);
+	/* What a request asked for itself it may be told. */
+	assert_true(feed_from(fixture, 6, 200, &source, 2));
+	assert_int_equal(size_for(fixture, ATTR_TELL, 17, 3), 200);
+	assert_int_equal(size_for(fixture, ATTR_TELL, 0, 3), UINT64_MAX);
+	validity_change_end(fixture->validity, bucket, OWN_ATTRS);
+	validity_change_end(fixture->validity, bucket, OWN_CONTENT);
+	assert_int_equal(size_at(fixture, 3), 200);
+	validity_change_begin(fixture->validity, VALIDITY_ANY, OWN_CONTENT);
+	assert_int_equal(size_at(fixture, 3), UINT64_MAX);
+	validity_change_end(fixture->validity, VALIDITY_ANY, OWN_CONTENT);
+	assert_int_equal(size_at(fixture, 3), 200);
 }
 
 static void test_overtaken_reply_is_refused(void **state)
 {
-	assert_true(feed(*state, 5, 100, START));
-	assert_false(feed(*state, 4, 90, START + 1));
-	assert_int_equal(size_at(*state, START + 2), 100);
-	/* It doesn't lengthen the life of what is there. */
-	assert_int_equal(size_at(*state, START + SECOND), UINT64_MAX);
+	struct source late = source_at(*state, 0, 0);
+
+	assert_true(feed(*state, 5, 100, 10));
+	assert_false(feed_from(*state, 4, 90, &late, 20));
+	assert_int_equal(size_at(*state, 20), 100);
+	/* Also when what it would replace isn't believed any more. */
+	assert_false(feed_from(*state, 4, 90, &late, SECOND + 20));
+	assert_int_equal(size_at(*state, SECOND + 20), UINT64_MAX);
 }
 
 static void test_same_counter_renews(void **state)
 {
-	assert_true(feed(*state, 5, 100, START));
-	assert_true(feed(*state, 5, 100, START + SECOND / 2));
-	assert_int_equal(size_at(*state, START + SECOND), 100);
-	assert_int_equal(size_at(*state, START + SECOND + SECOND / 2), UINT64_MAX);
+	struct source late = source_at(*state, 0, 0);
+
+	assert_true(feed(*state, 5, 100, 10));
+	assert_true(feed(*state, 5, 100, SECOND / 2));
+	assert_true(feed_from(*state, 5, 100, &late, SECOND / 2 + 1));
+	assert_int_equal(size_at(*state, SECOND), 100);
+	assert_int_equal(size_at(*state, SECOND + SECOND / 2), UINT64_MAX);
 }
 
 static void test_newer_reply_replaces(void **state)
 {
-	assert_true(feed(*state, 5, 100, START));
-	assert_true(feed(*state, 6, 200, START + 1));
-	assert_int_equal(size_at(*state, START + 2), 200);
+	assert_true(feed(*state, 5, 100, 0));
+	assert_true(feed(*state, 6, 200, 1));
+	assert_int_equal(size_at(*state, 2), 200);
 }
 
-static void test_counter_that_went_back_heals(void **state)
+/* An owner that has lost count: what is asked for afterwards is believed. */
+static void test_counter_that_went_back(void **state)
 {
-	assert_true(feed(*state, 500, 100, START));
-	assert_false(feed(*state, 4, 90, START + SECOND - 1));
-	assert_true(feed(*state, 4, 90, START + SECOND));
-	assert_int_equal(size_at(*state, START + SECOND), 90);
+	assert_true(feed(*state, 500, 100, 0));
+	assert_true(feed(*state, 4, 90, 1));
+	assert_int_equal(size_at(*state, 2), 90);
 }
 
 static void test_drop(void **state)
 {
 	struct fixture *fixture = *state;
+	struct source early = { { 0, 1 }, 0 };
 
-	assert_true(feed(fixture, 5, 100, START));
+	assert_true(feed(fixture, 5, 100, 0));
 	attrcache_drop(fixture->cache, fixture->entry);
-	assert_int_equal(size_at(fixture, START), UINT64_MAX);
-	/* Nothing fresh is there, so nothing is newer. */
-	assert_true(feed(fixture, 3, 70, START + 1));
-	assert_int_equal(size_at(fixture, START + 1), 70);
+	assert_int_equal(size_at(fixture, 0), UINT64_MAX);
+	/* A reply that was under way may not know what happened. */
+	assert_false(feed_from(fixture, 5, 100, &early, 1));
+	assert_true(feed(fixture, 3, 70, 1));
+	assert_int_equal(size_at(fixture, 1), 70);
 }
 
 static void test_one_entry_per_handle(void **state)
 {
 	struct fixture *fixture = *state;
 	struct xfer_handle same = handle_of(1), other = handle_of(2), longer = handle_of(1);
-	struct attrcache_entry *second = attrcache_get(fixture->cache, &same);
-	struct attrcache_entry *third = attrcache_get(fixture->cache, &other);
+	struct attrcache_entry *second = attrcache_get(fixture->cache, &same, 1);
+	struct attrcache_entry *third = attrcache_get(fixture->cache, &other, 2);
 
 	longer.len++;
-	struct attrcache_entry *fourth = attrcache_get(fixture->cache, &longer);
+	struct attrcache_entry *fourth = attrcache_get(fixture->cache, &longer, 1);
 
 	assert_ptr_equal(second, fixture->entry);
 	assert_ptr_not_equal(third, fixture->entry);
 	assert_ptr_not_equal(fourth, fixture->entry);
-	assert_true(feed(fixture, 5, 100, START));
+	assert_true(feed(fixture, 5, 100, 0));
 	attrcache_put(fixture->cache, fourth);
 	attrcache_put(fixture->cache, third);
 	attrcache_put(fixture->cache, second);
-	assert_int_equal(size_at(fixture, START), 100);
+	attrcache_ref(fixture->cache, fixture->entry);
+	attrcache_put(fixture->cache, fixture->entry);
+	assert_int_equal(size_at(fixture, 0), 100);
+	assert_int_equal(attrcache_bucket(fixture->entry), xfer_bucket(1));
+	assert_true(xfer_handle_equal(attrcache_handle(fixture->entry), &same));
 }
 
+/* Nothing is known then, but not what was asked for before either. */
 static void test_last_reference_forgets(void **state)
 {
 	struct fixture *fixture = *state;
 	struct xfer_handle handle = handle_of(9);
+	struct source source = source_at(fixture, 0, 0), early = { { 0, 1 }, 0 };
 	struct xfer_attr attr = attr_of(5, 100);
-	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle);
+	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle, 9);
 
-	assert_true(attrcache_feed(fixture->cache, entry, &attr, START));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &source, fixture->start));
 	attrcache_put(fixture->cache, entry);
-	entry = attrcache_get(fixture->cache, &handle);
-	assert_false(attrcache_read(fixture->cache, entry, START, &attr));
+	entry = attrcache_get(fixture->cache, &handle, 9);
+	assert_false(attrcache_latest(fixture->cache, entry, &attr));
+	assert_false(attrcache_feed(fixture->cache, entry, &attr, &early, fixture->start));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &source, fixture->start));
 	attrcache_put(fixture->cache, entry);
 }
 
-/* More entries than buckets: chains, and taking out of their beginning, middle and end. */
+/* More entries than chains: taking out of their beginning, middle and end. */
 static void test_many_entries(void **state)
 {
 	enum { COUNT = 50000 };
 	struct fixture *fixture = *state;
+	struct source source = source_at(fixture, 0, 0);
 	struct attrcache_entry **entries = calloc(COUNT, sizeof(*entries));
 	struct xfer_attr attr;
 
@@ -185,18 +321,20 @@ static void test_many_entries(void **state)
 	for (uint32_t i = 0; i < COUNT; i++) {
 		struct xfer_handle handle = handle_of(1000 + i);
 
-		entries[i] = attrcache_get(fixture->cache, &handle);
+		entries[i] = attrcache_get(fixture->cache, &handle, 1000 + i);
 		attr = attr_of(1, i);
-		assert_true(attrcache_feed(fixture->cache, entries[i], &attr, START));
+		assert_true(
+			attrcache_feed(fixture->cache, entries[i], &attr, &source, fixture->start));
 	}
 	for (uint32_t i = 0; i < COUNT; i += 2)
 		attrcache_put(fixture->cache, entries[i]);
 	for (uint32_t i = 1; i < COUNT; i += 2) {
 		struct xfer_handle handle = handle_of(1000 + i);
 
-		assert_ptr_equal(attrcache_get(fixture->cache, &handle), entries[i]);
+		assert_ptr_equal(attrcache_get(fixture->cache, &handle, 1000 + i), entries[i]);
 		attrcache_put(fixture->cache, entries[i]);
-		assert_true(attrcache_read(fixture->cache, entries[i], START, &attr));
+		assert_true(attrcache_read(
+			fixture->cache, entries[i], ATTR_TELL, 0, fixture->start, &attr));
 		assert_int_equal(attr.size, i);
 		attrcache_put(fixture->cache, entries[i]);
 	}
@@ -205,6 +343,7 @@ static void test_many_entries(void **state)
 
 struct feeder {
 	struct attrcache *cache;
+	struct source source;
 	uint64_t first;
 };
 
@@ -220,12 +359,14 @@ static void *feed_upwards(void *arg)
 
 	for (uint64_t i = 0; i < ROUNDS; i++) {
 		uint64_t change = feeder->first + i * FEEDERS;
-		struct attrcache_entry *entry = attrcache_get(feeder->cache, &handle);
+		struct attrcache_entry *entry = attrcache_get(feeder->cache, &handle, 77);
 
 		attr = attr_of(change, change);
-		(void)attrcache_feed(feeder->cache, entry, &attr, START);
-		if (!attrcache_read(feeder->cache, entry, START, &attr) || attr.change < change ||
-			attr.change < last || attr.size != attr.change)
+		(void)attrcache_feed(
+			feeder->cache, entry, &attr, &feeder->source, feeder->source.asked.ns);
+		if (!attrcache_read(
+			    feeder->cache, entry, ATTR_TELL, 0, feeder->source.asked.ns, &attr) ||
+			attr.change < change || attr.change < last || attr.size != attr.change)
 			return entry; /* older ones were read */
 		last = attr.change;
 		attrcache_put(feeder->cache, entry);
@@ -238,20 +379,22 @@ static void test_threads(void **state)
 	struct fixture *fixture = *state;
 	struct feeder feeders[FEEDERS];
 	struct xfer_handle handle = handle_of(77);
-	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle);
+	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle, 77);
 	struct xfer_attr attr;
 	pthread_t threads[FEEDERS];
 	void *wrong;
 
 	for (unsigned i = 0; i < FEEDERS; i++) {
-		feeders[i] = (struct feeder){ .cache = fixture->cache, .first = i + 1 };
+		feeders[i] = (struct feeder){
+			.cache = fixture->cache, .source = source_at(fixture, 0, 0), .first = i + 1
+		};
 		assert_int_equal(pthread_create(&threads[i], NULL, feed_upwards, &feeders[i]), 0);
 	}
 	for (unsigned i = 0; i < FEEDERS; i++) {
 		assert_int_equal(pthread_join(threads[i], &wrong), 0);
 		assert_null(wrong);
 	}
-	assert_true(attrcache_read(fixture->cache, entry, START, &attr));
+	assert_true(attrcache_read(fixture->cache, entry, ATTR_TELL, 0, fixture->start, &attr));
 	assert_int_equal(attr.change, FEEDERS * ROUNDS);
 	attrcache_put(fixture->cache, entry);
 }
@@ -260,12 +403,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_new_entry_knows_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lives_one_second, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_of_another_processor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_invalidation, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_asked_before_the_invalidation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_a_promise, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_without_a_promise, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_change_under_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overtaken_reply_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_counter_renews, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_newer_reply_replaces, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_counter_that_went_back_heals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_counter_that_went_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_entry_per_handle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last_reference_forgets, setup, teardown),
