@@ -27,7 +27,7 @@ static fsal_status_t create(struct fsal_obj_handle *dir, const char *name, struc
 	rdx_change_name(&change, object, name);
 	err = xfer_op_create(op.session, &op.cred, &object->handle, name, make, &node, &dir_attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr, &op.source);
+	rdx_object_note(object, &dir_attr, &op.source);
 	status = err ? rdx_status(err)
 		     : rdx_object_of_node(object->volume, &node, &op.source, obj, attrs_out);
 	if (!FSAL_IS_ERROR(status))

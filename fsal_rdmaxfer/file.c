@@ -98,7 +98,7 @@ static fsal_status_t ask_owner(
 	err = xfer_op_open(op.session, &op.cred, open, &opening->opened);
 	rdx_op_end(&op);
 	if (open->name)
-		rdx_object_feed(object, &opening->opened.dir_attr, &op.source);
+		rdx_object_note(object, &opening->opened.dir_attr, &op.source);
 	else if (err)
 		attrcache_drop(object->volume->cache, object->attrs);
 	if (err)

@@ -83,15 +83,16 @@ static void transferred(struct xfer_io *io)
 
 	io->result = rdx_state_used(&transfer->use, io->result);
 	note_end(transfer);
-	rdx_object_feed(transfer->object, &io->attr, &transfer->source);
+	if (transfer->write)
+		rdx_object_note(transfer->object, &io->attr, &transfer->source);
+	else
+		rdx_object_feed(transfer->object, &io->attr, &transfer->source);
 	if (io->result == 0) {
 		arg->io_amount = io->count;
 		if (transfer->write)
 			arg->fsal_stable = io->committed != XFER_UNSTABLE;
 		else
 			arg->end_of_file = io->eof;
-	} else if (transfer->write && !io->attr.valid) {
-		attrcache_drop(transfer->object->volume->cache, transfer->object->attrs);
 	}
 	rdx_change_end(&transfer->change);
 	call_done(transfer, rdx_status(io->result));

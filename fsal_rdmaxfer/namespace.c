@@ -106,8 +106,8 @@ fsal_status_t rdx_link(
 	err = xfer_op_link(
 		op.session, &op.cred, &object->handle, &dir->handle, name, &dir_attr, &linked);
 	rdx_op_end(&op);
-	rdx_object_feed(dir, &dir_attr, &op.source);
-	rdx_object_feed(object, &linked, &op.source);
+	rdx_object_note(dir, &dir_attr, &op.source);
+	rdx_object_note(object, &linked, &op.source);
 	if (err == 0)
 		rdx_change_named(&change, &dir_attr, &op.source, object->attrs);
 	rdx_change_end(&change);
@@ -177,8 +177,8 @@ fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *fr
 	err = xfer_op_rename(
 		op.session, &op.cred, &from->handle, from_name, &to->handle, to_name, &renamed);
 	rdx_op_end(&op);
-	rdx_object_feed(from, &renamed.from_dir, &op.source);
-	rdx_object_feed(to, &renamed.to_dir, &op.source);
+	rdx_object_note(from, &renamed.from_dir, &op.source);
+	rdx_object_note(to, &renamed.to_dir, &op.source);
 	feed_found(rdx_object(obj), &renamed.object, &op.source);
 	note_replaced(from->volume, &loser);
 	rdx_change_end(&change);
@@ -201,7 +201,7 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 	rdx_change_object(&change, rdx_object(obj), OWN_ATTRS);
 	err = xfer_op_unlink(op.session, &op.cred, &object->handle, name, &dir_attr, &removed);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr, &op.source);
+	rdx_object_note(object, &dir_attr, &op.source);
 	feed_found(rdx_object(obj), &removed, &op.source);
 	if (err == 0)
 		rdx_change_named(&change, &dir_attr, &op.source, NULL);

@@ -84,6 +84,15 @@ void rdx_object_feed(
 			object->volume->cache, object->attrs, &attr->attr, source, validity_now());
 }
 
+void rdx_object_note(
+	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source)
+{
+	if (attr->valid)
+		rdx_object_feed(object, attr, source);
+	else
+		attrcache_drop(object->volume->cache, object->attrs);
+}
+
 void rdx_object_learn(
 	struct rdx_object *object, struct xfer_attr *attr, const struct source *source)
 {

@@ -38,7 +38,11 @@ void rdx_object_release(struct fsal_obj_handle *obj);
 void rdx_object_feed(
 	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source);
 
-/* The same; *attr becomes what a reply has said that overtook this one. */
+/* The same after an own change: if the reply doesn't tell, nothing is known any more. */
+void rdx_object_note(
+	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source);
+
+/* As rdx_object_feed; *attr becomes what a reply has said that overtook this one. */
 void rdx_object_learn(
 	struct rdx_object *object, struct xfer_attr *attr, const struct source *source);
 
