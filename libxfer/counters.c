@@ -25,6 +25,9 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_RECV_CALLS] = "recv_calls",
 	[XFER_CNT_WAKEUPS] = "wakeups",
 	[XFER_CNT_PROTOCOL_ERRORS] = "protocol_errors",
+	[XFER_CNT_INVALIDATIONS] = "invalidations",
+	[XFER_CNT_CHANGES_WAITED] = "changes_waited",
+	[XFER_CNT_LEASES_WAITED_OUT] = "leases_waited_out",
 };
 
 const char *xfer_counter_name(enum xfer_counter counter)

@@ -22,8 +22,11 @@ enum xfer_counter {
 	XFER_CNT_REPLIES_REPEATED, /* that were kept, for calls that came again */
 	XFER_CNT_SEND_CALLS,       /* system calls */
 	XFER_CNT_RECV_CALLS,
-	XFER_CNT_WAKEUPS,         /* returns of epoll_wait with events */
-	XFER_CNT_PROTOCOL_ERRORS, /* connections closed for what the peer sent */
+	XFER_CNT_WAKEUPS,           /* returns of epoll_wait with events */
+	XFER_CNT_PROTOCOL_ERRORS,   /* connections closed for what the peer sent */
+	XFER_CNT_INVALIDATIONS,     /* queued for sessions that had been promised something */
+	XFER_CNT_CHANGES_WAITED,    /* changes that had to wait for others to acknowledge */
+	XFER_CNT_LEASES_WAITED_OUT, /* who didn't acknowledge what a change waited for */
 	XFER_CNT_COUNT,
 };
 

@@ -99,9 +99,9 @@ static void bury(struct xfer_peers *peers, struct xfer_peer_list *ended, const c
 		LIST_REMOVE(peer, link);
 		xfer_info("session %016llx of node %s has ended: %s",
 			(unsigned long long)peer->session_id, peer->node, why);
-		tell_end(peer);
 		if (peers->service->abandoned)
 			peers->service->abandoned(peers->owner, peer);
+		tell_end(peer);
 		xfer_peer_unref(peer);
 	}
 }

@@ -79,6 +79,9 @@ static json_t *status_session(struct xfer_server *server, struct xfer_peer *peer
 	if (session && server->service->opens)
 		json_object_set_new(session, "opens",
 			json_integer(server->service->opens(server->owner, peer)));
+	if (session && server->service->unsettled)
+		json_object_set_new(session, "unsettled",
+			json_integer(server->service->unsettled(server->owner, peer)));
 	return session;
 }
 

@@ -64,11 +64,13 @@ struct xfer_service {
 
 	/* How many files a session has open. May be NULL. */
 	unsigned (*opens)(void *owner, struct xfer_peer *peer);
+	/* How much it has been told, or has to be told, that it has not acknowledged. May be NULL. */
+	unsigned (*unsettled)(void *owner, struct xfer_peer *peer);
 	/* A session has lost its last connection, or goes on over others: what is on its way to it is lost. Any thread.
 	 * May be NULL. */
 	void (*epoch_ended)(void *owner, struct xfer_peer *peer);
-	/* A session has ended without END: what has not begun is to be answered, no matter what. Any thread. May be
-	 * NULL. */
+	/* A session ends without END, `ended` follows: what has not begun is to be answered, no matter what. Any thread.
+	 * May be NULL. */
 	void (*abandoned)(void *owner, struct xfer_peer *peer);
 
 	/*

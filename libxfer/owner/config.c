@@ -308,23 +308,52 @@ static int volume_read_only(struct reader *reader, const config_setting_t *setti
 	return get_bool(reader, setting, &((struct config_volume *)to)->read_only);
 }
 
-static int volume_squash(struct reader *reader, const config_setting_t *setting, void *to)
+/* One of the names, by its number. */
+static int get_choice(
+	const struct reader *reader, const config_setting_t *setting, const char *const *names)
 {
-	static const char *const names[] = {
-		[SQUASH_NONE] = "none", [SQUASH_ROOT] = "root", [SQUASH_ALL] = "all"
-	};
-	char text[16];
+	char text[16], known[128] = "";
 	int err = get_text(reader, setting, text, sizeof(text));
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			((struct config_volume *)to)->squash = i;
-			return 0;
-		}
+	for (int i = 0; names[i]; i++) {
+		if (strcmp(text, names[i]) == 0)
+			return i;
+		strcat(strcat(strcat(strcat(known, i == 0         ? ""
+						   : names[i + 1] ? ", "
+								  : " or "),
+				      "\""),
+			       names[i]),
+			"\"");
 	}
-	return wrong(reader, setting, "squash must be \"none\", \"root\" or \"all\"");
+	return wrong(reader, setting, "%s must be %s", key_of(setting), known);
+}
+
+static int volume_squash(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	static const char *const names[] = {
+		[SQUASH_NONE] = "none", [SQUASH_ROOT] = "root", [SQUASH_ALL] = "all", NULL
+	};
+	int found = get_choice(reader, setting, names);
+
+	if (found < 0)
+		return found;
+	((struct config_volume *)to)->squash = (enum config_squash)found;
+	return 0;
+}
+
+static int volume_coherence(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	static const char *const names[] = {
+		[COHERENCE_STRICT] = "strict", [COHERENCE_EVENTUAL] = "eventual", NULL
+	};
+	int found = get_choice(reader, setting, names);
+
+	if (found < 0)
+		return found;
+	((struct config_volume *)to)->coherence = (enum config_coherence)found;
+	return 0;
 }
 
 static int volume_anon_uid(struct reader *reader, const config_setting_t *setting, void *to)
@@ -378,6 +407,7 @@ static const struct key volume_keys[] = {
 	{ "id", volume_id, false },
 	{ "workers", volume_workers, false },
 	{ "read_only", volume_read_only, false },
+	{ "coherence", volume_coherence, false },
 	{ "squash", volume_squash, false },
 	{ "anon_uid", volume_anon_uid, false },
 	{ "anon_gid", volume_anon_gid, false },

@@ -30,6 +30,12 @@ enum config_squash {
 	SQUASH_ALL,  /* everybody does */
 };
 
+/* Whether a change waits until nobody believes any more what it ends. */
+enum config_coherence {
+	COHERENCE_STRICT,
+	COHERENCE_EVENTUAL, /* it doesn't: others hear of it soon */
+};
+
 /* A node that may use a volume. */
 struct config_volume_node {
 	char name[XFER_NODE_MAX + 1];
@@ -43,6 +49,7 @@ struct config_volume {
 	uint32_t id;
 	unsigned workers; /* threads that work for it at a time */
 	bool read_only;
+	enum config_coherence coherence;
 	enum config_squash squash;
 	uid_t anon_uid;
 	gid_t anon_gid;

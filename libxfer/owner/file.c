@@ -5,8 +5,8 @@
 
 #include "owner/file.h"
 
-struct file *file_new(
-	const struct volume *volume, int fd, uint32_t access, const struct xfer_handle *handle)
+struct file *file_new(const struct volume *volume, int fd, uint32_t access,
+	const struct xfer_handle *handle, uint64_t fileid)
 {
 	struct file *file = malloc(sizeof(*file));
 
@@ -19,6 +19,7 @@ struct file *file_new(
 	file->volume = volume;
 	file->fd = fd;
 	file->access = access;
+	file->fileid = fileid;
 	file->handle = *handle;
 	return file;
 }

@@ -15,12 +15,13 @@ struct file {
 	int fd;
 	const struct volume *volume; /* whose it is; to be compared only */
 	uint32_t access; /* of XFER_OPEN_READ and XFER_OPEN_WRITE: what it may be used for */
+	uint64_t fileid; /* of the file */
 	struct xfer_handle handle;
 };
 
 /* Takes the descriptor over, also on failure. NULL: out of memory. */
-struct file *file_new(
-	const struct volume *volume, int fd, uint32_t access, const struct xfer_handle *handle);
+struct file *file_new(const struct volume *volume, int fd, uint32_t access,
+	const struct xfer_handle *handle, uint64_t fileid);
 struct file *file_get(struct file *file);
 void file_put(struct file *file); /* NULL is ignored */
 

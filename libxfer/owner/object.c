@@ -43,7 +43,9 @@ int object_open(struct volume *volume, const struct xfer_handle *handle, struct 
 	fd = root ? volume->root_fd : volume->store->open_handle(volume->root_fd, &kernel);
 	if (fd < 0)
 		return refused(fd);
-	*object = (struct object){ .volume = volume, .fd = fd, .root = root };
+	*object = (struct object){
+		.volume = volume, .fd = fd, .root = root, .fileid = root ? XFER_ROOT_FILEID : 0
+	};
 	return 0;
 }
 
@@ -68,8 +70,28 @@ int object_open_at(struct volume *volume, int dir, const char *name, struct obje
 		volume->store->close(fd);
 		return err;
 	}
-	*object = (struct object){ .volume = volume, .fd = fd };
+	*object = (struct object){
+		.volume = volume, .fd = fd, .fileid = object_fileid(volume, &stx)
+	};
 	return 0;
+}
+
+uint64_t object_fileid(const struct volume *volume, const struct statx *stx)
+{
+	return stx->stx_ino == volume->root_ino ? XFER_ROOT_FILEID : stx->stx_ino;
+}
+
+int object_learn_fileid(struct object *object)
+{
+	struct statx stx;
+	int err;
+
+	if (object->fileid)
+		return 0;
+	err = object->volume->store->stat(object->fd, &stx);
+	if (err == 0)
+		object->fileid = object_fileid(object->volume, &stx);
+	return err;
 }
 
 static bool is_dots(const char *name)
@@ -117,25 +139,13 @@ int object_stat_attr(
 		.rdev_minor = stx->stx_rdev_minor,
 		.size = stx->stx_size,
 		.used = stx->stx_blocks * 512,
-		.fileid = stx->stx_ino == volume->root_ino ? XFER_ROOT_FILEID : stx->stx_ino,
+		.fileid = object_fileid(volume, stx),
 		.change = change,
 		.atime = to_time(&stx->stx_atime),
 		.mtime = to_time(&stx->stx_mtime),
 		.ctime = to_time(&stx->stx_ctime),
 	};
 	return 0;
-}
-
-int object_attr(struct volume *volume, int fd, bool changed, struct xfer_attr *attr)
-{
-	struct statx stx;
-
-	return object_stat_attr(volume, fd, changed, &stx, attr);
-}
-
-void object_opt_attr(struct volume *volume, int fd, bool changed, struct xfer_opt_attr *attr)
-{
-	attr->valid = object_attr(volume, fd, changed, &attr->attr) == 0;
 }
 
 int object_handle(struct volume *volume, int fd, struct xfer_handle *handle)
@@ -145,20 +155,6 @@ int object_handle(struct volume *volume, int fd, struct xfer_handle *handle)
 	int err = volume->store->handle_of(fd, &kernel, &mount_id);
 
 	return err ? err : handle_encode(&volume->maker, &kernel, handle);
-}
-
-int object_node(struct volume *volume, int fd, bool changed, struct xfer_node *node)
-{
-	int err = object_attr(volume, fd, changed, &node->attr);
-
-	if (err)
-		return err;
-	/* The root has one handle only, so that nobody takes it for two objects. */
-	if (node->attr.fileid == XFER_ROOT_FILEID) {
-		xfer_handle_root(volume->maker.volume_id, &node->handle);
-		return 0;
-	}
-	return object_handle(volume, fd, &node->handle);
 }
 
 /* --- setting attributes ------------------------------------------------------------------------ */

@@ -9,7 +9,8 @@
 struct object {
 	struct volume *volume;
 	int fd;
-	bool root; /* fd is the volume's own */
+	bool root;       /* fd is the volume's own */
+	uint64_t fileid; /* 0: not known */
 };
 
 /* As the daemon, whose credentials the thread has afterwards. HANDLE_BAD, -ESTALE: the object is gone;
@@ -25,19 +26,18 @@ int object_check_name(const char *name);
 /* The same for a name that is to be made: "." and ".." are there already, -EEXIST. */
 int object_check_new_name(const char *name);
 
+/* The inode number as clients see it. */
+uint64_t object_fileid(const struct volume *volume, const struct statx *stx);
+/* Finds it out, if it isn't known. */
+int object_learn_fileid(struct object *object);
+
 uint64_t object_ctime_ns(const struct statx *stx);
 
-/* changed: the caller has just changed the object. */
-int object_attr(struct volume *volume, int fd, bool changed, struct xfer_attr *attr);
-void object_opt_attr(struct volume *volume, int fd, bool changed, struct xfer_opt_attr *attr);
-/* The same with what was read. */
+/* stx: what was read. changed: the caller has just changed the object. Promises nothing: service.h has what does. */
 int object_stat_attr(
 	struct volume *volume, int fd, bool changed, struct statx *stx, struct xfer_attr *attr);
 
 int object_handle(struct volume *volume, int fd, struct xfer_handle *handle);
-/* Handle and attributes. */
-int object_node(struct volume *volume, int fd, bool changed, struct xfer_node *node);
-
 /* Applies what `set` asks for, but for the size, with the thread's permissions. */
 int object_set(struct volume *volume, int fd, const struct xfer_setattr *set);
 

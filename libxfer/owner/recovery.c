@@ -484,6 +484,22 @@ bool recovery_in_grace(const struct recovery *recovery)
 	return atomic_load_explicit(&recovery->grace, memory_order_acquire);
 }
 
+int recovery_each_awaited(struct recovery *recovery,
+	int (*fn)(void *arg, const char *node, const uint8_t boot_id[16]), void *arg)
+{
+	struct process *process;
+	int err = 0;
+
+	pthread_mutex_lock(&recovery->lock);
+	if (recovery->grace && LIST_EMPTY(&recovery->processes))
+		err = fn(arg, NULL, NULL);
+	LIST_FOREACH (process, &recovery->processes, link)
+		if (process->awaited && err == 0)
+			err = fn(arg, process->node, process->boot_id);
+	pthread_mutex_unlock(&recovery->lock);
+	return err;
+}
+
 void recovery_awaited(struct recovery *recovery, char *text, size_t size)
 {
 	pthread_mutex_lock(&recovery->lock);

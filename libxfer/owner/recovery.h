@@ -31,6 +31,11 @@ int recovery_create(const struct recovery_params *params, struct recovery **reco
 void recovery_begin(struct recovery *recovery);
 void recovery_destroy(struct recovery *recovery); /* NULL is ignored */
 
+/* Calls fn for each process that is waited for, until it fails; node NULL: it isn't known who had sessions, because the
+ * file was broken. */
+int recovery_each_awaited(struct recovery *recovery,
+	int (*fn)(void *arg, const char *node, const uint8_t boot_id[16]), void *arg);
+
 /* A process says HELLO: as soon as the file names it, xfer_request_welcome is called. Never waits. */
 void recovery_remember(struct recovery *recovery, const struct xfer_hello_args *hello,
 	struct xfer_request *request);

@@ -40,86 +40,6 @@ static const service_fn procedures[XFER_PROC_COUNT] = {
 	[XFER_PROC_REMOVEXATTR] = service_removexattr,
 };
 
-/* --- peers ------------------------------------------------------------------------------------- */
-
-/* NULL: out of memory. Lanes of one session may come here at the same time. */
-static struct peer_state *peer_get(struct service *service, struct xfer_peer *peer)
-{
-	struct peer_state *state;
-
-	pthread_mutex_lock(&service->peers_lock);
-	state = xfer_peer_private(peer);
-	if (!state) {
-		state = calloc(1, sizeof(*state));
-		if (state) {
-			opens_init(&state->opens, &service->opens);
-			LIST_INSERT_HEAD(&service->peers, state, link);
-		}
-		xfer_peer_set_private(peer, state);
-	}
-	pthread_mutex_unlock(&service->peers_lock);
-	return state;
-}
-
-static void peer_gone(void *arg, struct xfer_peer *peer)
-{
-	struct peer_state *state = xfer_peer_private(peer);
-	struct service *service = arg;
-
-	if (!state)
-		return;
-	pthread_mutex_lock(&service->peers_lock);
-	LIST_REMOVE(state, link);
-	pthread_mutex_unlock(&service->peers_lock);
-	opens_fini(&state->opens);
-	free(state);
-}
-
-static unsigned peer_opens(void *arg, struct xfer_peer *peer)
-{
-	struct service *service = arg;
-	struct peer_state *state;
-	unsigned count;
-
-	pthread_mutex_lock(&service->peers_lock);
-	state = xfer_peer_private(peer);
-	count = state ? opens_count(&state->opens) : 0;
-	pthread_mutex_unlock(&service->peers_lock);
-	return count;
-}
-
-/* --- recovery ---------------------------------------------------------------------------------- */
-
-static void remember(void *arg, const struct xfer_hello_args *hello, struct xfer_request *request)
-{
-	struct service *service = arg;
-
-	recovery_remember(service->recovery, hello, request);
-}
-
-static enum xfer_standing session_began(void *arg, struct xfer_peer *peer)
-{
-	struct service *service = arg;
-
-	return recovery_session_began(
-		service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
-}
-
-static bool session_recovered(void *arg, struct xfer_peer *peer)
-{
-	struct service *service = arg;
-
-	return recovery_session_recovered(
-		service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
-}
-
-static void session_ended(void *arg, struct xfer_peer *peer)
-{
-	struct service *service = arg;
-
-	recovery_session_ended(service->recovery, xfer_peer_node(peer), xfer_peer_boot_id(peer));
-}
-
 /* --- logs -------------------------------------------------------------------------------------- */
 
 static void log_cause(
@@ -379,9 +299,9 @@ static void start(struct service *service, struct xfer_request *request)
 static void dispatch(void *arg, struct xfer_request *request)
 {
 	struct service *service = arg;
-	struct op op = {
-		.service = service, .request = request, .peer = peer_get(service, request->peer)
-	};
+	struct op op = { .service = service,
+		.request = request,
+		.peer = service_peer_get(service, request->peer) };
 	struct setup *setup = service_setup(service);
 	int err = op.peer ? admit(setup, &op) : -EAGAIN;
 
@@ -471,11 +391,13 @@ static bool is_unheard(const void *arg, const struct xfer_request *request)
 /* What changes nothing is executed again when it is sent again, so without a connection it is of no use. */
 static void epoch_ended(void *arg, struct xfer_peer *peer)
 {
+	service_peer_epoch_ended(arg, peer);
 	take_back(arg, is_unheard, peer);
 }
 
 static void abandoned(void *arg, struct xfer_peer *peer)
 {
+	service_peer_lost(arg, peer);
 	take_back(arg, is_of, peer);
 }
 
@@ -517,6 +439,9 @@ static void volume_gone(void *arg, struct volume *volume)
 			file_put(files[--count]);
 	if (service->cache) /* else it never began to serve */
 		filecache_forget_volume(service->cache, volume);
+	/* It may come again, and not know what was promised. */
+	if (service->coherence)
+		coherence_doubt_all(service->coherence);
 	xfer_info("%s isn't served any more", volume->path);
 }
 
@@ -589,15 +514,59 @@ static void write_verifier(void *owner, uint8_t verifier[8])
 	verifier_get(&service->verifier, verifier);
 }
 
-int service_start(struct service *service)
+static int add_ghost(void *arg, const char *node, const uint8_t boot_id[16])
 {
-	const struct config *config = service->setup->config;
+	return coherence_add_ghost(arg, node, boot_id);
+}
+
+/* Who may still believe what a predecessor promised is waited for. */
+static int start_coherence(struct service *service)
+{
+	int err = coherence_create(service->lease_ms, &service->coherence);
+
+	if (err == 0)
+		err = recovery_each_awaited(service->recovery, add_ghost, service->coherence);
+	if (err)
+		xfer_error("promises can't be kept: %s; check memory", strerror(-err));
+	return err;
+}
+
+static int start_threads(struct service *service)
+{
 	struct work_pool_params pool = {
 		.queued_max = QUEUED_MAX,
 		.run = run,
 		.release = release,
 		.arg = service,
 	};
+	int err = filecache_create(CACHED_FILES, &service->cache);
+
+	if (err == 0)
+		err = work_pool_create(&pool, &service->pool);
+	if (err == 0)
+		err = set_caps(service, service->setup);
+	if (err)
+		xfer_error("threads can't be started: %s; lower `workers` or raise TasksMax",
+			strerror(-err));
+	return err;
+}
+
+/* What was started of it. */
+static void stop_parts(struct service *service)
+{
+	work_pool_destroy(service->pool);
+	filecache_destroy(service->cache);
+	coherence_destroy(service->coherence);
+	verifier_fini(&service->verifier);
+	recovery_destroy(service->recovery);
+	service->pool = NULL;
+	service->cache = NULL;
+	service->coherence = NULL;
+}
+
+int service_start(struct service *service)
+{
+	const struct config *config = service->setup->config;
 	struct recovery_params recovery = { .state_dir = config->state_dir,
 		.grace_ms = config->grace * 1000 };
 	int err = recovery_create(&recovery, &service->recovery);
@@ -610,52 +579,45 @@ int service_start(struct service *service)
 		return err;
 	}
 	set_opens_limit(&service->opens);
-	err = filecache_create(CACHED_FILES, &service->cache);
+	err = start_coherence(service);
 	if (err == 0)
-		err = work_pool_create(&pool, &service->pool);
-	if (err == 0)
-		err = set_caps(service, service->setup);
+		err = start_threads(service);
 	if (err) {
-		xfer_error("threads can't be started: %s; lower `workers` or raise TasksMax",
-			strerror(-err));
-		work_pool_destroy(service->pool);
-		filecache_destroy(service->cache);
-		service->pool = NULL;
-		service->cache = NULL;
-		verifier_fini(&service->verifier);
-		recovery_destroy(service->recovery);
+		stop_parts(service);
 		return err;
 	}
 	service->ops = (struct xfer_service){
 		.admit = service_admit,
 		.dispatch = dispatch,
-		.peer_gone = peer_gone,
+		.peer_gone = service_peer_gone,
 		.status = service_status,
 		.write_verifier = write_verifier,
-		.remember = remember,
-		.began = session_began,
-		.recovered = session_recovered,
-		.ended = session_ended,
+		.remember = service_remember,
+		.began = service_peer_began,
+		.recovered = service_peer_recovered,
+		.ended = service_peer_ended,
 		.orphaned = orphaned,
 		.orphan_gone = orphan_gone,
 		.cancel = cancel,
 		.epoch_ended = epoch_ended,
 		.abandoned = abandoned,
-		.opens = peer_opens,
+		.opens = service_peer_opens,
+		.unsettled = service_peer_unsettled,
+		.events = service_events,
 	};
 	return 0;
 }
 
+/* Volumes that go close what is cached of them, and tell of it. */
 void service_stop(struct service *service)
 {
-	if (service->pool)
-		work_pool_destroy(service->pool);
+	bool started = service->pool != NULL;
+
+	work_pool_destroy(service->pool);
+	service->pool = NULL;
 	setup_put(service->setup);
-	if (service->pool) {
-		filecache_destroy(service->cache);
-		verifier_fini(&service->verifier);
-		recovery_destroy(service->recovery);
-	}
+	if (started)
+		stop_parts(service);
 	pthread_mutex_destroy(&service->setup_lock);
 	pthread_mutex_destroy(&service->peers_lock);
 	hold_fini(&service->hold);

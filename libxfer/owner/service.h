@@ -5,6 +5,7 @@
 
 #include "control/server.h"
 #include "log.h"
+#include "owner/coherence.h"
 #include "owner/config.h"
 #include "owner/filecache.h"
 #include "owner/hold.h"
@@ -18,8 +19,9 @@
 /*
  * Threads: dispatch() runs on lane threads and carries out only what waits for nothing (a READ or WRITE of
  * what is in memory); everything else goes to the workers. Both change their credentials (creds.h). Order of
- * locks: a session's opens, the file cache, a volume's change table and the pool have a lock each, none is
- * taken with another held, but for a session's opens under peers_lock.
+ * locks: a session's opens, the file cache, a volume's change table, the pool and the promises have a lock each, none is
+ * taken with another held, but for a session's opens and the promises' under peers_lock. A directory's names
+ * (names.h) are held while the file system works, and so outside of all these.
  */
 
 struct service {
@@ -31,6 +33,8 @@ struct service {
 	struct opens_limit opens;
 	struct verifier verifier;
 	struct recovery *recovery;
+	struct coherence *coherence;
+	unsigned lease_ms; /* before service_start; 0: XFER_LEASE_MS */
 	struct hold hold;
 	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
 	LIST_HEAD(, peer_state) peers;
@@ -71,6 +75,7 @@ enum peer_cause {
 struct peer_state {
 	LIST_ENTRY(peer_state) link; /* the service's */
 	struct opens opens;
+	struct holder holder;
 	struct xfer_log_limit limits[PEER_CAUSES];
 };
 
@@ -123,6 +128,52 @@ struct setup *service_setup(struct service *service);
 uint32_t service_admit(void *arg, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, char *reason, size_t reason_len);
 char *service_status(void *arg);
+
+/* --- sessions: service_peer.c ------------------------------------------------------------------- */
+
+/* NULL: out of memory. */
+struct peer_state *service_peer_get(struct service *service, struct xfer_peer *peer);
+/* Its connections are gone, or it goes on over others; it is going to end without having said so. */
+void service_peer_epoch_ended(struct service *service, struct xfer_peer *peer);
+void service_peer_lost(struct service *service, struct xfer_peer *peer);
+
+/* Of struct xfer_service; arg: the service. */
+void service_remember(void *arg, const struct xfer_hello_args *hello, struct xfer_request *request);
+enum xfer_standing service_peer_began(void *arg, struct xfer_peer *peer);
+bool service_peer_recovered(void *arg, struct xfer_peer *peer);
+void service_peer_ended(void *arg, struct xfer_peer *peer);
+void service_peer_gone(void *arg, struct xfer_peer *peer);
+unsigned service_peer_opens(void *arg, struct xfer_peer *peer);
+unsigned service_peer_unsettled(void *arg, struct xfer_peer *peer);
+void service_events(void *arg, struct xfer_request *request);
+
+/* --- what is told of objects, and what changes: service_promise.c ------------------------------- */
+
+/*
+ * The attributes of an object or a file as an answer has them, with a promise to tell of changes if one can be given.
+ * Of a directory they come before its names are looked at. changed: the operation has just changed it.
+ */
+int op_attr(const struct op *op, const struct object *object, bool changed, struct xfer_attr *attr);
+void op_opt_attr(
+	const struct op *op, const struct object *object, bool changed, struct xfer_opt_attr *attr);
+/* Handle and attributes. */
+int op_node(const struct op *op, const struct object *object, bool changed, struct xfer_node *node);
+int op_file_attr(const struct op *op, const struct file *file, bool changed, struct statx *stx,
+	struct xfer_attr *attr);
+void op_file_opt_attr(
+	const struct op *op, const struct file *file, bool changed, struct xfer_opt_attr *attr);
+
+/*
+ * Around each change, from before it to when the attributes for the answer have been read: nobody else is promised
+ * anything of these objects (at most four) meanwhile, and those who were have been told and have acknowledged, or
+ * their leases are over. May wait for a lease, so no lock is held; on a worker.
+ */
+void op_change_begin(const struct op *op, struct coherence_change *change, const uint64_t *fileids,
+	unsigned count);
+/* The same if nobody has to be told or waited for. False: it isn't begun. Any thread. */
+bool op_change_begin_now(const struct op *op, struct coherence_change *change,
+	const uint64_t *fileids, unsigned count);
+void op_change_end(const struct op *op, const struct coherence_change *change);
 
 /* --- files that operations use: service_file.c ------------------------------------------------- */
 

@@ -14,7 +14,7 @@ int service_getattr(const struct op *op)
 
 	if (err)
 		return err;
-	err = object_attr(op->volume, object.fd, false, &res->attr.attr);
+	err = op_attr(op, &object, false, &res->attr.attr);
 	res->attr.valid = err == 0;
 	object_close(&object);
 	return err;
@@ -67,11 +67,18 @@ static int set_size(const struct op *op, const struct object *object)
 int service_setattr(const struct op *op)
 {
 	const struct xfer_setattr_args *args = &op->request->args.setattr;
+	struct coherence_change change;
 	struct object object;
 	int err = object_open(op->volume, &args->handle, &object);
 
 	if (err)
 		return err;
+	err = object_learn_fileid(&object);
+	if (err) {
+		object_close(&object);
+		return err;
+	}
+	op_change_begin(op, &change, &object.fileid, 1);
 	if (args->set.mask & XFER_SET_SIZE)
 		err = set_size(op, &object);
 	if (err == 0)
@@ -79,7 +86,8 @@ int service_setattr(const struct op *op)
 	if (err == 0)
 		err = object_set(op->volume, object.fd, &args->set);
 	/* Also after an error: a part may have been done. */
-	object_opt_attr(op->volume, object.fd, true, &op->request->results.attr.attr);
+	op_opt_attr(op, &object, true, &op->request->results.attr.attr);
+	op_change_end(op, &change);
 	object_close(&object);
 	return err;
 }
@@ -94,7 +102,7 @@ int service_readlink(const struct op *op)
 
 	if (err)
 		return err;
-	err = object_attr(op->volume, object.fd, false, &res->attr.attr);
+	err = op_attr(op, &object, false, &res->attr.attr);
 	res->attr.valid = err == 0;
 	if (err == 0 && res->attr.attr.type != XFER_LNK)
 		err = -EINVAL;

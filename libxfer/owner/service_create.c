@@ -56,21 +56,73 @@ static int make(const struct op *op, const struct object *dir)
 	}
 }
 
-/* What the calls' own mode argument can't do; without it the object is not what was asked for. */
-static int complete(const struct op *op, const struct object *dir)
+/* Makes it and opens it; nobody else takes the name for something else in between. */
+static int make_and_open(const struct op *op, const struct object *dir, struct object *made)
+{
+	const struct xfer_create_args *args = &op->request->args.create;
+	struct names *names = &op->volume->names;
+	int err;
+
+	names_lock(names, dir->fileid, dir->fileid);
+	err = make(op, dir);
+	if (err == 0) {
+		err = object_open_at(op->volume, dir->fd, args->name, made);
+		if (err)
+			op->volume->store->unlink_at(
+				dir->fd, args->name, args->type == XFER_DIR ? AT_REMOVEDIR : 0);
+	}
+	names_unlock(names, dir->fileid, dir->fileid);
+	return err;
+}
+
+/* Takes it back, if it still has its name. */
+static void unmake(const struct op *op, const struct object *dir, const struct object *made)
+{
+	const struct xfer_create_args *args = &op->request->args.create;
+	struct names *names = &op->volume->names;
+	struct object now;
+
+	names_lock(names, dir->fileid, dir->fileid);
+	if (object_open_at(op->volume, dir->fd, args->name, &now) == 0) {
+		if (now.fileid == made->fileid)
+			op->volume->store->unlink_at(
+				dir->fd, args->name, args->type == XFER_DIR ? AT_REMOVEDIR : 0);
+		object_close(&now);
+	}
+	names_unlock(names, dir->fileid, dir->fileid);
+}
+
+/* What the calls' own mode argument can't do; without it the object is not what was asked for. Others may have seen it
+ * as it is. */
+static int complete(const struct op *op, const struct object *made)
 {
 	const struct xfer_create_args *args = &op->request->args.create;
 	struct xfer_setattr set = args->set;
-	struct object made;
-	int err = object_open_at(op->volume, dir->fd, args->name, &made);
+	struct coherence_change change;
+	int err;
 
-	if (err)
-		return err;
 	if (args->type == XFER_LNK || (set.mode & 07000) == 0)
 		set.mask &= ~(uint32_t)XFER_SET_MODE;
-	err = object_set(op->volume, made.fd, &set);
+	op_change_begin(op, &change, &made->fileid, set.mask ? 1 : 0);
+	err = object_set(op->volume, made->fd, &set);
 	if (err == 0)
-		err = object_node(op->volume, made.fd, true, &op->request->results.node.node);
+		err = op_node(op, made, true, &op->request->results.node.node);
+	op_change_end(op, &change);
+	return err;
+}
+
+/* *changed: also when what was made had to be taken back. */
+static int make_in(const struct op *op, const struct object *dir, bool *changed)
+{
+	struct object made;
+	int err = make_and_open(op, dir, &made);
+
+	*changed = err == 0;
+	if (err)
+		return err;
+	err = complete(op, &made);
+	if (err)
+		unmake(op, dir, &made);
 	object_close(&made);
 	return err;
 }
@@ -78,8 +130,9 @@ static int complete(const struct op *op, const struct object *dir)
 int service_create(const struct op *op)
 {
 	const struct xfer_create_args *args = &op->request->args.create;
+	struct coherence_change change;
 	struct object dir;
-	bool made;
+	bool changed;
 	int err = object_check_new_name(args->name);
 
 	if (err)
@@ -87,14 +140,13 @@ int service_create(const struct op *op)
 	err = op_open_dir(op, &args->dir, &dir);
 	if (err)
 		return err;
-	err = make(op, &dir);
-	made = err == 0;
-	if (made)
-		err = complete(op, &dir);
-	if (made && err)
-		op->volume->store->unlink_at(
-			dir.fd, args->name, args->type == XFER_DIR ? AT_REMOVEDIR : 0);
-	object_opt_attr(op->volume, dir.fd, made, &op->request->results.node.dir_attr);
+	err = object_learn_fileid(&dir);
+	if (err == 0) {
+		op_change_begin(op, &change, &dir.fileid, 1);
+		err = make_in(op, &dir, &changed);
+		op_opt_attr(op, &dir, changed, &op->request->results.node.dir_attr);
+		op_change_end(op, &change);
+	}
 	object_close(&dir);
 	return err;
 }

@@ -104,7 +104,7 @@ static int open_anonymous(const struct op *op, const struct xfer_handle *handle,
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? -EAGAIN : fd;
 	*result = (struct op_file){
-		.file = file_new(op->volume, fd, access, handle),
+		.file = file_new(op->volume, fd, access, handle, object_fileid(op->volume, &stx)),
 		.checked = true,
 		.ctime_ns = object_ctime_ns(&stx),
 	};

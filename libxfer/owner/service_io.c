@@ -40,7 +40,7 @@ static int complete_read(const struct op *op, const struct file *file, uint64_t 
 	const struct xfer_read_args *args = &op->request->args.read;
 	struct xfer_read_res *res = &op->request->results.read;
 	struct statx stx;
-	int err = object_stat_attr(op->volume, file->fd, false, &stx, &res->attr.attr);
+	int err = op_file_attr(op, file, false, &stx, &res->attr.attr);
 
 	if (err)
 		return err;
@@ -198,7 +198,7 @@ static void complete_write(const struct op *op, const struct file *file, int err
 	/* The data of earlier, unstable writes may be what couldn't be written. */
 	if (err == -EIO)
 		data_lost(op);
-	object_opt_attr(op->volume, file->fd, res->count > 0, &res->attr);
+	op_file_opt_attr(op, file, res->count > 0, &res->attr);
 	if (err)
 		return;
 	res->committed = op->request->args.write.stability;
@@ -221,6 +221,21 @@ static bool write_some(const struct op *op, const struct file *file)
 	return true;
 }
 
+/* False: it wasn't written, or not without waiting. */
+static bool write_cached(const struct op *op, const struct file *file)
+{
+	struct coherence_change change;
+	bool done;
+
+	if (!op_change_begin_now(op, &change, &file->fileid, 1))
+		return false;
+	done = creds_assume(&op->cred) == 0 && write_some(op, file);
+	if (done)
+		complete_write(op, file, 0);
+	op_change_end(op, &change);
+	return done;
+}
+
 bool service_write_now(const struct op *op)
 {
 	const struct xfer_write_args *args = &op->request->args.write;
@@ -238,9 +253,7 @@ bool service_write_now(const struct op *op)
 		return false;
 	done = op_file_recheck(op, XFER_OPEN_WRITE, args->flags & XFER_IO_OWNER_OVERRIDE, &file) ==
 		       0 &&
-	       creds_assume(&op->cred) == 0 && write_some(op, file.file);
-	if (done)
-		complete_write(op, file.file, 0);
+	       write_cached(op, file.file);
 	file_put(file.file);
 	return done;
 }
@@ -248,6 +261,7 @@ bool service_write_now(const struct op *op)
 int service_write(const struct op *op)
 {
 	const struct xfer_write_args *args = &op->request->args.write;
+	struct coherence_change change;
 	struct op_file file;
 	int err = range_check(args->offset, op->request->payload_length);
 
@@ -257,11 +271,13 @@ int service_write(const struct op *op)
 		args->flags & XFER_IO_OWNER_OVERRIDE, &file);
 	if (err)
 		return err;
+	op_change_begin(op, &change, &file.file->fileid, 1);
 	/* As the caller: its quota counts, and the set-id bits have to go. */
 	err = creds_assume(&op->cred);
 	if (err == 0)
 		err = write_all(op, file.file);
 	complete_write(op, file.file, err);
+	op_change_end(op, &change);
 	file_put(file.file);
 	return err;
 }
@@ -282,7 +298,7 @@ int service_commit(const struct op *op)
 	if (verifier_is_loss(err))
 		data_lost(op);
 	verifier_get(&op->service->verifier, res->verifier);
-	object_opt_attr(op->volume, file.file->fd, false, &res->attr);
+	op_file_opt_attr(op, file.file, false, &res->attr);
 	file_put(file.file);
 	return err;
 }

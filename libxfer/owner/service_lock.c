@@ -44,7 +44,7 @@ static int open_for_test(const struct op *op, struct file **file)
 	object_close(&object);
 	if (fd < 0)
 		return fd;
-	*file = file_new(op->volume, fd, XFER_OPEN_READ, handle);
+	*file = file_new(op->volume, fd, XFER_OPEN_READ, handle, object_fileid(op->volume, &stx));
 	return *file ? 0 : -EAGAIN;
 }
 

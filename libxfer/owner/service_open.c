@@ -15,13 +15,36 @@ struct opening {
 	struct object dir; /* when a name is given */
 	int path_fd;       /* O_PATH, of the file; -1: the file was made and fd is there */
 	int fd;            /* open for what is asked; -1: not yet */
+	uint64_t fileid;   /* of the file; 0: not known yet */
 	bool created;      /* by this call */
 	bool same;         /* EXCLUSIVE: by an earlier sending of it */
+	bool dir_changes, file_changes; /* of the following, which has begun */
+	struct coherence_change dir_change, file_change;
 };
 
 static const struct xfer_open_args *args_of(const struct opening *opening)
 {
 	return &opening->op->request->args.open;
+}
+
+static void begin_file_change(struct opening *opening)
+{
+	op_change_begin(opening->op, &opening->file_change, &opening->fileid, 1);
+	opening->file_changes = true;
+}
+
+static void end_file_change(struct opening *opening)
+{
+	if (opening->file_changes)
+		op_change_end(opening->op, &opening->file_change);
+	opening->file_changes = false;
+}
+
+static void end_dir_change(struct opening *opening)
+{
+	if (opening->dir_changes)
+		op_change_end(opening->op, &opening->dir_change);
+	opening->dir_changes = false;
 }
 
 static uint32_t access_of(const struct xfer_open_args *args)
@@ -81,18 +104,20 @@ static int open_existing(struct opening *opening)
 		err = op_may_access(op, opening->path_fd, &stx, access, override);
 	if (err)
 		return err;
+	opening->fileid = object_fileid(op->volume, &stx);
 	opening->fd = op_reopen(op, opening->path_fd, access);
 	if (opening->fd < 0)
 		return opening->fd;
 	if (!sets_size)
 		return 0;
+	begin_file_change(opening);
 	err = creds_assume(&op->cred);
 	return err ? err : op->volume->store->truncate(opening->fd, size);
 }
 
 /* --- a new file -------------------------------------------------------------------------------- */
 
-/* What openat's mode can't do. */
+/* What openat's mode can't do. Others may have seen the file as it is. */
 static int set_attributes(struct opening *opening)
 {
 	const struct xfer_open_args *args = args_of(opening);
@@ -110,34 +135,74 @@ static int set_attributes(struct opening *opening)
 		set.atime = (struct xfer_time){ .sec = atime };
 		set.mtime = (struct xfer_time){ .sec = mtime };
 	}
+	if (set.mask)
+		begin_file_change(opening);
 	if (set.mask & XFER_SET_SIZE && set.size > 0)
 		err = set.size > INT64_MAX ? -EFBIG
 					   : volume->store->truncate(opening->fd, set.size);
 	return err ? err : object_set(volume, opening->fd, &set);
 }
 
+/* Nobody gives the name to something else before it is known what was made. */
+static int create_file(const struct opening *opening, uint32_t mode, struct object *made)
+{
+	const struct op *op = opening->op;
+	const char *name = args_of(opening)->name;
+	uint64_t dir = opening->dir.fileid;
+	int err;
+
+	names_lock(&op->volume->names, dir, dir);
+	made->fd =
+		op->volume->store->open_at(opening->dir.fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+	err = made->fd < 0 ? made->fd : object_learn_fileid(made);
+	if (made->fd >= 0 && err)
+		op->volume->store->unlink_at(opening->dir.fd, name, 0);
+	names_unlock(&op->volume->names, dir, dir);
+	return err;
+}
+
+/* Takes it back, if it still has its name. */
+static void remove_file(const struct opening *opening)
+{
+	const struct op *op = opening->op;
+	const char *name = args_of(opening)->name;
+	uint64_t dir = opening->dir.fileid;
+	struct object now;
+
+	names_lock(&op->volume->names, dir, dir);
+	if (object_open_at(op->volume, opening->dir.fd, name, &now) == 0) {
+		if (now.fileid == opening->fileid)
+			op->volume->store->unlink_at(opening->dir.fd, name, 0);
+		object_close(&now);
+	}
+	names_unlock(&op->volume->names, dir, dir);
+}
+
 /* -EEXIST: there is one already. The thread has the caller's credentials. */
 static int make_file(struct opening *opening)
 {
 	const struct xfer_open_args *args = args_of(opening);
-	const struct store_ops *store = opening->op->volume->store;
+	struct xfer_open_res *res = &opening->op->request->results.open;
+	struct object made = { .volume = opening->op->volume };
 	uint32_t mode = args->set.mask & XFER_SET_MODE ? args->set.mode & 07777 : 0666;
-	int fd, err;
+	int err;
 
 	/* Until its times tell whose it is, nobody else may have a file that is made exclusively. */
 	if (args->create == XFER_EXCLUSIVE && !(args->set.mask & XFER_SET_MODE))
 		mode = 0600;
-	fd = store->open_at(opening->dir.fd, args->name, O_RDWR | O_CREAT | O_EXCL, mode);
-	if (fd < 0)
-		return fd;
-	opening->fd = fd;
+	err = create_file(opening, mode, &made);
+	if (made.fd < 0)
+		return err;
+	opening->fd = made.fd;
 	opening->created = true;
+	if (err)
+		return err;
+	opening->fileid = made.fileid;
 	err = set_attributes(opening);
 	if (err == 0)
-		err = object_node(
-			opening->op->volume, fd, true, &opening->op->request->results.open.node);
+		err = op_node(opening->op, &made, true, &res->node);
 	if (err)
-		store->unlink_at(opening->dir.fd, args->name, 0);
+		remove_file(opening);
 	return err;
 }
 
@@ -166,16 +231,40 @@ static int find_named(struct opening *opening)
 	return opening->same ? open_existing(opening) : -EEXIST;
 }
 
+/* -ENOENT: the directory's change has begun, and a file can be made. */
+static int find_or_begin(struct opening *opening)
+{
+	int err;
+
+	opening->dir_changes =
+		op_change_begin_now(opening->op, &opening->dir_change, &opening->dir.fileid, 1);
+	if (opening->dir_changes)
+		return -ENOENT;
+	/* Others needn't be told of a new name if there is none. */
+	err = find_named(opening);
+	if (err != -ENOENT)
+		return err;
+	op_change_begin(opening->op, &opening->dir_change, &opening->dir.fileid, 1);
+	opening->dir_changes = true;
+	return -ENOENT;
+}
+
 static int find_or_make(struct opening *opening)
 {
-	int err = 0;
+	int err = object_learn_fileid(&opening->dir);
 
+	if (err)
+		return err;
 	for (int i = 0; i < TRIES; i++) {
+		err = find_or_begin(opening);
+		if (err != -ENOENT)
+			return err;
 		err = creds_assume(&opening->op->cred);
 		if (err == 0)
 			err = make_file(opening);
 		if (err != -EEXIST || opening->created)
 			return err;
+		end_dir_change(opening);
 		err = find_named(opening);
 		if (err != -ENOENT)
 			return err;
@@ -196,7 +285,8 @@ static int open_named(struct opening *opening)
 	err = creds_assume(&opening->op->cred);
 	if (err == 0)
 		err = args->create == XFER_NO_CREATE ? find_named(opening) : find_or_make(opening);
-	object_opt_attr(opening->op->volume, opening->dir.fd, opening->created, &res->dir_attr);
+	op_opt_attr(opening->op, &opening->dir, opening->created, &res->dir_attr);
+	end_dir_change(opening);
 	object_close(&opening->dir);
 	return err;
 }
@@ -236,12 +326,15 @@ static int complete(struct opening *opening, unsigned place)
 	bool keep = args->flags & XFER_OPEN_KEEP;
 	bool changed = args->flags & XFER_OPEN_TRUNC ||
 		       (args->create == XFER_UNCHECKED && args->set.mask & XFER_SET_SIZE);
+	struct object opened = {
+		.volume = op->volume, .fd = opening->fd, .fileid = opening->fileid
+	};
 	int fd = opening->fd, err = 0;
 	struct file *file;
 
 	/* A file that was made has told it, when it still could be removed. */
 	if (!opening->created)
-		err = object_node(op->volume, fd, changed, &res->node);
+		err = op_node(op, &opened, changed, &res->node);
 
 	opening->fd = -1;
 	res->created = opening->created || opening->same;
@@ -249,7 +342,7 @@ static int complete(struct opening *opening, unsigned place)
 		op->volume->store->close(fd);
 		return err;
 	}
-	file = file_new(op->volume, fd, access_of(args), &res->node.handle);
+	file = file_new(op->volume, fd, access_of(args), &res->node.handle, res->node.attr.fileid);
 	if (!file)
 		return -ENOMEM;
 	res->open_id = opens_fill(&op->peer->opens, place, file);
@@ -270,6 +363,7 @@ int service_open(const struct op *op)
 	err = open_any(&opening);
 	if (err == 0)
 		err = complete(&opening, place);
+	end_file_change(&opening);
 	if (err && keep)
 		opens_cancel(&op->peer->opens, place);
 	if (opening.fd >= 0)

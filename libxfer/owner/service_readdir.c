@@ -52,7 +52,7 @@ static int add_entry(struct listing *listing, const struct dirent64 *kernel)
 	err = object_open_at(volume, listing->fd, kernel->d_name, &object);
 	if (err)
 		return err == -ENOENT || err == -EXDEV ? 0 : err;
-	err = object_node(volume, object.fd, false, &entry.node);
+	err = op_node(listing->op, &object, false, &entry.node);
 	object_close(&object);
 	if (err)
 		return err == -ESTALE ? 0 : err;
@@ -130,6 +130,8 @@ int service_readdir(const struct op *op)
 	err = open_listing(op, &dir, &listing.fd);
 	if (err)
 		return err;
+	/* First: what is promised of the directory is true of the names that are read then. */
+	op_opt_attr(op, &dir, false, &res->dir_attr);
 	res->entries = malloc(args->max_bytes);
 	if (res->entries) {
 		xdrmem_ncreate(&listing.xdrs, (char *)res->entries, args->max_bytes, XDR_ENCODE);
@@ -139,7 +141,6 @@ int service_readdir(const struct op *op)
 	}
 	res->entries_len = err ? 0 : listing.used;
 	res->eof = listing.eof;
-	object_opt_attr(op->volume, dir.fd, false, &res->dir_attr);
 	op->volume->store->close(listing.fd);
 	object_close(&dir);
 	return err;

@@ -50,6 +50,7 @@ int service_allocate(const struct op *op)
 {
 	const struct xfer_allocate_args *args = &op->request->args.allocate;
 	int mode = args->punch ? FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE : 0;
+	struct coherence_change change;
 	struct op_file file;
 	int err;
 
@@ -60,12 +61,14 @@ int service_allocate(const struct op *op)
 	err = op_file_get(op, &args->handle, args->open_id, XFER_OPEN_WRITE, true, &file);
 	if (err)
 		return err;
+	op_change_begin(op, &change, &file.file->fileid, 1);
 	/* As the caller: its quota counts. */
 	err = creds_assume(&op->cred);
 	if (err == 0)
 		err = op->volume->store->allocate(
 			file.file->fd, mode, (int64_t)args->offset, (int64_t)args->length);
-	object_opt_attr(op->volume, file.file->fd, err == 0, &op->request->results.attr.attr);
+	op_file_opt_attr(op, file.file, err == 0, &op->request->results.attr.attr);
+	op_change_end(op, &change);
 	file_put(file.file);
 	return err;
 }

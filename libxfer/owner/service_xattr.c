@@ -28,6 +28,22 @@ static int open_object(const struct op *op, const struct xfer_handle *handle, st
 	return err;
 }
 
+/* The same, and the change has begun. */
+static int open_to_change(const struct op *op, const struct xfer_handle *handle,
+	struct object *object, struct coherence_change *change)
+{
+	int err = open_object(op, handle, object);
+
+	if (err)
+		return err;
+	err = object_learn_fileid(object);
+	if (err)
+		object_close(object);
+	else
+		op_change_begin(op, change, &object->fileid, 1);
+	return err;
+}
+
 static struct xfer_payload payload_of(size_t length)
 {
 	return (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = (uint32_t)length };
@@ -122,6 +138,7 @@ static int set_value(const struct op *op, const struct object *object)
 int service_setxattr(const struct op *op)
 {
 	const struct xfer_setxattr_args *args = &op->request->args.setxattr;
+	struct coherence_change change;
 	struct object object;
 	int err;
 
@@ -129,11 +146,12 @@ int service_setxattr(const struct op *op)
 		return -EINVAL;
 	if (op->request->payload_length > XFER_XATTR_MAX)
 		return -E2BIG;
-	err = open_object(op, &args->handle, &object);
+	err = open_to_change(op, &args->handle, &object, &change);
 	if (err)
 		return err;
 	err = set_value(op, &object);
-	object_opt_attr(op->volume, object.fd, err == 0, &op->request->results.attr.attr);
+	op_opt_attr(op, &object, err == 0, &op->request->results.attr.attr);
+	op_change_end(op, &change);
 	object_close(&object);
 	return err;
 }
@@ -141,16 +159,18 @@ int service_setxattr(const struct op *op)
 int service_removexattr(const struct op *op)
 {
 	const struct xfer_xattr_args *args = &op->request->args.xattr;
+	struct coherence_change change;
 	struct object object;
 	int err;
 
 	if (!is_users(args->name))
 		return -ENODATA;
-	err = open_object(op, &args->handle, &object);
+	err = open_to_change(op, &args->handle, &object, &change);
 	if (err)
 		return err;
 	err = op->volume->store->remove_xattr(object.fd, args->name);
-	object_opt_attr(op->volume, object.fd, err == 0, &op->request->results.attr.attr);
+	op_opt_attr(op, &object, err == 0, &op->request->results.attr.attr);
+	op_change_end(op, &change);
 	object_close(&object);
 	return err;
 }

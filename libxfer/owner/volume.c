@@ -136,6 +136,8 @@ static void volume_close(struct volume *volume)
 	if (volume->root_fd >= 0)
 		volume->store->close(volume->root_fd);
 	change_table_destroy(volume->changes);
+	holders_destroy(volume->holders);
+	names_fini(&volume->names);
 	OPENSSL_cleanse(volume->maker.key, sizeof(volume->maker.key));
 	free(volume);
 }
@@ -156,7 +158,9 @@ int volume_open(const struct volume_params *params, struct volume **result, char
 	volume->maker.mac = true;
 	work_queue_init(&volume->queue, params->config->workers);
 	volume->changes = change_table_create(CHANGES_KEPT);
-	if (volume->changes)
+	volume->holders = holders_create();
+	names_init(&volume->names);
+	if (volume->changes && volume->holders)
 		err = open_parts(volume, params, message, message_len);
 	else
 		snprintf(message, message_len, "out of memory");

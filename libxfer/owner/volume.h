@@ -5,9 +5,11 @@
 
 #include <stdatomic.h>
 
+#include "core/holders.h"
 #include "owner/change.h"
 #include "owner/config.h"
 #include "owner/handle.h"
+#include "owner/names.h"
 #include "owner/store.h"
 #include "owner/workers.h"
 
@@ -21,6 +23,8 @@ struct volume {
 	int mount_id;
 	struct handle_maker maker;
 	struct change_table *changes;
+	struct holders *holders; /* who was promised what of it */
+	struct names names;
 	struct work_queue queue;     /* the pool's */
 	bool in_memory;              /* its file system has no disk to wait for */
 	_Atomic bool no_nowait_read; /* it can't say what would have to wait */

@@ -46,7 +46,7 @@ static struct file *make(uint32_t number)
 	struct xfer_handle handle = handle_of(number);
 
 	open_descriptors++;
-	return file_new(&volume, 1000, XFER_OPEN_READ, &handle);
+	return file_new(&volume, 1000, XFER_OPEN_READ, &handle, 5);
 }
 
 static uint64_t add(struct opens *opens, uint32_t number)
@@ -111,7 +111,7 @@ static void test_a_volume_goes(void **state)
 		ids[i] = add(&opens, i);
 	assert_int_equal(opens_reserve(&opens, &place), 0);
 	open_descriptors++;
-	left = opens_fill(&opens, place, file_new(&other_volume, 1000, XFER_OPEN_READ, &handle));
+	left = opens_fill(&opens, place, file_new(&other_volume, 1000, XFER_OPEN_READ, &handle, 5));
 	while ((count = opens_take_volume(&opens, &volume, files, 4)) > 0) {
 		taken += count;
 		while (count > 0)
