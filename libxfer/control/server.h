@@ -48,8 +48,8 @@ struct xfer_service {
 	enum xfer_standing (*began)(void *owner, struct xfer_peer *peer);
 	/* RECOVERED has come from a session that began so. False: too late, the session ends. May be NULL. */
 	bool (*recovered)(void *owner, struct xfer_peer *peer);
-	/* A session has ended, but not because this process does. Requests of it may be under way. Any thread. May be
-	 * NULL. */
+	/* A session has ended, but not because this process does; without END, `abandoned` was called before. Requests of
+	 * it may be under way. Any thread. May be NULL. */
 	void (*ended)(void *owner, struct xfer_peer *peer);
 
 	/*
@@ -69,8 +69,8 @@ struct xfer_service {
 	/* A session has lost its last connection, or goes on over others: what is on its way to it is lost. Any thread.
 	 * May be NULL. */
 	void (*epoch_ended)(void *owner, struct xfer_peer *peer);
-	/* A session ends without END, `ended` follows: what has not begun is to be answered, no matter what. Any thread.
-	 * May be NULL. */
+	/* A session has ended without END: what has not begun is to be answered, no matter what. Any thread. May be
+	 * NULL. */
 	void (*abandoned)(void *owner, struct xfer_peer *peer);
 
 	/*

@@ -68,6 +68,7 @@ static void test_defaults(void **state)
 	assert_string_equal(config->state_dir, "/var/lib/rdmaxfer");
 	assert_false(config->volumes[0].read_only);
 	assert_int_equal(config->volumes[0].squash, SQUASH_NONE);
+	assert_int_equal(config->volumes[0].coherence, COHERENCE_STRICT);
 	assert_int_equal(config->volumes[0].anon_uid, 65534);
 	assert_int_equal(config->volumes[0].anon_gid, 65534);
 	assert_int_equal(config->nlisten, 2);
@@ -97,6 +98,7 @@ static void test_everything_said(void **state)
 		     "volumes = ( { name = \"v\"; path = \"/v\";\n"
 		     "  nodes = ( \"a\", { name = \"c\"; read_only = true; } );\n"
 		     "  workers = 2; id = 0xfedcba98; read_only = true; squash = \"root\";\n"
+		     "  coherence = \"eventual\";\n"
 		     "  anon_uid = 99; anon_gid = 98; } );\n",
 			&config),
 		0);
@@ -112,6 +114,7 @@ static void test_everything_said(void **state)
 	assert_int_equal(config->volumes[0].nnodes, 2);
 	assert_true(config->volumes[0].read_only);
 	assert_int_equal(config->volumes[0].squash, SQUASH_ROOT);
+	assert_int_equal(config->volumes[0].coherence, COHERENCE_EVENTUAL);
 	assert_int_equal(config->volumes[0].anon_uid, 99);
 	assert_int_equal(config->volumes[0].anon_gid, 98);
 	assert_false(config_volume_node_find(&config->volumes[0], "a")->read_only);
@@ -134,7 +137,11 @@ static void test_mistakes(void **state)
 		{ "node = 7;\n" NODES VOLUMES, 1, "node" },
 		{ "node = \"\";\n" NODES VOLUMES, 1, "node" },
 		{ "node = \"../b\";\n" NODES VOLUMES, 1, "node" },
-		{ "node = \"b\";\n" NODES VOLUME "squash = \"some\"; } );\n", 3, "squash" },
+		{ "node = \"b\";\n" NODES VOLUME "squash = \"some\"; } );\n", 3,
+			"squash must be \"none\", \"root\" or \"all\"" },
+		{ "node = \"b\";\n" NODES VOLUME "coherence = \"lazy\"; } );\n", 3,
+			"coherence must be \"strict\" or \"eventual\"" },
+		{ "node = \"b\";\n" NODES VOLUME "coherence = true; } );\n", 3, "coherence" },
 		{ "node = \"b\";\n" NODES VOLUME "read_only = 1; } );\n", 3, "read_only" },
 		{ "node = \"b\";\n" NODES VOLUME "anon_uid = -1; } );\n", 3, "anon_uid" },
 		{ "node = \"b\";\n" NODES

@@ -15,6 +15,7 @@
 
 struct fixture f;
 const struct store_ops *fixture_store = &store_posix;
+unsigned fixture_lease_ms;
 
 const struct xfer_cred root_cred;
 const struct xfer_cred user_cred = { .uid = USER, .gid = USER };
@@ -82,6 +83,7 @@ void fixture_serve(void)
 	snprintf(path, sizeof(path), "%s/conf", f.dir);
 	assert_int_equal(config_load(path, &f.config), 0);
 	assert_int_equal(service_open_volumes(&f.service, f.config, fixture_store, 0), 0);
+	f.service.lease_ms = fixture_lease_ms;
 	assert_int_equal(service_start(&f.service), 0);
 	assert_int_equal(xfer_server_create(&server, &f.server), 0);
 	recovery_begin(f.service.recovery);

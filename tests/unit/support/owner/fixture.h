@@ -31,6 +31,7 @@ extern struct fixture {
 
 /* What the next fixture_serve works with. */
 extern const struct store_ops *fixture_store;
+extern unsigned fixture_lease_ms; /* 0: the usual one */
 
 extern const struct xfer_cred root_cred, user_cred;
 
