@@ -388,6 +388,7 @@ static void test_breaches(void **state)
 	assert_int_equal(node_told(&e).status, EINVAL);
 	assert_false(node_attributes(&e, &x.handle).promised);
 	node_ask(&e, true, 0);
+	node_sync(&e);
 	assert_true(node_attributes(&e, &f.root).promised);
 	assert_int_equal(node_call(&e, XFER_PROC_END, NULL, &results), XFER_ST_OK);
 	node_disconnect(&e);

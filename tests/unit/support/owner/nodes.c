@@ -95,17 +95,20 @@ void node_disconnect(struct node *node)
 	close(node->fd);
 }
 
-/* With its first EVENTS under way. */
-void node_join(struct node *node, const char *name, uint8_t boot)
+void node_sync(struct node *node)
 {
 	union xfer_results results;
 
+	send_call(node->events_fd, 1000, XFER_PROC_PING, NULL, 0, 0);
+	node_receive(node->events_fd, XFER_PROC_PING, 1000, &results);
+}
+
+void node_join(struct node *node, const char *name, uint8_t boot)
+{
 	*node = (struct node){ .name = name, .boot = boot };
 	assert_int_equal(node_connect(node), XFER_STANDING_NEW);
 	node_ask(node, true, 0);
-	/* A call behind it on the same connection: it was taken. */
-	send_call(node->events_fd, 1000, XFER_PROC_PING, NULL, 0, 0);
-	node_receive(node->events_fd, XFER_PROC_PING, 1000, &results);
+	node_sync(node);
 }
 
 /* --- operations -------------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ void node_join(struct node *node, const char *name, uint8_t boot);
 
 /* --- EVENTS --- */
 void node_ask(struct node *node, bool fresh, uint64_t seen);
+/* It was taken, and there is nothing to tell. */
+void node_sync(struct node *node);
 /* The answer to the last one. */
 struct xfer_events_res node_told(struct node *node);
 void node_acknowledge(struct node *node);
