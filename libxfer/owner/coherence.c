@@ -14,8 +14,7 @@
 #include "log.h"
 #include "owner/coherence.h"
 
-#define HEARD_STEP_NS (UINT64_C(1) << 24) /* 17 ms: heard_ns is written once in so long */
-#define LOG_MS        10000
+#define LOG_MS 10000
 
 /* A process whose session has ended without END, or was a predecessor's. */
 struct ghost {
@@ -42,15 +41,10 @@ struct coherence {
 
 /* --- what is unsettled: all with the lock held --------------------------------------------------- */
 
-static struct invalidation *queued(struct holder *holder, unsigned i)
-{
-	return &holder->queue[(holder->first + i) % COHERENCE_QUEUE_MAX];
-}
-
-/* After each change of the two. */
+/* After each change of what it has to settle. */
 static void count_holder(struct coherence *coherence, struct holder *holder)
 {
-	bool unsettled = holder->count > 0 || holder->all.number > 0;
+	bool unsettled = holder_unsettled(holder);
 
 	if (unsettled == holder->counted)
 		return;
@@ -77,21 +71,9 @@ static void lease_over(const char *node)
 			node[0] ? "node " : "somebody who had a session before", node, suppressed);
 }
 
-/* Forgets what nobody believes any more. */
 static void expire_holder(struct coherence *coherence, struct holder *holder, uint64_t now)
 {
-	bool awaited = false;
-
-	if (holder->all.number > 0 && now >= holder->all.expires_ns) {
-		awaited = holder->all.awaited;
-		holder->all = (struct invalidation){ 0 };
-	}
-	while (holder->count > 0 && now >= queued(holder, 0)->expires_ns) {
-		awaited |= queued(holder, 0)->awaited;
-		holder->first = (holder->first + 1) % COHERENCE_QUEUE_MAX;
-		holder->count--;
-	}
-	if (awaited)
+	if (holder_expire(holder, now))
 		lease_over(xfer_peer_node(holder->peer));
 	count_holder(coherence, holder);
 }
@@ -123,104 +105,41 @@ static void expire_ghosts(struct coherence *coherence, uint64_t now)
 	}
 }
 
-/* All up to a number is settled. */
-static void acknowledge(struct coherence *coherence, struct holder *holder, uint64_t number)
-{
-	if (holder->all.number <= number)
-		holder->all = (struct invalidation){ 0 };
-	while (holder->count > 0 && queued(holder, 0)->number <= number) {
-		holder->first = (holder->first + 1) % COHERENCE_QUEUE_MAX;
-		holder->count--;
-	}
-	count_holder(coherence, holder);
-	pthread_cond_broadcast(&coherence->settled);
-}
-
 /* The end of the lease on all that was promised up to now. */
 static uint64_t lease_end(const struct coherence *coherence, const struct holder *holder)
 {
 	return atomic_load(&holder->heard_ns) + coherence->lease_ns;
 }
 
-/* Whatever it was promised. */
-static void invalidate_all(struct coherence *coherence, struct holder *holder)
+static void acknowledge(struct coherence *coherence, struct holder *holder, uint64_t number)
 {
-	holder->count = 0;
-	holder->all = (struct invalidation){ .number = ++holder->last,
-		.expires_ns = lease_end(coherence, holder),
-		.awaited = holder->all.awaited };
-	xfer_count(XFER_CNT_INVALIDATIONS, 1);
+	holder_acknowledge(holder, number);
 	count_holder(coherence, holder);
+	pthread_cond_broadcast(&coherence->settled);
 }
 
-/* One that isn't told yet will do. */
-static struct invalidation *find_untold(struct holder *holder, uint32_t volume_id, uint32_t bucket)
+static void invalidate_all(struct coherence *coherence, struct holder *holder)
 {
-	for (unsigned i = holder->count; i > 0 && queued(holder, i - 1)->number > holder->told;
-		i--) {
-		struct invalidation *entry = queued(holder, i - 1);
-
-		if (entry->volume_id == volume_id && entry->bucket == bucket)
-			return entry;
-	}
-	return NULL;
+	holder_invalidate_all(holder, lease_end(coherence, holder));
+	count_holder(coherence, holder);
 }
 
 static void invalidate(
 	struct coherence *coherence, struct holder *holder, uint32_t volume_id, uint32_t bucket)
 {
-	struct invalidation *entry = find_untold(holder, volume_id, bucket);
-
-	if (entry) {
-		entry->expires_ns = lease_end(coherence, holder);
-		return;
-	}
-	if (holder->count == COHERENCE_QUEUE_MAX) {
-		expire_holder(coherence, holder, xfer_now_ns());
-		if (holder->count == COHERENCE_QUEUE_MAX) {
-			invalidate_all(coherence, holder);
-			return;
-		}
-	}
-	*queued(holder, holder->count++) = (struct invalidation){ .number = ++holder->last,
-		.expires_ns = lease_end(coherence, holder),
-		.volume_id = volume_id,
-		.bucket = bucket };
-	xfer_count(XFER_CNT_INVALIDATIONS, 1);
+	expire_holder(coherence, holder, xfer_now_ns());
+	holder_invalidate(holder, volume_id, bucket, lease_end(coherence, holder));
 	count_holder(coherence, holder);
 }
 
 /* --- EVENTS ------------------------------------------------------------------------------------ */
-
-/* With the lock held: fills the answer with what was not told yet. False: there is nothing. */
-static bool tell(struct holder *holder, struct xfer_events_res *res)
-{
-	if (holder->all.number > holder->told) {
-		*res = (struct xfer_events_res){ .number = holder->last, .all = true };
-	} else {
-		res->number = holder->told;
-		for (unsigned i = 0; i < holder->count && res->count < XFER_EVENTS_MAX; i++) {
-			const struct invalidation *entry = queued(holder, i);
-
-			if (entry->number <= holder->told)
-				continue;
-			res->number = entry->number;
-			res->list[res->count++] =
-				(struct xfer_invalidation){ entry->volume_id, entry->bucket };
-		}
-		if (res->count == 0)
-			return false;
-	}
-	holder->told = res->number;
-	return true;
-}
 
 /* With the lock held: the EVENTS that waits, if it can be answered now; it is to be finished without the lock. */
 static struct xfer_request *take_answer(struct holder *holder)
 {
 	struct xfer_request *request = holder->waiting;
 
-	if (!request || !tell(holder, &request->results.events))
+	if (!request || !holder_tell(holder, &request->results.events))
 		return NULL;
 	holder->waiting = NULL;
 	return request;
@@ -484,23 +403,13 @@ static uint64_t period_of(const struct coherence *coherence)
 	return xfer_now_ns() / coherence->lease_ns;
 }
 
-/* Rounded up, so that it is rarely written. */
-static void hear(struct holder *holder, uint64_t arrived_ns)
-{
-	uint64_t until = arrived_ns / HEARD_STEP_NS * HEARD_STEP_NS + HEARD_STEP_NS;
-	uint64_t heard = atomic_load(&holder->heard_ns);
-
-	while (heard < until && !atomic_compare_exchange_weak(&holder->heard_ns, &heard, until))
-		;
-}
-
 /* Heard before the mark: who takes the mark sees how long it has to be waited for. */
 bool coherence_promise(struct coherence *coherence, struct holder *holder, struct holders *holders,
 	uint32_t bucket, uint64_t arrived_ns)
 {
 	if (!holder->listening)
 		return false;
-	hear(holder, arrived_ns);
+	holder_hear(holder, arrived_ns);
 	return holders_mark(holders, bucket, holder->slot, period_of(coherence));
 }
 
@@ -568,38 +477,6 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a == 0 || b < a ? b : a;
 }
 
-static bool covers(const struct invalidation *entry, const struct coherence_change *change)
-{
-	if (entry->volume_id != change->volume_id)
-		return false;
-	for (unsigned i = 0; i < change->count; i++)
-		if (entry->bucket == change->buckets[i])
-			return true;
-	return false;
-}
-
-/* With the lock held: when something that this holder has to settle expires next; 0: there is nothing. */
-static uint64_t holder_until(
-	struct holder *holder, const struct coherence_change *change, uint64_t now)
-{
-	uint64_t until = 0;
-
-	if (holder->all.number > 0) {
-		holder->all.awaited = true;
-		until = holder->all.expires_ns;
-	}
-	for (unsigned i = 0; i < holder->count; i++) {
-		struct invalidation *entry = queued(holder, i);
-
-		/* One that has expired may be behind one that has not. */
-		if (now >= entry->expires_ns || !covers(entry, change))
-			continue;
-		entry->awaited = true;
-		until = earlier(until, entry->expires_ns);
-	}
-	return until;
-}
-
 /* With the lock held: when somebody's part in it is over next, unless that is told before. 0: nobody has one. */
 static uint64_t next_end(struct coherence *coherence, const struct holder *own,
 	const struct coherence_change *change, uint64_t now)
@@ -632,7 +509,7 @@ static uint64_t next_end(struct coherence *coherence, const struct holder *own,
 static void wait_settled(struct coherence *coherence, const struct holder *own,
 	const struct coherence_change *change)
 {
-	uint64_t now = xfer_now_ns(), deadline = now + coherence->lease_ns + HEARD_STEP_NS, until;
+	uint64_t now = xfer_now_ns(), deadline = now + coherence->lease_ns + HOLDER_STEP_NS, until;
 	struct timespec ts;
 	bool waited = false;
 

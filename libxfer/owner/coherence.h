@@ -3,13 +3,7 @@
 #ifndef XFER_OWNER_COHERENCE_H
 #define XFER_OWNER_COHERENCE_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <sys/queue.h>
-
-#include "control/server.h"
-#include "core/holders.h"
+#include "owner/holder.h"
 
 /*
  * A session is a holder: of promises that reads give it, which its point of contact may rely on for a lease at most
@@ -25,38 +19,6 @@
  */
 
 struct coherence;
-
-#define COHERENCE_QUEUE_MAX 256u /* above it a session is told that nothing is to be believed */
-
-/* Something that a holder has to be told, and has not acknowledged. */
-struct invalidation {
-	uint64_t number;
-	uint64_t expires_ns; /* then nobody believes it any more */
-	uint32_t volume_id, bucket;
-	bool awaited; /* a change waits for it, or did */
-};
-
-/* A session; its memory is the service's. */
-struct holder {
-	LIST_ENTRY(holder) link;
-	const struct xfer_peer *peer;
-	unsigned slot; /* constant */
-	_Atomic bool
-		listening; /* it has said EVENTS in this epoch; changed under the coherence's lock */
-	_Atomic uint64_t
-		heard_ns; /* when the last request arrived that may have got a promise, or a little later */
-
-	/* under the coherence's lock */
-	uint32_t epoch;
-	bool ended;
-	bool lost;           /* it ends without having said so */
-	bool counted;        /* among those that have something unsettled */
-	uint64_t last, told; /* numbers: the last one that was given, and up to where it was told */
-	struct invalidation all; /* everything; number 0: not */
-	unsigned first, count;   /* of the ring, in the order of numbers */
-	struct invalidation queue[COHERENCE_QUEUE_MAX];
-	struct xfer_request *waiting; /* EVENTS */
-};
 
 /* lease_ms: 0: XFER_LEASE_MS. -ENOMEM. */
 int coherence_create(unsigned lease_ms, struct coherence **coherence);
@@ -98,17 +60,6 @@ unsigned coherence_unsettled(struct coherence *coherence, struct holder *holder)
  */
 bool coherence_promise(struct coherence *coherence, struct holder *holder, struct holders *holders,
 	uint32_t bucket, uint64_t arrived_ns);
-
-#define COHERENCE_BUCKETS_MAX 4
-
-/* One operation's change of objects of one volume. */
-struct coherence_change {
-	struct holders *holders;
-	uint32_t volume_id;
-	unsigned count;
-	uint32_t buckets[COHERENCE_BUCKETS_MAX]; /* all different */
-	bool strict;                             /* others have to have acknowledged */
-};
 
 /*
  * Nobody is promised anything of these objects from now on, and those who were have been told. Waits, for a lease at

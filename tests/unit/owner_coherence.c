@@ -318,7 +318,7 @@ static void test_too_many_are_told_as_all(void **state)
 	struct xfer_events_res res;
 
 	(void)state;
-	change_many(2 + COHERENCE_QUEUE_MAX);
+	change_many(2 + HOLDER_QUEUE_MAX);
 	res = node_told(&a);
 	assert_int_equal(res.count, 1);
 	/* Until it has acknowledged that, every strict change waits. */
