@@ -2,6 +2,8 @@
 /* owner_coherence.c -- an owner that has promised several sessions to tell them of changes */
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -538,6 +540,95 @@ static void test_sessions_share_a_slot(void **state)
 		node_disconnect(&more[i]);
 }
 
+/* --- all at a time ------------------------------------------------------------------------------ */
+
+#define CHANGES 300
+
+static struct {
+	struct xfer_handle handle;
+	_Atomic uint64_t dropped; /* how often a has been told */
+	_Atomic uint64_t
+		committed; /* a change counter that whoever changed the file has an answer with */
+	_Atomic unsigned changing; /* threads that still do */
+	uint64_t served;           /* beliefs that were relied on */
+} shared;
+
+static void *drop_beliefs(void *arg)
+{
+	(void)arg;
+	while (node_told(&a).status == XFER_ST_OK) {
+		shared.dropped++;
+		node_acknowledge(&a);
+	}
+	return NULL;
+}
+
+static void *change_file(void *arg)
+{
+	struct node *node = arg;
+
+	for (unsigned i = 0; i < CHANGES; i++) {
+		uint64_t change, before = shared.committed;
+
+		node_start_chmod(node, &shared.handle, 0400 + i % 0200);
+		change = node_finish_chmod(node).change;
+		while (before < change &&
+			!atomic_compare_exchange_weak(&shared.committed, &before, change))
+			;
+	}
+	shared.changing--;
+	return NULL;
+}
+
+/* Believes what was promised until it is told: nobody may have heard of a later state by then. */
+static void *believe(void *arg)
+{
+	while (shared.changing > 0) {
+		uint64_t dropped = shared.dropped;
+		struct xfer_attr attr = node_attributes(arg, &shared.handle);
+
+		for (unsigned i = 0; i < 20 && attr.promised; i++) {
+			uint64_t committed = shared.committed;
+
+			if (shared.dropped != dropped)
+				break;
+			if (attr.change < committed)
+				abort();
+			shared.served++;
+		}
+	}
+	return NULL;
+}
+
+static void test_nobody_believes_too_long(void **state)
+{
+	pthread_t threads[4];
+	union xfer_results results;
+
+	(void)state;
+	memset(&shared, 0, sizeof(shared));
+	shared.handle = node_found(&a, "x").handle;
+	shared.changing = 2;
+	/* What c and d may believe doesn't matter: they are told, but nobody reads it. */
+	node_call(&c, XFER_PROC_END, NULL, &results);
+	node_call(&d, XFER_PROC_END, NULL, &results);
+	node_disconnect(&c);
+	node_disconnect(&d);
+	c = d = (struct node){ .name = "c", .boot = 3 };
+	d.boot = 4;
+	node_connect(&c);
+	node_connect(&d);
+	assert_int_equal(pthread_create(&threads[0], NULL, drop_beliefs, NULL), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, change_file, &c), 0);
+	assert_int_equal(pthread_create(&threads[2], NULL, change_file, &d), 0);
+	assert_int_equal(pthread_create(&threads[3], NULL, believe, &a), 0);
+	for (int i = 1; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(node_call(&a, XFER_PROC_END, NULL, &results), XFER_ST_OK);
+	pthread_join(threads[0], NULL);
+	assert_true(shared.served > 0);
+}
+
 #define LONG(name)  cmocka_unit_test_setup_teardown(name, setup_long, nodes_teardown)
 #define SOME(name)  cmocka_unit_test_setup_teardown(name, setup_some, nodes_teardown)
 #define SHORT(name) cmocka_unit_test_setup_teardown(name, setup_short, nodes_teardown)
@@ -569,6 +660,7 @@ int main(void)
 		LONG(test_ghosts_come_back),
 		SHORT(test_nameless_ghost),
 		LONG(test_sessions_share_a_slot),
+		LONG(test_nobody_believes_too_long),
 	};
 
 	if (!fixture_possible())
