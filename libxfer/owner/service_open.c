@@ -282,10 +282,15 @@ static int open_named(struct opening *opening)
 		err = object_open(opening->op->volume, &args->handle, &opening->dir);
 	if (err)
 		return err;
+	/* First: what is promised of the directory is true of the name that is found then. */
+	op_opt_attr(opening->op, &opening->dir, false, &res->dir_attr);
+	if (res->dir_attr.valid)
+		opening->dir.fileid = res->dir_attr.attr.fileid;
 	err = creds_assume(&opening->op->cred);
 	if (err == 0)
 		err = args->create == XFER_NO_CREATE ? find_named(opening) : find_or_make(opening);
-	op_opt_attr(opening->op, &opening->dir, opening->created, &res->dir_attr);
+	if (opening->created)
+		op_opt_attr(opening->op, &opening->dir, true, &res->dir_attr);
 	end_dir_change(opening);
 	object_close(&opening->dir);
 	return err;

@@ -71,6 +71,41 @@ static void test_readdir_promises(void **state)
 	assert_int_equal(node_finish(&c, XFER_PROC_UNLINK, &results), XFER_ST_OK);
 }
 
+static void test_open_promises(void **state)
+{
+	union xfer_results results;
+	struct xfer_events_res events;
+
+	(void)state;
+	node_start_open(&a, "x", XFER_OPEN_READ, XFER_NO_CREATE, 0);
+	assert_int_equal(node_finish(&a, XFER_PROC_OPEN, &results), XFER_ST_OK);
+	assert_true(results.open.dir_attr.attr.promised);
+	assert_true(results.open.node.attr.promised);
+	node_start_named(&c, XFER_PROC_UNLINK, "x");
+	expect_silence(c.fd, SOON_MS);
+	events = hear();
+	assert_int_equal(events.count, 2);
+	assert_int_equal(node_finish(&c, XFER_PROC_UNLINK, &results), XFER_ST_OK);
+	/* What it says of a directory that somebody else is changing isn't promised. */
+	node_start_open(&a, "new", XFER_OPEN_READ, XFER_UNCHECKED, 0644);
+	node_told(&c); /* its UNLINK got a promise */
+	node_acknowledge(&c);
+	node_finish(&a, XFER_PROC_OPEN, &results);
+	assert_true(results.open.created);
+	assert_true(results.open.dir_attr.attr.promised);
+	node_start_mkdir(&c, "other");
+	node_told(&a);
+	node_start_open(&a, "new", XFER_OPEN_READ, XFER_NO_CREATE, 0);
+	node_finish(&a, XFER_PROC_OPEN, &results);
+	assert_false(results.open.dir_attr.attr.promised);
+	node_start_open(&a, "newer", XFER_OPEN_READ, XFER_UNCHECKED, 0644);
+	node_finish(&a, XFER_PROC_OPEN, &results);
+	assert_true(results.open.created);
+	assert_false(results.open.dir_attr.attr.promised);
+	node_acknowledge(&a);
+	node_finish(&c, XFER_PROC_CREATE, &results);
+}
+
 /* An existing file makes no new name: who believes in the directory isn't bothered. */
 static void test_opening_disturbs_nobody(void **state)
 {
@@ -185,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_names_are_promised),
 		TEST(test_readdir_promises),
+		TEST(test_open_promises),
 		TEST(test_opening_disturbs_nobody),
 		TEST(test_rename_tells_of_all),
 		TEST(test_link_tells_of_both),
