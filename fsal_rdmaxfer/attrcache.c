@@ -17,16 +17,22 @@ struct attrcache_entry {
 	uint32_t bucket; /* of the object, as owners name it */
 	/* Under the stripe's lock, like the chain: */
 	uint32_t refs;
-	bool valid;
-	uint64_t fed; /* when the attributes came */
-	struct source source;
+	bool known;    /* attr, and all that follows */
+	bool promised; /* since `asked` */
+	struct asked asked;
+	uint64_t
+		current; /* when they were asked for last, or something was that they are newer than */
+	uint64_t fed;    /* when they came */
+	uint64_t floor;  /* what was asked for before that isn't believed */
+	uint64_t unsure; /* the request that began then has changed them, or not */
 	struct xfer_attr attr;
 	struct xfer_handle handle; /* constant */
 };
 
 struct chain {
 	struct attrcache_entry *first;
-	uint64_t forgotten; /* when an entry was dropped last, with what it knew of later replies */
+	uint64_t
+		forgotten; /* when an entry went last, with what it knew of replies that come late */
 };
 
 struct attrcache {
@@ -86,6 +92,7 @@ struct attrcache_entry *attrcache_get(
 		if (entry != NULL) {
 			entry->handle = *handle;
 			entry->chain = chain;
+			entry->floor = cache->chains[chain].forgotten;
 			entry->bucket = xfer_bucket(fileid);
 			entry->next = cache->chains[chain].first;
 			cache->chains[chain].first = entry;
@@ -118,7 +125,7 @@ void attrcache_put(struct attrcache *cache, struct attrcache_entry *entry)
 	while (*link != entry)
 		link = &(*link)->next;
 	*link = entry->next;
-	if (entry->valid)
+	if (entry->known || entry->floor > chain->forgotten)
 		chain->forgotten = validity_now();
 	pthread_mutex_unlock(stripe);
 	free(entry);
@@ -134,39 +141,38 @@ uint32_t attrcache_bucket(const struct attrcache_entry *entry)
 	return entry->bucket;
 }
 
-/* Whether a reply says nothing newer than what is known, or was. */
-static bool is_overtaken(const struct attrcache *cache, const struct attrcache_entry *entry,
-	const struct xfer_attr *attr, const struct asked *asked)
+/* Whether a reply says what was, not what is. */
+static bool is_overtaken(const struct attrcache_entry *entry, const struct xfer_attr *attr,
+	const struct asked *asked)
 {
-	if (!entry->valid)
-		return asked->ns <= cache->chains[entry->chain].forgotten;
-	return attr->change < entry->attr.change && asked->ns <= entry->fed;
+	return entry->known && attr->change < entry->attr.change && asked->ns <= entry->fed;
 }
 
-/* Whether the same is known already, and for longer. */
+/* Whether it says what is known already, and is promised for longer. */
 static bool is_known(const struct attrcache_entry *entry, const struct xfer_attr *attr,
-	const struct source *source)
+	const struct asked *asked, bool promised)
 {
-	return entry->valid && attr->change == entry->attr.change &&
-	       (!attr->promised || source->asked.ns < entry->source.asked.ns);
+	return entry->known && entry->promised && attr->change == entry->attr.change &&
+	       (!promised || asked->ns < entry->asked.ns);
 }
 
 bool attrcache_feed(struct attrcache *cache, struct attrcache_entry *entry,
-	const struct xfer_attr *attr, const struct source *source, uint64_t now)
+	const struct xfer_attr *attr, const struct asked *asked, uint64_t now)
 {
 	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
-	bool take = !is_overtaken(cache, entry, attr, &source->asked);
+	bool promised = attr->promised && asked->ns > entry->floor;
+	bool take = !is_overtaken(entry, attr, asked);
 
-	if (take && is_known(entry, attr, source)) {
-		entry->source.request = source->request;
-	} else if (take) {
+	if (take && !is_known(entry, attr, asked, promised)) {
 		entry->attr = *attr;
-		entry->source = *source;
-		if (!attr->promised)
-			entry->source.asked = (struct asked){ 0 };
+		entry->promised = promised;
+		entry->asked = *asked;
 		entry->fed = now;
-		entry->valid = true;
+		entry->unsure = 0;
+		entry->known = true;
 	}
+	if (entry->current < asked->ns)
+		entry->current = asked->ns;
 	pthread_mutex_unlock(stripe);
 	return take;
 }
@@ -180,15 +186,14 @@ static bool is_changing(
 }
 
 bool attrcache_read(struct attrcache *cache, struct attrcache_entry *entry, enum attr_use use,
-	uint64_t request, uint64_t now, struct xfer_attr *attr)
+	uint64_t begun, uint64_t now, struct xfer_attr *attr)
 {
 	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
-	const struct source *source = &entry->source;
-	bool good = entry->valid &&
-		    ((request != 0 && source->request == request) ||
-			    (validity_holds(cache->validity, entry->bucket, &source->asked, now) &&
-				    !is_changing(cache, entry, use)));
+	bool good = entry->known && begun != 0 && begun != entry->unsure && entry->current >= begun;
 
+	if (entry->known && entry->promised && !good)
+		good = validity_holds(cache->validity, entry->bucket, &entry->asked, now) &&
+		       !is_changing(cache, entry, use);
 	if (good)
 		*attr = entry->attr;
 	pthread_mutex_unlock(stripe);
@@ -199,20 +204,34 @@ bool attrcache_latest(
 	struct attrcache *cache, struct attrcache_entry *entry, struct xfer_attr *attr)
 {
 	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
-	bool valid = entry->valid;
+	bool known = entry->known;
 
-	if (valid)
+	if (known)
 		*attr = entry->attr;
 	pthread_mutex_unlock(stripe);
-	return valid;
+	return known;
 }
 
-/* A reply that is still on its way may know what happened, or not. */
-void attrcache_drop(struct attrcache *cache, struct attrcache_entry *entry)
+/* With the stripe's lock: a reply that is still on its way may know what happened, or not. */
+static void end_promise(struct attrcache_entry *entry)
+{
+	entry->promised = false;
+	entry->floor = validity_now();
+}
+
+void attrcache_drop(struct attrcache *cache, struct attrcache_entry *entry, uint64_t begun)
 {
 	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
 
-	entry->valid = false;
-	cache->chains[entry->chain].forgotten = validity_now();
+	end_promise(entry);
+	entry->unsure = begun;
+	pthread_mutex_unlock(stripe);
+}
+
+void attrcache_gone(struct attrcache *cache, struct attrcache_entry *entry)
+{
+	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
+
+	end_promise(entry);
 	pthread_mutex_unlock(stripe);
 }

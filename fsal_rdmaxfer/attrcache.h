@@ -40,18 +40,12 @@ void attrcache_put(struct attrcache *cache, struct attrcache_entry *entry);
 const struct xfer_handle *attrcache_handle(const struct attrcache_entry *entry);
 uint32_t attrcache_bucket(const struct attrcache_entry *entry);
 
-/* Where attributes come from. */
-struct source {
-	struct asked asked; /* before the request was sent that brought them */
-	uint64_t request;   /* on behalf of which request of a client; 0: of none */
-};
-
 /*
- * Returns whether the attributes were taken; if not, newer ones are there. Without a promise they are kept for the
- * request alone that brought them.
+ * Returns whether the attributes were taken; if not, newer ones are there. asked: before the request was sent that
+ * brought them. Without a promise they are for requests of clients that began before.
  */
 bool attrcache_feed(struct attrcache *cache, struct attrcache_entry *entry,
-	const struct xfer_attr *attr, const struct source *source, uint64_t now);
+	const struct xfer_attr *attr, const struct asked *asked, uint64_t now);
 
 enum attr_use {
 	ATTR_CHECK, /* for permissions and the like */
@@ -59,17 +53,19 @@ enum attr_use {
 };
 
 /*
- * False, and *attr untouched: there are none that may be believed. What a request has brought itself was true after it
- * had begun, and that is enough for it (not 0).
+ * False, and *attr untouched: there are none that may be believed. What was asked for after a client's request had begun
+ * (0: there is none) was true after that, and is good enough for this request.
  */
 bool attrcache_read(struct attrcache *cache, struct attrcache_entry *entry, enum attr_use use,
-	uint64_t request, uint64_t now, struct xfer_attr *attr);
+	uint64_t begun, uint64_t now, struct xfer_attr *attr);
 
 /* The latest that are known, true or not any more; false: none. */
 bool attrcache_latest(
 	struct attrcache *cache, struct attrcache_entry *entry, struct xfer_attr *attr);
 
-/* Forgets the attributes: something happened to the object that no reply tells of. */
-void attrcache_drop(struct attrcache *cache, struct attrcache_entry *entry);
+/* A client's request that began then may have changed the object, and no reply tells of it. */
+void attrcache_drop(struct attrcache *cache, struct attrcache_entry *entry, uint64_t begun);
+/* It was removed: who began before that may still be told what it was. */
+void attrcache_gone(struct attrcache *cache, struct attrcache_entry *entry);
 
 #endif

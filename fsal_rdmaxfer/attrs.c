@@ -111,7 +111,7 @@ fsal_status_t rdx_attrs_read(struct rdx_object *object, enum attr_use use, struc
 	fsal_status_t status;
 	int err;
 
-	if (attrcache_read(object->volume->cache, object->attrs, use, rdx_request_number(),
+	if (attrcache_read(object->volume->cache, object->attrs, use, rdx_request_begun(),
 		    validity_now(), attr))
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
 	status = rdx_op_begin(object->volume, &op);
@@ -120,7 +120,7 @@ fsal_status_t rdx_attrs_read(struct rdx_object *object, enum attr_use use, struc
 	err = xfer_op_getattr(op.session, &op.cred, &object->handle, attr);
 	rdx_op_end(&op);
 	if (err == 0)
-		rdx_object_learn(object, attr, &op.source);
+		rdx_object_learn(object, attr, &op.asked);
 	return rdx_status(err);
 }
 
@@ -170,9 +170,9 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	err = xfer_op_setattr(op.session, &op.cred, &object->handle, use.open_id, &set, &now.attr);
 	rdx_op_end(&op);
 	if (err == 0)
-		rdx_object_feed(object, &now, &op.source);
+		rdx_object_feed(object, &now, &op.asked);
 	else
-		attrcache_drop(object->volume->cache, object->attrs);
+		attrcache_drop(object->volume->cache, object->attrs, rdx_request_begun());
 	rdx_change_end(&change);
 	err = rdx_state_used(&use, err);
 	return rdx_status(err);

@@ -27,11 +27,11 @@ static fsal_status_t create(struct fsal_obj_handle *dir, const char *name, struc
 	rdx_change_name(&change, object, name);
 	err = xfer_op_create(op.session, &op.cred, &object->handle, name, make, &node, &dir_attr);
 	rdx_op_end(&op);
-	rdx_object_note(object, &dir_attr, &op.source);
+	rdx_object_note(object, &dir_attr, &op.asked, op.begun);
 	status = err ? rdx_status(err)
-		     : rdx_object_of_node(object->volume, &node, &op.source, obj, attrs_out);
+		     : rdx_object_of_node(object->volume, &node, &op.asked, obj, attrs_out);
 	if (!FSAL_IS_ERROR(status))
-		rdx_change_named(&change, &dir_attr, &op.source, rdx_object(*obj)->attrs);
+		rdx_change_named(&change, &dir_attr, &op.asked, rdx_object(*obj)->attrs);
 	rdx_change_end(&change);
 	return status;
 }
@@ -100,7 +100,7 @@ fsal_status_t rdx_readlink(struct fsal_obj_handle *obj, struct gsh_buffdesc *con
 		return status;
 	err = xfer_op_readlink(op.session, &op.cred, &object->handle, target, &attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &attr, &op.source);
+	rdx_object_feed(object, &attr, &op.asked);
 	if (err)
 		return rdx_status(err);
 	content->len = strlen(target) + 1;

@@ -383,8 +383,7 @@ static fsal_status_t create_handle(struct fsal_export *fsal_export, struct gsh_b
 		return status;
 	err = xfer_op_getattr(op.session, &op.cred, &node.handle, &node.attr);
 	rdx_op_end(&op);
-	return err ? rdx_status(err)
-		   : rdx_object_of_node(volume, &node, &op.source, obj, attrs_out);
+	return err ? rdx_status(err) : rdx_object_of_node(volume, &node, &op.asked, obj, attrs_out);
 }
 
 /* --- the volume as a whole -------------------------------------------------------------------- */

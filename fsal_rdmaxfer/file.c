@@ -61,7 +61,7 @@ static uint32_t to_flags(fsal_openflags_t flags, bool keep)
 /* An OPEN under way, and what comes of it. */
 struct opening {
 	struct rdx_change change;
-	struct source source;
+	struct asked asked;
 	struct xfer_opened opened;
 	uint64_t round; /* as rdx_held_new wants it */
 };
@@ -93,14 +93,14 @@ static fsal_status_t ask_owner(
 		return status;
 	opening->opened.dir_attr.valid = false;
 	opening->round = rdx_holdings_round(op.owner->holdings);
-	opening->source = op.source;
+	opening->asked = op.asked;
 	begin_change(opening, object, open);
 	err = xfer_op_open(op.session, &op.cred, open, &opening->opened);
 	rdx_op_end(&op);
 	if (open->name)
-		rdx_object_note(object, &opening->opened.dir_attr, &op.source);
+		rdx_object_note(object, &opening->opened.dir_attr, &op.asked, op.begun);
 	else if (err)
-		attrcache_drop(object->volume->cache, object->attrs);
+		attrcache_drop(object->volume->cache, object->attrs, rdx_request_begun());
 	if (err)
 		rdx_change_end(&opening->change);
 	return rdx_status(err);
@@ -177,7 +177,7 @@ static fsal_status_t ask_for_file(struct rdx_object *object, const struct xfer_o
 	if (FSAL_IS_ERROR(status))
 		return status;
 	rdx_object_feed(object, &(struct xfer_opt_attr){ .valid = true, .attr = opened->node.attr },
-		&opening->source);
+		&opening->asked);
 	rdx_change_end(&opening->change);
 	if (!is_exclusive(mode) || rdx_attrs_bear_verifier(&opened->node.attr, open->verifier))
 		return status;
@@ -228,8 +228,7 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 
 	if (FSAL_IS_ERROR(status))
 		return status;
-	status =
-		rdx_object_of_node(dir->volume, &opened->node, &opening.source, new_obj, attrs_out);
+	status = rdx_object_of_node(dir->volume, &opened->node, &opening.asked, new_obj, attrs_out);
 	if (FSAL_IS_ERROR(status)) {
 		rdx_change_end(&opening.change);
 		rdx_close_at_owner(dir, opened->open_id);
@@ -237,8 +236,7 @@ static fsal_status_t open_by_name(struct rdx_object *dir, struct state_t *state,
 	}
 	object = rdx_object(*new_obj);
 	if (opening.change.nnames > 0)
-		rdx_change_named(
-			&opening.change, &opened->dir_attr, &opening.source, object->attrs);
+		rdx_change_named(&opening.change, &opened->dir_attr, &opening.asked, object->attrs);
 	rdx_change_end(&opening.change);
 	if (!state) {
 		count_stateless(object);

@@ -2,20 +2,17 @@
 /* gate.c -- the one way into the owner: who asks, whether it may go now, over which session */
 
 #include <errno.h>
-#include <stdatomic.h>
 
 #include "errors.h"
 #include "gate.h"
 
 /* Ganesha leaves fsal_private to the FSAL, and sets it to NULL for each request. */
-uint64_t rdx_request_number(void)
+uint64_t rdx_request_begun(void)
 {
-	static _Atomic uintptr_t count;
-
 	if (!rdx_request())
 		return 0;
 	if (!op_ctx->fsal_private)
-		op_ctx->fsal_private = (void *)(atomic_fetch_add(&count, 1) + 1);
+		op_ctx->fsal_private = (void *)(uintptr_t)validity_now();
 	return (uintptr_t)op_ctx->fsal_private;
 }
 
@@ -26,7 +23,8 @@ fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
 	op->volume = volume;
 	op->owner = volume->owner;
 	op->waits = false;
-	op->source = (struct source){ validity_ask(volume->validity), rdx_request_number() };
+	op->begun = rdx_request_begun();
+	op->asked = validity_ask(volume->validity);
 	op->cred = (struct xfer_cred){
 		.uid = creds->caller_uid,
 		.gid = creds->caller_gid,

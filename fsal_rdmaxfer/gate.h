@@ -11,7 +11,8 @@ struct rdx_op {
 	struct rdx_owner *owner;
 	struct xfer_session *session; /* held until op_end */
 	struct xfer_cred cred;        /* of op_ctx; its groups are op_ctx's */
-	struct source source;         /* of what its reply says */
+	struct asked asked;           /* of what its reply says */
+	uint64_t begun;               /* the client\'s request; 0: there is none */
 	bool waits;                   /* it is counted among those inside */
 };
 
@@ -27,7 +28,7 @@ fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
 
 void rdx_op_end(struct rdx_op *op);
 
-/* Of the client's request that this thread works on, and of no other; 0: it doesn't work on one. */
-uint64_t rdx_request_number(void);
+/* When the client's request came here first that this thread works on; 0: it doesn't work on one. */
+uint64_t rdx_request_begun(void);
 
 #endif

@@ -16,7 +16,8 @@
 struct transfer {
 	struct xfer_io io;
 	struct rdx_object *object;
-	struct source source;     /* of what the answer says */
+	struct asked asked;       /* of what the answer says */
+	uint64_t begun;           /* the client\'s request */
 	struct rdx_change change; /* of a write */
 	bool write;
 	bool noted; /* its end has to be, under `key` */
@@ -84,9 +85,9 @@ static void transferred(struct xfer_io *io)
 	io->result = rdx_state_used(&transfer->use, io->result);
 	note_end(transfer);
 	if (transfer->write)
-		rdx_object_note(transfer->object, &io->attr, &transfer->source);
+		rdx_object_note(transfer->object, &io->attr, &transfer->asked, transfer->begun);
 	else
-		rdx_object_feed(transfer->object, &io->attr, &transfer->source);
+		rdx_object_feed(transfer->object, &io->attr, &transfer->asked);
 	if (io->result == 0) {
 		arg->io_amount = io->count;
 		if (transfer->write)
@@ -142,7 +143,8 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	if (groups_size > 0)
 		memcpy(transfer->groups, op->cred.groups, groups_size);
 	transfer->object = object;
-	transfer->source = op->source;
+	transfer->asked = op->asked;
+	transfer->begun = op->begun;
 	rdx_change_init(&transfer->change, object->volume);
 	transfer->done = done;
 	transfer->arg = arg;
@@ -232,7 +234,7 @@ static int ask_to_commit(
 	}
 	err = xfer_op_commit(
 		op->session, &op->cred, &object->handle, 0, offset, count, verifier, &attr);
-	rdx_object_feed(object, &attr, &op->source);
+	rdx_object_feed(object, &attr, &op->asked);
 	return unstable_commit_end(
 		object->volume->unstable, &key, &noted, offset, count, err, verifier);
 }

@@ -30,7 +30,7 @@ static bool look_in_memory(struct rdx_object *dir, const char *name, struct fsal
 		return true;
 	case NAMES_OBJECT:
 		known = attrcache_read(
-			volume->cache, entry, ATTR_TELL, rdx_request_number(), now, &attr);
+			volume->cache, entry, ATTR_TELL, rdx_request_begun(), now, &attr);
 		if (known)
 			*status = rdx_object_of_entry(volume, entry, &attr, obj, attrs_out);
 		attrcache_put(volume->cache, entry);
@@ -43,11 +43,11 @@ static bool look_in_memory(struct rdx_object *dir, const char *name, struct fsal
 
 /* err: of a LOOKUP that the owner has answered. */
 static void learn_name(struct rdx_object *dir, const char *name, int err,
-	const struct xfer_opt_attr *dir_attr, const struct source *source,
+	const struct xfer_opt_attr *dir_attr, const struct asked *asked,
 	struct attrcache_entry *object)
 {
 	if (dir_attr->valid && dir_attr->attr.promised && (err == 0 || err == -ENOENT))
-		names_learn(dir->volume->names, dir->attrs, name, object, &source->asked);
+		names_learn(dir->volume->names, dir->attrs, name, object, asked);
 }
 
 /* ".." isn't one of the names that a directory's promise covers. */
@@ -74,11 +74,11 @@ fsal_status_t rdx_lookup(struct fsal_obj_handle *dir, const char *name,
 		return status;
 	err = xfer_op_lookup(op.session, &op.cred, &object->handle, name, &node, &dir_attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &dir_attr, &op.source);
+	rdx_object_feed(object, &dir_attr, &op.asked);
 	status = err ? rdx_status(err)
-		     : rdx_object_of_node(object->volume, &node, &op.source, obj, attrs_out);
+		     : rdx_object_of_node(object->volume, &node, &op.asked, obj, attrs_out);
 	if (promised && (err || !FSAL_IS_ERROR(status)))
-		learn_name(object, name, err, &dir_attr, &op.source,
+		learn_name(object, name, err, &dir_attr, &op.asked,
 			err ? NULL : rdx_object(*obj)->attrs);
 	return status;
 }
@@ -106,22 +106,22 @@ fsal_status_t rdx_link(
 	err = xfer_op_link(
 		op.session, &op.cred, &object->handle, &dir->handle, name, &dir_attr, &linked);
 	rdx_op_end(&op);
-	rdx_object_note(dir, &dir_attr, &op.source);
-	rdx_object_note(object, &linked, &op.source);
+	rdx_object_note(dir, &dir_attr, &op.asked, op.begun);
+	rdx_object_note(object, &linked, &op.asked, op.begun);
 	if (err == 0)
-		rdx_change_named(&change, &dir_attr, &op.source, object->attrs);
+		rdx_change_named(&change, &dir_attr, &op.asked, object->attrs);
 	rdx_change_end(&change);
 	return rdx_status(err);
 }
 
 /* What the owner found under a name, which another client may have given to something else meanwhile. */
 static void feed_found(
-	struct rdx_object *object, const struct xfer_opt_attr *found, const struct source *source)
+	struct rdx_object *object, const struct xfer_opt_attr *found, const struct asked *asked)
 {
 	if (found->valid && found->attr.fileid == object->obj.fileid)
-		rdx_object_feed(object, found, source);
+		rdx_object_feed(object, found, asked);
 	else
-		attrcache_drop(object->volume->cache, object->attrs);
+		attrcache_drop(object->volume->cache, object->attrs, rdx_request_begun());
 }
 
 /* What is about to lose its name to another object. */
@@ -142,13 +142,19 @@ static void begin_replacing(
 		rdx_change_any(change, OWN_ATTRS);
 }
 
-static void note_replaced(struct rdx_volume *volume, const struct loser *loser)
+/* replaced: of an answer; what is left of an object that has further names. */
+static void note_replaced(struct rdx_volume *volume, const struct loser *loser,
+	const struct xfer_opt_attr *replaced, const struct asked *asked)
 {
 	if (loser->known == NAMES_UNKNOWN)
 		validity_invalidate_all(volume->validity);
 	if (loser->known != NAMES_OBJECT)
 		return;
-	attrcache_drop(volume->cache, loser->entry);
+	if (replaced->valid && xfer_bucket(replaced->attr.fileid) == attrcache_bucket(loser->entry))
+		(void)attrcache_feed(
+			volume->cache, loser->entry, &replaced->attr, asked, validity_now());
+	else
+		attrcache_gone(volume->cache, loser->entry);
 	attrcache_put(volume->cache, loser->entry);
 }
 
@@ -177,10 +183,10 @@ fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *fr
 	err = xfer_op_rename(
 		op.session, &op.cred, &from->handle, from_name, &to->handle, to_name, &renamed);
 	rdx_op_end(&op);
-	rdx_object_note(from, &renamed.from_dir, &op.source);
-	rdx_object_note(to, &renamed.to_dir, &op.source);
-	feed_found(rdx_object(obj), &renamed.object, &op.source);
-	note_replaced(from->volume, &loser);
+	rdx_object_note(from, &renamed.from_dir, &op.asked, op.begun);
+	rdx_object_note(to, &renamed.to_dir, &op.asked, op.begun);
+	feed_found(rdx_object(obj), &renamed.object, &op.asked);
+	note_replaced(from->volume, &loser, &renamed.replaced, &op.asked);
 	rdx_change_end(&change);
 	return rdx_status(err);
 }
@@ -201,10 +207,13 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 	rdx_change_object(&change, rdx_object(obj), OWN_ATTRS);
 	err = xfer_op_unlink(op.session, &op.cred, &object->handle, name, &dir_attr, &removed);
 	rdx_op_end(&op);
-	rdx_object_note(object, &dir_attr, &op.source);
-	feed_found(rdx_object(obj), &removed, &op.source);
+	rdx_object_note(object, &dir_attr, &op.asked, op.begun);
+	if (err == 0 && !removed.valid)
+		attrcache_gone(object->volume->cache, rdx_object(obj)->attrs);
+	else
+		feed_found(rdx_object(obj), &removed, &op.asked);
 	if (err == 0)
-		rdx_change_named(&change, &dir_attr, &op.source, NULL);
+		rdx_change_named(&change, &dir_attr, &op.asked, NULL);
 	rdx_change_end(&change);
 	return rdx_status(err);
 }
@@ -224,7 +233,7 @@ struct listing {
 	fsal_status_t status;
 	/* of the part at hand */
 	struct xfer_opt_attr dir_attr;
-	struct source source;
+	struct asked asked;
 };
 
 static bool list_entry(void *arg, const struct xfer_dirent *entry)
@@ -236,10 +245,10 @@ static bool list_entry(void *arg, const struct xfer_dirent *entry)
 
 	fsal_prepare_attrs(&attrs, listing->attrmask);
 	listing->status = rdx_object_of_node(
-		listing->dir->volume, &entry->node, &listing->source, &obj, &attrs);
+		listing->dir->volume, &entry->node, &listing->asked, &obj, &attrs);
 	if (FSAL_IS_ERROR(listing->status))
 		return false;
-	learn_name(listing->dir, entry->name, 0, &listing->dir_attr, &listing->source,
+	learn_name(listing->dir, entry->name, 0, &listing->dir_attr, &listing->asked,
 		rdx_object(obj)->attrs);
 	result = listing->cb(entry->name, obj, &attrs, listing->dir_state, entry->cookie);
 	fsal_release_attrs(&attrs);
@@ -259,11 +268,11 @@ static fsal_status_t list_part(struct rdx_object *object, struct listing *listin
 	if (FSAL_IS_ERROR(status))
 		return status;
 	listing->dir_attr.valid = false;
-	listing->source = op.source;
+	listing->asked = op.asked;
 	err = xfer_op_readdir(op.session, &op.cred, &object->handle, listing->cookie, LIST_BYTES,
 		list_entry, listing, eof, &listing->dir_attr);
 	rdx_op_end(&op);
-	rdx_object_feed(object, &listing->dir_attr, &op.source);
+	rdx_object_feed(object, &listing->dir_attr, &op.asked);
 	return err ? rdx_status(err) : listing->status;
 }
 

@@ -35,7 +35,7 @@ struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_h
 }
 
 fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_node *node,
-	const struct source *source, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
+	const struct asked *asked, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
 {
 	struct rdx_object *object = rdx_object_new(
 		volume, &node->handle, rdx_type_to_fsal(node->attr.type), &node->attr);
@@ -43,7 +43,7 @@ fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_no
 
 	if (!object)
 		return rdx_status(-ENOMEM);
-	rdx_object_learn(object, &attr, source);
+	rdx_object_learn(object, &attr, asked);
 	if (attrs_out)
 		rdx_attrs_to_fsal(volume, &attr, attrs_out);
 	*obj = &object->obj;
@@ -77,28 +77,27 @@ void rdx_object_release(struct fsal_obj_handle *obj)
 }
 
 void rdx_object_feed(
-	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source)
+	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct asked *asked)
 {
 	if (attr->valid)
 		(void)attrcache_feed(
-			object->volume->cache, object->attrs, &attr->attr, source, validity_now());
+			object->volume->cache, object->attrs, &attr->attr, asked, validity_now());
 }
 
-void rdx_object_note(
-	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source)
+void rdx_object_note(struct rdx_object *object, const struct xfer_opt_attr *attr,
+	const struct asked *asked, uint64_t begun)
 {
 	if (attr->valid)
-		rdx_object_feed(object, attr, source);
+		rdx_object_feed(object, attr, asked);
 	else
-		attrcache_drop(object->volume->cache, object->attrs);
+		attrcache_drop(object->volume->cache, object->attrs, begun);
 }
 
-void rdx_object_learn(
-	struct rdx_object *object, struct xfer_attr *attr, const struct source *source)
+void rdx_object_learn(struct rdx_object *object, struct xfer_attr *attr, const struct asked *asked)
 {
 	struct attrcache *cache = object->volume->cache;
 
-	if (!attrcache_feed(cache, object->attrs, attr, source, validity_now()))
+	if (!attrcache_feed(cache, object->attrs, attr, asked, validity_now()))
 		(void)attrcache_latest(cache, object->attrs, attr);
 }
 

@@ -25,7 +25,7 @@ struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_h
 
 /* The object of a reply. attrs_out: NULL or what is to be filled. */
 fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_node *node,
-	const struct source *source, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out);
+	const struct asked *asked, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out);
 
 /* The object of a name that is known, with attributes that may be told. */
 fsal_status_t rdx_object_of_entry(struct rdx_volume *volume, struct attrcache_entry *entry,
@@ -36,14 +36,14 @@ void rdx_object_release(struct fsal_obj_handle *obj);
 
 /* What a reply says of an object goes into the cache. */
 void rdx_object_feed(
-	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source);
+	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct asked *asked);
 
-/* The same after an own change: if the reply doesn't tell, nothing is known any more. */
-void rdx_object_note(
-	struct rdx_object *object, const struct xfer_opt_attr *attr, const struct source *source);
+/* The same after an own change: if the reply doesn't tell, nothing is known any more. begun: of
+ * the client's request (rdx_request_begun). */
+void rdx_object_note(struct rdx_object *object, const struct xfer_opt_attr *attr,
+	const struct asked *asked, uint64_t begun);
 
 /* As rdx_object_feed; *attr becomes what a reply has said that overtook this one. */
-void rdx_object_learn(
-	struct rdx_object *object, struct xfer_attr *attr, const struct source *source);
+void rdx_object_learn(struct rdx_object *object, struct xfer_attr *attr, const struct asked *asked);
 
 #endif

@@ -52,11 +52,11 @@ static void end_name(
 }
 
 void rdx_change_named(struct rdx_change *change, const struct xfer_opt_attr *dir_attr,
-	const struct source *source, struct attrcache_entry *object)
+	const struct asked *asked, struct attrcache_entry *object)
 {
 	bool promised = dir_attr->valid && dir_attr->attr.promised;
 
-	end_name(change, promised ? &source->asked : NULL, object);
+	end_name(change, promised ? asked : NULL, object);
 }
 
 void rdx_change_end(struct rdx_change *change)

@@ -36,7 +36,7 @@ void rdx_change_name(struct rdx_change *change, const struct rdx_object *dir, co
  * name now, or NULL.
  */
 void rdx_change_named(struct rdx_change *change, const struct xfer_opt_attr *dir_attr,
-	const struct source *source, struct attrcache_entry *object);
+	const struct asked *asked, struct attrcache_entry *object);
 
 /* When the answer's attributes are noted. Of names of which nothing was said nothing is known. */
 void rdx_change_end(struct rdx_change *change);

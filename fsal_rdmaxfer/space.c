@@ -64,7 +64,7 @@ fsal_status_t rdx_fallocate(struct fsal_obj_handle *obj, struct state_t *state, 
 	err = xfer_op_allocate(op.session, &op.cred, &object->handle, use.open_id, offset, length,
 		!allocate, &attr);
 	rdx_op_end(&op);
-	rdx_object_note(object, &attr, &op.source);
+	rdx_object_note(object, &attr, &op.asked, op.begun);
 	rdx_change_end(&change);
 	err = rdx_state_used(&use, err);
 	return rdx_status(err);

@@ -98,7 +98,7 @@ fsal_status_t rdx_setxattrs(
 	err = xfer_op_setxattr(op.session, &op.cred, &object->handle, full.text, how,
 		value->utf8string_val, value->utf8string_len, &attr);
 	rdx_op_end(&op);
-	rdx_object_note(object, &attr, &op.source);
+	rdx_object_note(object, &attr, &op.asked, op.begun);
 	rdx_change_end(&change);
 	return rdx_status(err);
 }
@@ -120,7 +120,7 @@ fsal_status_t rdx_removexattrs(struct fsal_obj_handle *obj, xattrkey4 *name)
 	rdx_change_object(&change, object, OWN_ATTRS);
 	err = xfer_op_removexattr(op.session, &op.cred, &object->handle, full.text, &attr);
 	rdx_op_end(&op);
-	rdx_object_note(object, &attr, &op.source);
+	rdx_object_note(object, &attr, &op.asked, op.begun);
 	rdx_change_end(&change);
 	return rdx_status(err);
 }

@@ -66,47 +66,54 @@ static int teardown(void **state)
 }
 
 /* What is asked for now, at a time after the start. */
-static struct source source_at(struct fixture *fixture, uint64_t after, uint64_t request)
+static struct asked asked_at(struct fixture *fixture, uint64_t after)
 {
-	struct source source = { validity_ask(fixture->validity), request };
+	struct asked asked = validity_ask(fixture->validity);
 
-	source.asked.ns = fixture->start + after;
-	return source;
+	asked.ns = fixture->start + after;
+	return asked;
 }
 
 /* A reply to what was asked for, and when it came. */
-static bool feed_from(struct fixture *fixture, uint64_t change, uint64_t size,
-	const struct source *source, uint64_t came)
+static bool feed_from(struct fixture *fixture, uint64_t change, uint64_t size, bool promised,
+	const struct asked *asked, uint64_t came)
 {
 	struct xfer_attr attr = attr_of(change, size);
 
-	return attrcache_feed(fixture->cache, fixture->entry, &attr, source, fixture->start + came);
+	attr.promised = promised;
+	return attrcache_feed(fixture->cache, fixture->entry, &attr, asked, fixture->start + came);
 }
 
-/* Asked for and answered at once. */
+/* Asked for and answered at once, with a promise. */
 static bool feed(struct fixture *fixture, uint64_t change, uint64_t size, uint64_t after)
 {
-	struct source source = source_at(fixture, after, 0);
+	struct asked asked = asked_at(fixture, after);
 
-	return feed_from(fixture, change, size, &source, after);
+	return feed_from(fixture, change, size, true, &asked, after);
 }
 
-/* The size that may be believed; UINT64_MAX: there is none, and the result was left alone. */
-static uint64_t size_for(
-	struct fixture *fixture, enum attr_use use, uint64_t request, uint64_t after)
+/* The size that may be believed; UINT64_MAX: there is none, and the result was left alone. begun: after the start. */
+static uint64_t size_since(
+	struct fixture *fixture, enum attr_use use, uint64_t begun, uint64_t after)
 {
 	struct xfer_attr attr = attr_of(4711, UINT64_MAX);
 
-	if (attrcache_read(
-		    fixture->cache, fixture->entry, use, request, fixture->start + after, &attr))
+	if (attrcache_read(fixture->cache, fixture->entry, use, fixture->start + begun,
+		    fixture->start + after, &attr))
 		return attr.size;
 	assert_int_equal(attr.change, 4711);
 	return attr.size;
 }
 
+/* The same for who hasn't begun to ask. */
+static uint64_t size_for(struct fixture *fixture, enum attr_use use, uint64_t after)
+{
+	return size_since(fixture, use, after + 1, after);
+}
+
 static uint64_t size_at(struct fixture *fixture, uint64_t after)
 {
-	return size_for(fixture, ATTR_TELL, 0, after);
+	return size_for(fixture, ATTR_TELL, after);
 }
 
 static void test_new_entry_knows_nothing(void **state)
@@ -116,10 +123,10 @@ static void test_new_entry_knows_nothing(void **state)
 
 static void test_lease(void **state)
 {
-	struct source source = source_at(*state, 0, 0);
+	struct asked asked = asked_at(*state, 0);
 
 	/* It counts from the question, not from the answer. */
-	assert_true(feed_from(*state, 5, 100, &source, SECOND / 2));
+	assert_true(feed_from(*state, 5, 100, true, &asked, SECOND / 2));
 	assert_int_equal(size_at(*state, SECOND / 2), 100);
 	assert_int_equal(size_at(*state, SECOND - 1), 100);
 	assert_int_equal(size_at(*state, SECOND), UINT64_MAX);
@@ -128,7 +135,7 @@ static void test_lease(void **state)
 static void test_clock_of_another_processor(void **state)
 {
 	assert_true(feed(*state, 5, 100, 1000));
-	assert_int_equal(size_at(*state, 0), 100);
+	assert_int_equal(size_since(*state, ATTR_TELL, 2000, 0), 100);
 }
 
 static void test_invalidation(void **state)
@@ -150,61 +157,66 @@ static void test_invalidation(void **state)
 static void test_asked_before_the_invalidation(void **state)
 {
 	struct fixture *fixture = *state;
-	struct source before = source_at(fixture, 0, 0);
+	struct asked before = asked_at(fixture, 0);
 
 	validity_invalidate(fixture->validity, xfer_bucket(1));
-	assert_true(feed_from(fixture, 5, 100, &before, 1));
+	assert_true(feed_from(fixture, 5, 100, true, &before, 1));
 	assert_int_equal(size_at(fixture, 2), UINT64_MAX);
 }
 
+/* The old ones aren't true any more, the new ones are for those who had begun before they were asked for. */
 static void test_without_a_promise(void **state)
 {
 	struct fixture *fixture = *state;
-	struct source source = source_at(fixture, 1, 17);
-	struct xfer_attr attr = attr_of(6, 200);
+	struct asked asked = asked_at(fixture, 10);
+	struct xfer_attr attr;
 
 	assert_true(feed(fixture, 5, 100, 0));
-	attr.promised = false;
-	assert_true(
-		attrcache_feed(fixture->cache, fixture->entry, &attr, &source, fixture->start + 1));
-	/* The old ones aren't true any more, the new ones are for one request. */
-	assert_int_equal(size_at(fixture, 2), UINT64_MAX);
-	assert_int_equal(size_for(fixture, ATTR_TELL, 17, 2), 200);
-	assert_int_equal(size_for(fixture, ATTR_TELL, 18, 2), UINT64_MAX);
+	assert_true(feed_from(fixture, 6, 200, false, &asked, 12));
+	assert_int_equal(size_at(fixture, 13), UINT64_MAX);
+	assert_int_equal(size_since(fixture, ATTR_TELL, 10, 13), 200);
+	assert_int_equal(size_since(fixture, ATTR_TELL, 11, 13), UINT64_MAX);
 	assert_true(attrcache_latest(fixture->cache, fixture->entry, &attr));
 	assert_int_equal(attr.size, 200);
+}
+
+/* A reply that was promised, and is older than one that was not. */
+static void test_overtaken_by_one_without_a_promise(void **state)
+{
+	struct fixture *fixture = *state;
+	struct asked early = asked_at(fixture, 0), late = asked_at(fixture, 5);
+
+	assert_true(feed_from(fixture, 6, 200, false, &late, 10));
+	assert_false(feed_from(fixture, 5, 100, true, &early, 11));
+	assert_int_equal(size_at(fixture, 12), UINT64_MAX);
 }
 
 /* What is promised already stays so. */
 static void test_same_without_a_promise(void **state)
 {
 	struct fixture *fixture = *state;
-	struct source source = source_at(fixture, 1, 17);
-	struct xfer_attr attr = attr_of(5, 100);
+	struct asked asked = asked_at(fixture, 1);
 
 	assert_true(feed(fixture, 5, 100, 0));
-	attr.promised = false;
-	assert_true(
-		attrcache_feed(fixture->cache, fixture->entry, &attr, &source, fixture->start + 1));
+	assert_true(feed_from(fixture, 5, 100, false, &asked, 1));
 	assert_int_equal(size_at(fixture, 2), 100);
 }
 
 static void test_own_change_under_way(void **state)
 {
 	struct fixture *fixture = *state;
-	struct source source = source_at(fixture, 1, 17);
 	uint32_t bucket = xfer_bucket(1);
 
 	assert_true(feed(fixture, 5, 100, 0));
 	validity_change_begin(fixture->validity, bucket, OWN_CONTENT);
-	assert_int_equal(size_for(fixture, ATTR_CHECK, 0, 1), 100);
-	assert_int_equal(size_for(fixture, ATTR_TELL, 0, 1), UINT64_MAX);
+	assert_int_equal(size_for(fixture, ATTR_CHECK, 1), 100);
+	assert_int_equal(size_for(fixture, ATTR_TELL, 1), UINT64_MAX);
 	validity_change_begin(fixture->validity, bucket, OWN_ATTRS);
-	assert_int_equal(size_for(fixture, ATTR_CHECK, 0, 1), UINT64_MAX);
-	/* What a request asked for itself it may be told. */
-	assert_true(feed_from(fixture, 6, 200, &source, 2));
-	assert_int_equal(size_for(fixture, ATTR_TELL, 17, 3), 200);
-	assert_int_equal(size_for(fixture, ATTR_TELL, 0, 3), UINT64_MAX);
+	assert_int_equal(size_for(fixture, ATTR_CHECK, 1), UINT64_MAX);
+	/* Who had begun before that was asked for may be told. */
+	assert_true(feed(fixture, 6, 200, 2));
+	assert_int_equal(size_since(fixture, ATTR_TELL, 2, 3), 200);
+	assert_int_equal(size_for(fixture, ATTR_TELL, 3), UINT64_MAX);
 	validity_change_end(fixture->validity, bucket, OWN_ATTRS);
 	validity_change_end(fixture->validity, bucket, OWN_CONTENT);
 	assert_int_equal(size_at(fixture, 3), 200);
@@ -216,23 +228,26 @@ static void test_own_change_under_way(void **state)
 
 static void test_overtaken_reply_is_refused(void **state)
 {
-	struct source late = source_at(*state, 0, 0);
+	struct asked early = asked_at(*state, 0), late = asked_at(*state, 15);
 
 	assert_true(feed(*state, 5, 100, 10));
-	assert_false(feed_from(*state, 4, 90, &late, 20));
+	assert_false(feed_from(*state, 4, 90, true, &early, 20));
 	assert_int_equal(size_at(*state, 20), 100);
 	/* Also when what it would replace isn't believed any more. */
-	assert_false(feed_from(*state, 4, 90, &late, SECOND + 20));
+	assert_false(feed_from(*state, 4, 90, true, &early, SECOND + 20));
 	assert_int_equal(size_at(*state, SECOND + 20), UINT64_MAX);
+	/* But what is there is at least as new, for who had begun when it was asked for. */
+	assert_true(feed_from(*state, 5, 100, false, &late, SECOND + 21));
+	assert_int_equal(size_since(*state, ATTR_TELL, 15, SECOND + 22), 100);
 }
 
 static void test_same_counter_renews(void **state)
 {
-	struct source late = source_at(*state, 0, 0);
+	struct asked early = asked_at(*state, 0);
 
 	assert_true(feed(*state, 5, 100, 10));
 	assert_true(feed(*state, 5, 100, SECOND / 2));
-	assert_true(feed_from(*state, 5, 100, &late, SECOND / 2 + 1));
+	assert_true(feed_from(*state, 5, 100, true, &early, SECOND / 2 + 1));
 	assert_int_equal(size_at(*state, SECOND), 100);
 	assert_int_equal(size_at(*state, SECOND + SECOND / 2), UINT64_MAX);
 }
@@ -255,15 +270,30 @@ static void test_counter_that_went_back(void **state)
 static void test_drop(void **state)
 {
 	struct fixture *fixture = *state;
-	struct source early = { { 0, 1 }, 0 };
+	struct asked early = { 0, 1 };
 
-	assert_true(feed(fixture, 5, 100, 0));
-	attrcache_drop(fixture->cache, fixture->entry);
-	assert_int_equal(size_at(fixture, 0), UINT64_MAX);
+	assert_true(feed(fixture, 5, 100, 10));
+	attrcache_drop(fixture->cache, fixture->entry, fixture->start + 10);
+	assert_int_equal(size_at(fixture, 10), UINT64_MAX);
+	/* Not by who may have changed them itself, but by others that had begun. */
+	assert_int_equal(size_since(fixture, ATTR_TELL, 10, 11), UINT64_MAX);
+	assert_int_equal(size_since(fixture, ATTR_TELL, 9, 11), 100);
 	/* A reply that was under way may not know what happened. */
-	assert_false(feed_from(fixture, 5, 100, &early, 1));
-	assert_true(feed(fixture, 3, 70, 1));
-	assert_int_equal(size_at(fixture, 1), 70);
+	assert_true(feed_from(fixture, 6, 60, true, &early, 11));
+	assert_int_equal(size_at(fixture, 11), UINT64_MAX);
+	assert_true(feed(fixture, 7, 70, 12));
+	assert_int_equal(size_at(fixture, 12), 70);
+	assert_int_equal(size_since(fixture, ATTR_TELL, 10, 13), 70);
+}
+
+static void test_gone(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_true(feed(fixture, 5, 100, 10));
+	attrcache_gone(fixture->cache, fixture->entry);
+	assert_int_equal(size_at(fixture, 10), UINT64_MAX);
+	assert_int_equal(size_since(fixture, ATTR_TELL, 10, 11), 100);
 }
 
 static void test_one_entry_per_handle(void **state)
@@ -290,21 +320,23 @@ static void test_one_entry_per_handle(void **state)
 	assert_true(xfer_handle_equal(attrcache_handle(fixture->entry), &same));
 }
 
-/* Nothing is known then, but not what was asked for before either. */
+/* Nothing is known then, and what was asked for before isn't believed. */
 static void test_last_reference_forgets(void **state)
 {
 	struct fixture *fixture = *state;
 	struct xfer_handle handle = handle_of(9);
-	struct source source = source_at(fixture, 0, 0), early = { { 0, 1 }, 0 };
+	struct asked asked = asked_at(fixture, 0), early = { 0, 1 };
 	struct xfer_attr attr = attr_of(5, 100);
 	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle, 9);
 
-	assert_true(attrcache_feed(fixture->cache, entry, &attr, &source, fixture->start));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &asked, fixture->start));
 	attrcache_put(fixture->cache, entry);
 	entry = attrcache_get(fixture->cache, &handle, 9);
 	assert_false(attrcache_latest(fixture->cache, entry, &attr));
-	assert_false(attrcache_feed(fixture->cache, entry, &attr, &early, fixture->start));
-	assert_true(attrcache_feed(fixture->cache, entry, &attr, &source, fixture->start));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &early, fixture->start));
+	assert_false(attrcache_read(fixture->cache, entry, ATTR_TELL, 0, 2, &attr));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &asked, fixture->start));
+	assert_true(attrcache_read(fixture->cache, entry, ATTR_TELL, 0, fixture->start, &attr));
 	attrcache_put(fixture->cache, entry);
 }
 
@@ -313,7 +345,7 @@ static void test_many_entries(void **state)
 {
 	enum { COUNT = 50000 };
 	struct fixture *fixture = *state;
-	struct source source = source_at(fixture, 0, 0);
+	struct asked asked = asked_at(fixture, 0);
 	struct attrcache_entry **entries = calloc(COUNT, sizeof(*entries));
 	struct xfer_attr attr;
 
@@ -324,7 +356,7 @@ static void test_many_entries(void **state)
 		entries[i] = attrcache_get(fixture->cache, &handle, 1000 + i);
 		attr = attr_of(1, i);
 		assert_true(
-			attrcache_feed(fixture->cache, entries[i], &attr, &source, fixture->start));
+			attrcache_feed(fixture->cache, entries[i], &attr, &asked, fixture->start));
 	}
 	for (uint32_t i = 0; i < COUNT; i += 2)
 		attrcache_put(fixture->cache, entries[i]);
@@ -343,7 +375,7 @@ static void test_many_entries(void **state)
 
 struct feeder {
 	struct attrcache *cache;
-	struct source source;
+	struct asked asked;
 	uint64_t first;
 };
 
@@ -362,10 +394,8 @@ static void *feed_upwards(void *arg)
 		struct attrcache_entry *entry = attrcache_get(feeder->cache, &handle, 77);
 
 		attr = attr_of(change, change);
-		(void)attrcache_feed(
-			feeder->cache, entry, &attr, &feeder->source, feeder->source.asked.ns);
-		if (!attrcache_read(
-			    feeder->cache, entry, ATTR_TELL, 0, feeder->source.asked.ns, &attr) ||
+		(void)attrcache_feed(feeder->cache, entry, &attr, &feeder->asked, feeder->asked.ns);
+		if (!attrcache_read(feeder->cache, entry, ATTR_TELL, 0, feeder->asked.ns, &attr) ||
 			attr.change < change || attr.change < last || attr.size != attr.change)
 			return entry; /* older ones were read */
 		last = attr.change;
@@ -386,7 +416,7 @@ static void test_threads(void **state)
 
 	for (unsigned i = 0; i < FEEDERS; i++) {
 		feeders[i] = (struct feeder){
-			.cache = fixture->cache, .source = source_at(fixture, 0, 0), .first = i + 1
+			.cache = fixture->cache, .asked = asked_at(fixture, 0), .first = i + 1
 		};
 		assert_int_equal(pthread_create(&threads[i], NULL, feed_upwards, &feeders[i]), 0);
 	}
@@ -409,6 +439,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_asked_before_the_invalidation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_a_promise, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overtaken_by_one_without_a_promise, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_without_a_promise, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_change_under_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overtaken_reply_is_refused, setup, teardown),
@@ -416,6 +448,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_newer_reply_replaces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counter_that_went_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_entry_per_handle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last_reference_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries, setup, teardown),
