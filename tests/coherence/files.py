@@ -18,7 +18,9 @@ lose the object before it goes on. A file without a name may live on where someb
 written, but never be told to have a link. Of the errors that apply any may be given.
 
 Ganesha looks at what NFSv3's REMOVE and RMDIR are about before it removes the name, in two steps: what it removes may
-be of the other type, if it came there in between.
+be of the other type, if it came there in between. So it does after an MKDIR of a name that was there: if that is gone by then, the
+answer is NOENT or STALE. And it answers RENAME with OK, and does nothing, when the old name and then the new one lead to one object, which
+somebody else may have renamed in between.
 
 No RFC makes READDIR atomic: each name by itself has to be there, or not, at some moment between call and return;
 expand() makes of one READDIR such a question for each name that the history knows.
@@ -93,6 +95,15 @@ def missing(tree, *directories):
     return GONE if any(not tree.has(directory) for directory in directories) else frozenset()
 
 
+def overlap(one, other):
+    return one is not other and one.call < other.ret and other.call < one.ret
+
+
+def to_name(op):
+    """The name that is given to something that has another one."""
+    return op.args[-2:] if op.kind in ("rename", "link") and op.result in ("OK", None) else None
+
+
 def is_dir(thing):
     return thing.startswith(("d", ROOT))
 
@@ -138,6 +149,7 @@ def make(tree, op):
     errors = missing(tree, directory)
     if (directory, name) in tree.names:
         errors |= {"EXIST", "ISDIR"} if is_dir(tree.names[directory, name]) else {"EXIST"}
+        errors |= GONE if op.kind == "mkdir" else frozenset()
     new = op.result or f"{MAKES[op.kind]}?{op.call}"
     return errors, tree.with_names({(directory, name): new}) if not errors and not tree.has(new) else None
 
@@ -157,6 +169,12 @@ def rename(tree, op):
     if errors or source == target:
         return errors, None if errors else tree
     return errors, tree.with_names({old: None, new: source})
+
+
+def renamed(tree, op):
+    """A RENAME during which somebody else gave the new name to something."""
+    source, target = tree.names.get(op.args[:2]), tree.names.get(op.args[2:])
+    return rename(tree, op) if source or not target else (GONE, tree)
 
 
 def remove(tree, op):
@@ -187,8 +205,8 @@ def readdir(tree, op):
     return missing(tree, *op.args), None
 
 
-STEPS = {"lookup": lookup, "getattr": getattr_, "read": read, "write": write, "rename": rename, "link": link,
-         "listed": listed, "readdir": readdir, **dict.fromkeys(MAKES, make), **dict.fromkeys(REMOVES, remove)}
+STEPS = {"lookup": lookup, "getattr": getattr_, "read": read, "write": write, "rename": rename, "renamed": renamed,
+         "link": link, "listed": listed, "readdir": readdir, **dict.fromkeys(MAKES, make), **dict.fromkeys(REMOVES, remove)}
 
 
 class Files:
@@ -207,7 +225,7 @@ class Files:
 
     @staticmethod
     def changes(op):
-        return op.kind in CHANGES and not is_error(op.result)
+        return op.kind in (*CHANGES, "renamed") and not is_error(op.result)
 
     @staticmethod
     def telling(operations):
@@ -225,7 +243,7 @@ class Files:
     def footprint(op):
         """Names by their directory, and objects; the directories that are always there are nobody's."""
         places = {op.args[:2]} if op.kind in ("lookup", "listed", *MAKES, *REMOVES) else set()
-        if op.kind == "rename":
+        if op.kind in ("rename", "renamed"):
             places = {op.args[:2], op.args[2:]}
         if op.kind == "link":
             places = {op.args[1:]}
@@ -244,6 +262,8 @@ class Files:
             if op.kind == "readdir" and isinstance(op.result, list):
                 operations += [op.changed(kind="listed", args=place, result=place[1] in op.result)
                                for place in known if place[0] == op.args[0]]
+            elif op.kind == "rename" and any(overlap(op, other) and to_name(other) == op.args[2:] for other in history):
+                operations.append(op.changed(kind="renamed"))
             else:
                 operations.append(op)
         return operations

@@ -216,7 +216,7 @@ class Execution:
         ret = self.free[client] = moment + self.random.expovariate(1 / 30)
         if call > moment:
             call, ret = moment, max(moment, ret)
-        kind = self.random.choice([*sorted(set(STEPS) - {"listed"}), "create", "lookup", "read"])
+        kind = self.random.choice([*sorted(set(STEPS) - {"listed", "renamed"}), "create", "lookup", "read"])
         done = Operation(f"client{client}", kind, self.arguments(kind, call), call, ret)
         self.tree, done = self.answer(done)
         if self.random.random() * 100 < self.lost_percent and Files.changes(done):
