@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 from patient import Cluster, Patience  # first: it finds the modules below
@@ -17,6 +18,7 @@ from xdr import Record
 poc1, poc2, nfs_port, mount_port, export, volume = sys.argv[1:]
 ALL = 2 ** 64 - 1
 CALM_SECONDS = 20  # for service to be back
+HANGING = 32  # more than Ganesha's workers may wait for one volume
 cluster = Cluster(True)
 patience = [Patience(server, nfs_port, mount_port, export) for server in (poc1, poc2)]
 a, b = (one.client("v40") for one in patience)
@@ -141,6 +143,41 @@ def stopped_and_continued():
     becomes(0, opens)
 
 
+def given_back_unnoticed():
+    """To an owner that was stopped a moment ago, so that it is still taken for well. An unlock waits a little for its answer,
+    a CLOSE doesn't, not even where as many wait as may."""
+    a41 = patience[0].client("v41")
+    opened = [opened_by(a, b"unnoticed-%d" % number) for number in range(6)]
+    opened41 = [a41.open_file(b"unnoticed41-%d" % number, directory=a41.home, how=create(attrs=Record(mode=0o666)),
+                              access=BOTH_ACCESS) for number in range(6)]
+    lock, lock41 = a.lock(opened[0], 0, 100), a41.lock(opened41[0], 0, 100)
+    waiting = [patience[0].client("v3") for _ in range(HANGING)]
+    threads = [threading.Thread(target=one.create, args=(one.home, b"hangs-%d" % number), daemon=True)
+               for number, one in enumerate(waiting)]
+    before = opens()
+    cluster.run("stop", "owner1")
+    for one, one41 in zip(opened[1:4], opened41[1:4]):
+        within(2, lambda: a.close_file(one))
+        within(2, lambda: a41.close_file(one41))
+    within(3, lambda: a.unlock(lock, 0, ALL))
+    for thread in threads:
+        thread.start()
+    within(3, lambda: a41.unlock(opened41[0].handle, lock41, 0, ALL))
+    for one, one41 in zip(opened[4:] + opened[:1], opened41[4:] + opened41[:1]):
+        within(2, lambda: a.close_file(one))
+        within(2, lambda: a41.close_file(one41))
+    equal("operations that hang", sum(thread.is_alive() for thread in threads), HANGING)
+    cluster.run("cont", "owner1")
+    for thread in threads:
+        thread.join(CALM_SECONDS)
+    equal("operations that hang in the end", sum(thread.is_alive() for thread in threads), 0)
+    becomes(before - len(opened) - len(opened41) - 2, opens)  # the locks have opens of their own
+    there = opened_by(b, b"unnoticed-0")
+    lock_is("NFS4_OK", b, there, 0, ALL)
+    b.close_file(there)
+    a41.close()
+
+
 def lost_to_another():
     here, there = opened_by(a, b"lost"), opened_by(b, b"lost")
     lock = a.lock(here, 0, 10)
@@ -196,7 +233,7 @@ def a_thousand_opens():
         a.close_file(opened)
 
 
-for test in (locks_are_kept, given_back_while_away, stopped_and_continued, removed_while_open, lost_to_another,
+for test in (locks_are_kept, given_back_while_away, given_back_unnoticed, stopped_and_continued, removed_while_open, lost_to_another,
              unstable_over_v3, a_thousand_opens):
     say(test.__name__.replace("_", " "))
     test()
