@@ -11,11 +11,10 @@ and nothing else happens.
 
 Exit status: 0 the rules hold, breaking any of them is found, and README.md's table says so; 1 not so."""
 
-import os
 import sys
 from collections import namedtuple
 
-from explore import explore
+from explore import command, first_problem
 
 RULES = {
     "invalidate-first": "a change is executed after others have been told, not only acknowledged after that",
@@ -360,54 +359,5 @@ class Coherence:
         return None
 
 
-def check(broken=None):
-    """(states, Found, its script) of the first script where something is wrong; the latter two are None if nothing is."""
-    states = 0
-    for name, script in SCRIPTS.items():
-        found = explore(Coherence(script, broken))
-        states += found.states
-        if found.problem:
-            return states, found, name
-    return states, None, None
-
-
-def table_line(rule, found):
-    return f"| {RULES[rule]} | {len(found.trace)} | {found.problem} |"
-
-
-def show_one(rule):
-    states, found, where = check(rule)
-    print(f"without \"{RULES[rule]}\": {states} states")
-    if found:
-        print(f"{where}: {found.problem}\n  " + "\n  ".join(found.trace))
-    return 0 if found else 1
-
-
-def show_all():
-    states, found, where = check()
-    print(f"all rules: {states} states, {found.problem if found else 'nothing wrong'}")
-    if found:
-        print(f"{where}:\n  " + "\n  ".join(found.trace))
-    wrong = found is not None
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md"), encoding="utf-8") as file:
-        table = file.read()
-    for rule in RULES:
-        _, found, _ = check(rule)
-        line = table_line(rule, found) if found else f"NOTHING is found without \"{RULES[rule]}\""
-        listed = line in table
-        print(line if listed else f"{line}     (not in README.md)")
-        wrong = wrong or not listed
-    return 1 if wrong else 0
-
-
-def main(words):
-    if not words:
-        return show_all()
-    if words[0] in RULES:
-        return show_one(words[0])
-    print(f"{__doc__}\nRules: {', '.join(RULES)}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(__doc__, RULES, lambda broken: first_problem(SCRIPTS, Coherence, broken), sys.argv[1:]))

@@ -9,11 +9,10 @@ gives up the session; A's process may die. The owner knows from a file which pro
 
 Exit status: 0 the rules hold, breaking any of them is found, and README.md's table says so; 1 not so."""
 
-import os
 import sys
 from collections import namedtuple
 
-from explore import explore
+from explore import command, first_problem
 
 RULES = {
     "grace": "after a restart only what its predecessor's sessions had under way is carried out, until all have recovered",
@@ -183,43 +182,5 @@ class Recovery:
         return None
 
 
-def table_line(rule, found):
-    return f"| {RULES[rule]} | {len(found.trace)} | {found.problem} |"
-
-
-def show_one(rule):
-    found = explore(Recovery(rule))
-    print(f"without \"{RULES[rule]}\": {found.states} states")
-    if found.problem:
-        print(f"{found.problem}:\n  " + "\n  ".join(found.trace))
-    return 0 if found.problem else 1
-
-
-def show_all():
-    found = explore(Recovery())
-    print(f"all rules: {found.states} states, {found.problem or 'nothing wrong'}")
-    if found.problem:
-        print("  " + "\n  ".join(found.trace))
-    wrong = bool(found.problem)
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md"), encoding="utf-8") as file:
-        table = file.read()
-    for rule in RULES:
-        found = explore(Recovery(rule))
-        line = table_line(rule, found) if found.problem else f"NOTHING is found without \"{RULES[rule]}\""
-        listed = line in table
-        print(line if listed else f"{line}     (not in README.md)")
-        wrong = wrong or not listed
-    return 1 if wrong else 0
-
-
-def main(words):
-    if not words:
-        return show_all()
-    if words[0] in RULES:
-        return show_one(words[0])
-    print(f"{__doc__}\nRules: {', '.join(RULES)}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(__doc__, RULES, lambda broken: first_problem({"all": None}, lambda _, rule: Recovery(rule), broken), sys.argv[1:]))

@@ -11,11 +11,10 @@ arbitrarily long for an operation, even beyond its process's end (in a system ca
 
 Exit status: 0 the rules hold, breaking any of them is found, and README.md's table says so; 1 not so."""
 
-import os
 import sys
 from collections import namedtuple
 
-from explore import explore
+from explore import command, explore
 
 RULES = {
     "delay": "an operation whose fate is unknown is never answered DELAY",
@@ -253,7 +252,7 @@ class Sessions:
         return None
 
 
-def check(broken=None):
+def check(broken):
     """(states, the shortest trace's Found, its script) over all scripts; the latter two are None if nothing is wrong."""
     states, best, where = 0, None, None
     for name, script in SCRIPTS.items():
@@ -264,43 +263,5 @@ def check(broken=None):
     return states, best, where
 
 
-def table_line(rule, found):
-    return f"| {RULES[rule]} | {len(found.trace)} | {found.problem} |"
-
-
-def show_one(rule):
-    states, found, where = check(rule)
-    print(f"without \"{RULES[rule]}\": {states} states")
-    if found:
-        print(f"{where}: {found.problem}\n  " + "\n  ".join(found.trace))
-    return 0 if found else 1
-
-
-def show_all():
-    states, found, where = check()
-    print(f"all rules: {states} states, {found.problem if found else 'nothing wrong'}")
-    if found:
-        print(f"{where}:\n  " + "\n  ".join(found.trace))
-    wrong = found is not None
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md"), encoding="utf-8") as file:
-        table = file.read()
-    for rule in RULES:
-        _, found, _ = check(rule)
-        line = table_line(rule, found) if found else f"NOTHING is found without \"{RULES[rule]}\""
-        listed = line in table
-        print(line if listed else f"{line}     (not in README.md)")
-        wrong = wrong or not listed
-    return 1 if wrong else 0
-
-
-def main(words):
-    if not words:
-        return show_all()
-    if words[0] in RULES:
-        return show_one(words[0])
-    print(f"{__doc__}\nRules: {', '.join(RULES)}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(__doc__, RULES, check, sys.argv[1:]))
