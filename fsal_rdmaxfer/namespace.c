@@ -114,14 +114,33 @@ fsal_status_t rdx_link(
 	return rdx_status(err);
 }
 
-/* What the owner found under a name, which another client may have given to something else meanwhile. */
-static void feed_found(
-	struct rdx_object *object, const struct xfer_opt_attr *found, const struct asked *asked)
+/*
+ * What the owner found under a name. Another client may have given it to something else meanwhile, of which nothing is
+ * known here then.
+ */
+static void note_found(
+	struct rdx_object *object, const struct xfer_opt_attr *found, const struct rdx_op *op)
 {
-	if (found->valid && found->attr.fileid == object->obj.fileid)
-		rdx_object_feed(object, found, asked);
+	bool other = found->valid && found->attr.fileid != object->obj.fileid;
+
+	if (other)
+		validity_invalidate(object->volume->validity, xfer_bucket(found->attr.fileid));
+	if (other || !found->valid)
+		attrcache_drop(object->volume->cache, object->attrs, op->begun);
 	else
-		attrcache_drop(object->volume->cache, object->attrs, rdx_request_begun());
+		rdx_object_feed(object, found, &op->asked);
+}
+
+/* The same of a name that was taken away. Without a name an object is gone, unless somebody has it open. */
+static void note_removed(
+	struct rdx_object *object, const struct xfer_opt_attr *removed, const struct rdx_op *op)
+{
+	bool last = removed->valid && (removed->attr.type == XFER_DIR || removed->attr.nlink == 0);
+
+	if (last && removed->attr.fileid == object->obj.fileid)
+		attrcache_gone(object->volume->cache, object->attrs);
+	else
+		note_found(object, removed, op);
 }
 
 /* What is about to lose its name to another object. */
@@ -142,7 +161,7 @@ static void begin_replacing(
 		rdx_change_any(change, OWN_ATTRS);
 }
 
-/* replaced: of an answer; what is left of an object that has further names. */
+/* replaced: of an answer. */
 static void note_replaced(struct rdx_volume *volume, const struct loser *loser,
 	const struct xfer_opt_attr *replaced, const struct asked *asked)
 {
@@ -150,7 +169,8 @@ static void note_replaced(struct rdx_volume *volume, const struct loser *loser,
 		validity_invalidate_all(volume->validity);
 	if (loser->known != NAMES_OBJECT)
 		return;
-	if (replaced->valid && xfer_bucket(replaced->attr.fileid) == attrcache_bucket(loser->entry))
+	if (replaced->valid && replaced->attr.type != XFER_DIR && replaced->attr.nlink > 0 &&
+		xfer_bucket(replaced->attr.fileid) == attrcache_bucket(loser->entry))
 		(void)attrcache_feed(
 			volume->cache, loser->entry, &replaced->attr, asked, validity_now());
 	else
@@ -185,7 +205,7 @@ fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *fr
 	rdx_op_end(&op);
 	rdx_object_note(from, &renamed.from_dir, &op.asked, op.begun);
 	rdx_object_note(to, &renamed.to_dir, &op.asked, op.begun);
-	feed_found(rdx_object(obj), &renamed.object, &op.asked);
+	note_found(rdx_object(obj), &renamed.object, &op);
 	note_replaced(from->volume, &loser, &renamed.replaced, &op.asked);
 	rdx_change_end(&change);
 	return rdx_status(err);
@@ -208,10 +228,7 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 	err = xfer_op_unlink(op.session, &op.cred, &object->handle, name, &dir_attr, &removed);
 	rdx_op_end(&op);
 	rdx_object_note(object, &dir_attr, &op.asked, op.begun);
-	if (err == 0 && !removed.valid)
-		attrcache_gone(object->volume->cache, rdx_object(obj)->attrs);
-	else
-		feed_found(rdx_object(obj), &removed, &op.asked);
+	note_removed(rdx_object(obj), &removed, &op);
 	if (err == 0)
 		rdx_change_named(&change, &dir_attr, &op.asked, NULL);
 	rdx_change_end(&change);

@@ -152,17 +152,14 @@ int service_link(const struct op *op)
 
 /* --- UNLINK ------------------------------------------------------------------------------------ */
 
-/* What is left of an object whose name went away; a file may still be open somewhere. */
+/* An object whose name went away, as it is now; a file may have further names, or be open somewhere. */
 static void left_over(const struct op *op, const struct object *object, struct xfer_opt_attr *attr)
 {
 	struct xfer_handle handle;
 
 	op_opt_attr(op, object, true, attr);
-	if (!attr->valid || attr->attr.type == XFER_DIR) {
-		attr->valid = false;
-		return;
-	}
-	if (attr->attr.nlink == 0 && object_handle(op->volume, object->fd, &handle) == 0)
+	if (attr->valid && attr->attr.type == XFER_REG && attr->attr.nlink == 0 &&
+		object_handle(op->volume, object->fd, &handle) == 0)
 		filecache_forget(op->service->cache, &handle);
 }
 

@@ -324,7 +324,7 @@ int xfer_op_link(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *handle, const struct xfer_handle *dir, const char *name,
 	struct xfer_opt_attr *dir_attr, struct xfer_opt_attr *object);
 
-/* Files and empty directories. *object: what is left of it when it has further links or is open. */
+/* Files and empty directories. *object: as it is afterwards, also when that was its last name. */
 int xfer_op_unlink(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *dir, const char *name, struct xfer_opt_attr *dir_attr,
 	struct xfer_opt_attr *object);
