@@ -17,7 +17,7 @@ The rules are those of the functions below; what is excused is in EXCUSES, and n
 import bisect
 import math
 
-PROCESS, KERNEL, POC, SHUTDOWN, CUT = "process", "kernel", "poc", "shutdown", "cut"
+PROCESS, KERNEL, POC, SHUTDOWN, CUT, STOP, LINK = "process", "kernel", "poc", "shutdown", "cut", "stop", "link"
 # process: the owner's, its page cache survives. kernel: the owner's, what wasn't synced may be lost. poc: Ganesha is
 # killed. shutdown: Ganesha ends by SIGTERM. cut: the connections to the owner break.
 

@@ -15,13 +15,14 @@ import zlib
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clients import Failed, Lasting, TESTS  # noqa: E402
-from checker import CUT, KERNEL, POC, PROCESS, SHUTDOWN, check, context, describe  # noqa: E402
+from checker import CUT, KERNEL, LINK, POC, PROCESS, SHUTDOWN, STOP, check, context, describe  # noqa: E402
 
 VERSIONS = ("v3", "v40", "v41")
 BLOCKS, BLOCK_BYTES = 16, 4096
 NAMES = 4  # directories of a client
 COMMITS = 3  # in a row; a server may say for some time that it has lost everything
 PROGRESS_SECONDS = 30
+SILENT_SECONDS = (0.5, 4, 8)  # one that is noticed after five
 AT_ONCE = 0.2  # how often it happens while clients and daemons are still about the last one, within so many seconds
 MOST_SHOWN = 20
 
@@ -32,6 +33,9 @@ HITS = {
     POC: (["kill", "poc1"], ["start", "poc1", "--alone"]),
     SHUTDOWN: (["term", "poc1"], ["start", "poc1", "--alone"]),
     CUT: (["cut", "owner1"], None),
+    STOP: (["stop", "owner1"], ["cont", "owner1"]),
+    LINK: (["exec", "hub", "--", "ip", "link", "set", "owner1", "down"],
+           ["exec", "hub", "--", "ip", "link", "set", "owner1", "up"]),
 }
 
 
@@ -225,7 +229,10 @@ class Killer:
         begin = time.monotonic()
         cluster(*down)
         if again:
-            time.sleep(self.random.choice((0, 0, 0.3)) * self.random.random())
+            if what in (STOP, LINK):
+                time.sleep(self.random.choice(SILENT_SECONDS))
+            else:
+                time.sleep(self.random.choice((0, 0, 0.3)) * self.random.random())
             self.another_epoch(what)
             cluster(*again)
         self.shared.add({"op": "event", "what": what, "begin": begin, "end": time.monotonic()})
