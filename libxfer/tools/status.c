@@ -57,6 +57,10 @@ static void print_session(const json_t *session)
 		number(session, "epoch"), number(session, "operations"));
 	if (json_object_get(session, "opens"))
 		printf(", %lld opens", number(session, "opens"));
+	/* What it was told and hasn't acknowledged; or calls whose answers were lost. */
+	if (json_object_get(session, "unsettled"))
+		printf(", %lld %s unsettled", number(session, "unsettled"),
+			calling ? "calls" : "invalidations");
 	printf("\n");
 	json_array_foreach (json_object_get(session, "lanes"), i, lane)
 		print_lane(i, lane);
