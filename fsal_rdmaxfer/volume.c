@@ -26,7 +26,7 @@ static void free_caches(struct rdx_volume *volume)
 	if (volume->names)
 		names_destroy(volume->names);
 	if (volume->cache)
-		free_caches(volume);
+		attrcache_destroy(volume->cache);
 	if (volume->validity)
 		validity_destroy(volume->validity);
 }
@@ -93,7 +93,7 @@ void rdx_volume_put(struct rdx_volume *volume)
 	PTHREAD_MUTEX_unlock(&rdx_module.lock);
 	if (!last)
 		return;
-	attrcache_destroy(volume->cache);
+	free_caches(volume);
 	unstable_destroy(volume->unstable);
 	gsh_free(volume->name);
 	gsh_free(volume);
