@@ -73,8 +73,10 @@ static void lease_over(const char *node)
 
 static void expire_holder(struct coherence *coherence, struct holder *holder, uint64_t now)
 {
-	if (holder_expire(holder, now))
+	if (holder_expire(holder, now)) {
+		holder->late = true;
 		lease_over(xfer_peer_node(holder->peer));
+	}
 	count_holder(coherence, holder);
 }
 
@@ -165,7 +167,10 @@ static int take_events(
 		holder->told = holder->last;
 		acknowledge(coherence, holder, holder->last);
 		holder->listening = true;
+		holder->late = false;
 	} else {
+		if (args->seen >= holder->told)
+			holder->late = false;
 		acknowledge(
 			coherence, holder, args->seen < holder->told ? args->seen : holder->told);
 	}
@@ -403,11 +408,14 @@ static uint64_t period_of(const struct coherence *coherence)
 	return xfer_now_ns() / coherence->lease_ns;
 }
 
-/* Heard before the mark: who takes the mark sees how long it has to be waited for. */
+/*
+ * Heard before the mark: who takes the mark sees how long it has to be waited for. One that is late has not been heard to
+ * drop what it was told of: with new promises it could make every change wait for a lease.
+ */
 bool coherence_promise(struct coherence *coherence, struct holder *holder, struct holders *holders,
 	uint32_t bucket, uint64_t arrived_ns)
 {
-	if (!holder->listening)
+	if (!holder->listening || holder->late)
 		return false;
 	holder_hear(holder, arrived_ns);
 	return holders_mark(holders, bucket, holder->slot, period_of(coherence));

@@ -29,6 +29,8 @@ struct holder {
 	unsigned slot; /* constant */
 	_Atomic bool
 		listening; /* it has said EVENTS in this epoch; changed under the coherence's lock */
+	_Atomic bool
+		late; /* a change had to wait for the end of its lease, and it has not caught up since; the same */
 	_Atomic uint64_t
 		heard_ns; /* when the last request arrived that may have got a promise, or a little later */
 
