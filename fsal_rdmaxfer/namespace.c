@@ -161,16 +161,24 @@ static void begin_replacing(
 		rdx_change_any(change, OWN_ATTRS);
 }
 
-/* replaced: of an answer. */
+/*
+ * replaced: of an answer. It may be something else than what was known here: another client may have made it while the
+ * request was on its way.
+ */
 static void note_replaced(struct rdx_volume *volume, const struct loser *loser,
 	const struct xfer_opt_attr *replaced, const struct asked *asked)
 {
-	if (loser->known == NAMES_UNKNOWN)
+	uint32_t bucket = replaced->valid ? xfer_bucket(replaced->attr.fileid) : VALIDITY_ANY;
+	bool known = loser->known == NAMES_OBJECT;
+	bool same = known && bucket == attrcache_bucket(loser->entry);
+
+	if (replaced->valid && !same)
+		validity_invalidate(volume->validity, bucket);
+	else if (loser->known == NAMES_UNKNOWN)
 		validity_invalidate_all(volume->validity);
-	if (loser->known != NAMES_OBJECT)
+	if (!known)
 		return;
-	if (replaced->valid && replaced->attr.type != XFER_DIR && replaced->attr.nlink > 0 &&
-		xfer_bucket(replaced->attr.fileid) == attrcache_bucket(loser->entry))
+	if (same && replaced->attr.type != XFER_DIR && replaced->attr.nlink > 0)
 		(void)attrcache_feed(
 			volume->cache, loser->entry, &replaced->attr, asked, validity_now());
 	else
