@@ -96,6 +96,15 @@ static void forget_name(struct names *names, struct stripe *stripe, const struct
 		forget(names, stripe, name);
 }
 
+/* Of all that is kept the oldest goes first: what nobody believes any more, and one more if there is no room. */
+static void make_room(struct names *names, struct stripe *stripe, uint64_t now)
+{
+	while (stripe->count > 0 &&
+		(stripe->count >= names->stripe_max ||
+			validity_lease_over(&TAILQ_FIRST(&stripe->ages)->asked, now)))
+		forget(names, stripe, TAILQ_FIRST(&stripe->ages));
+}
+
 /* Without memory it isn't kept. */
 static void keep(struct names *names, struct stripe *stripe, struct chain *chain,
 	struct attrcache_entry *dir, const char *text, struct attrcache_entry *object,
@@ -107,8 +116,7 @@ static void keep(struct names *names, struct stripe *stripe, struct chain *chain
 	forget_name(names, stripe, chain, dir, text);
 	if (!name)
 		return;
-	if (stripe->count >= names->stripe_max)
-		forget(names, stripe, TAILQ_FIRST(&stripe->ages));
+	make_room(names, stripe, asked->ns);
 	attrcache_ref(names->cache, dir);
 	if (object)
 		attrcache_ref(names->cache, object);

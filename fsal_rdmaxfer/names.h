@@ -12,7 +12,7 @@
  * has begun since it was asked for. Of own changes whose time between request and answer overlaps nobody knows here
  * which was first, so then nothing is kept.
  *
- * One per volume, of bounded size: the names of a part that is full make room, the oldest first. Any function may be
+ * One per volume, of bounded size: what is too old to be believed goes, and the oldest of a part that is full. Any function may be
  * called from any thread; none blocks.
  */
 

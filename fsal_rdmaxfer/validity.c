@@ -52,10 +52,15 @@ uint64_t validity_next(struct validity *validity)
 }
 
 /* A clock read on another processor may be a little behind the one that asked. */
+bool validity_lease_over(const struct asked *asked, uint64_t now)
+{
+	return asked->ns == 0 || (now > asked->ns && now - asked->ns >= LEASE_NS);
+}
+
 bool validity_holds(
 	struct validity *validity, uint32_t bucket, const struct asked *asked, uint64_t now)
 {
-	if (asked->ns == 0 || (now > asked->ns && now - asked->ns >= LEASE_NS))
+	if (validity_lease_over(asked, now))
 		return false;
 	return atomic_load(&validity->cells[bucket].ended) <= asked->seq &&
 	       atomic_load(&validity->all_ended) <= asked->seq;

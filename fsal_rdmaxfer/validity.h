@@ -43,6 +43,9 @@ uint64_t validity_now(void);
 /* To be called before a request is sent. */
 struct asked validity_ask(struct validity *validity);
 
+/* Whether the lease is over of what was asked for then. */
+bool validity_lease_over(const struct asked *asked, uint64_t now);
+
 bool validity_holds(
 	struct validity *validity, uint32_t bucket, const struct asked *asked, uint64_t now);
 

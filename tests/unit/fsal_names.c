@@ -170,6 +170,38 @@ static void test_bounded(void **state)
 	assert_in_range(known, NAMES / 2, NAMES);
 }
 
+static unsigned known_at(struct fixture *fixture, uint64_t now)
+{
+	unsigned known = 0;
+	char name[16];
+
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		known += find_at(fixture, DIR_ID, name, now) == FILE_ID;
+	}
+	return known;
+}
+
+/* What is too old to be believed makes room for others, in the part of the cache where they go. */
+static void test_old_ones_go(void **state)
+{
+	struct fixture *fixture = *state;
+	struct asked early = validity_ask(fixture->validity), late = early;
+	char name[16];
+
+	for (int i = 0; i < NAMES / 2; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		learn_from(fixture, DIR_ID, name, FILE_ID, &early);
+	}
+	assert_in_range(known_at(fixture, early.ns), NAMES / 4, NAMES / 2);
+	late.ns += SECOND;
+	for (int i = 0; i < 10 * NAMES; i++) {
+		snprintf(name, sizeof(name), "late%d", i);
+		learn_from(fixture, DIR_ID, name, FILE_ID, &late);
+	}
+	assert_int_equal(known_at(fixture, early.ns), 0);
+}
+
 /* --- own changes -------------------------------------------------------------------------------- */
 
 struct own {
@@ -324,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_invalidation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_old_ones_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_asked_before_or_during_own_change, setup, teardown),
