@@ -168,7 +168,8 @@ bool attrcache_feed(struct attrcache *cache, struct attrcache_entry *entry,
 		entry->promised = promised;
 		entry->asked = *asked;
 		entry->fed = now;
-		entry->unsure = 0;
+		if (asked->ns > entry->floor)
+			entry->unsure = 0;
 		entry->known = true;
 	}
 	if (entry->current < asked->ns)

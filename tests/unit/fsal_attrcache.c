@@ -286,6 +286,24 @@ static void test_drop(void **state)
 	assert_int_equal(size_since(fixture, ATTR_TELL, 10, 13), 70);
 }
 
+/* Who has changed the object, or not, isn't told what somebody else had asked for before. */
+static void test_drop_outlasts_early_replies(void **state)
+{
+	struct fixture *fixture = *state;
+	struct asked early = { 0, 5 };
+	struct xfer_attr attr;
+
+	assert_true(feed_from(fixture, 5, 100, true, &early, 0));
+	attrcache_drop(fixture->cache, fixture->entry, 3);
+	assert_true(feed_from(fixture, 5, 100, true, &early, 1));
+	assert_false(attrcache_read(
+		fixture->cache, fixture->entry, ATTR_TELL, 3, fixture->start + 2, &attr));
+	assert_true(feed(fixture, 6, 60, 2));
+	assert_true(attrcache_read(
+		fixture->cache, fixture->entry, ATTR_TELL, 3, fixture->start + 2, &attr));
+	assert_int_equal(attr.size, 60);
+}
+
 static void test_gone(void **state)
 {
 	struct fixture *fixture = *state;
@@ -448,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_newer_reply_replaces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counter_that_went_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop_outlasts_early_replies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_entry_per_handle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last_reference_forgets, setup, teardown),
