@@ -30,8 +30,11 @@ bool holder_unsettled(const struct holder *holder)
 	return holder->count > 0 || holder->all.number > 0;
 }
 
+/* What a predecessor of the owner promised may be believed for longer than what this one did. */
 void holder_invalidate_all(struct holder *holder, uint64_t expires_ns)
 {
+	if (holder->all.number > 0 && holder->all.expires_ns > expires_ns)
+		expires_ns = holder->all.expires_ns;
 	holder->count = 0;
 	holder->all = (struct invalidation){
 		.number = ++holder->last, .expires_ns = expires_ns, .awaited = holder->all.awaited

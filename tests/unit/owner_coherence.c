@@ -536,6 +536,31 @@ static void test_nameless_ghost(void **state)
 	holders_destroy(holders);
 }
 
+/* What it left is the new session's to settle, and goes on when that loses its connections before it has. */
+static void test_adopted_ghost_outlasts_an_epoch(void **state)
+{
+	struct xfer_peer a_peer = { .node = "a" }, c_peer = { .node = "c" };
+	struct holder a_holder = { 0 }, c_holder = { 0 };
+	struct coherence *coherence;
+	struct holders *holders = holders_create();
+	struct coherence_change change = { .holders = holders, .count = 1, .strict = true };
+	uint64_t began = now_ms();
+
+	(void)state;
+	assert_int_equal(coherence_create(SHORT_MS, &coherence), 0);
+	assert_int_equal(coherence_add_ghost(coherence, "a", a_peer.boot_id), 0);
+	coherence_add(coherence, &a_holder, &a_peer);
+	coherence_add(coherence, &c_holder, &c_peer);
+	coherence_epoch_ended(coherence, &a_holder);
+	coherence_begin(coherence, &c_holder, &change);
+	assert_in_range(now_ms() - began, SHORT_MS, 10 * SHORT_MS);
+	coherence_end(&c_holder, &change);
+	coherence_remove(coherence, &a_holder);
+	coherence_remove(coherence, &c_holder);
+	coherence_destroy(coherence);
+	holders_destroy(holders);
+}
+
 /* --- more sessions than slots ------------------------------------------------------------------ */
 
 static void test_sessions_share_a_slot(void **state)
@@ -683,6 +708,7 @@ int main(void)
 		SHORT(test_ghosts_are_waited_for),
 		LONG(test_ghosts_come_back),
 		SHORT(test_nameless_ghost),
+		SHORT(test_adopted_ghost_outlasts_an_epoch),
 		LONG(test_sessions_share_a_slot),
 		LONG(test_nobody_believes_too_long),
 	};
