@@ -66,19 +66,29 @@ struct opening {
 	uint64_t round; /* as rdx_held_new wants it */
 };
 
+static bool cuts(const struct xfer_open *open)
+{
+	return open->flags & XFER_OPEN_TRUNC || open->set.mask & XFER_SET_SIZE;
+}
+
 /* What it may change. By its name a file may be cut that is known, but not by this name. */
 static void begin_change(
 	struct opening *opening, const struct rdx_object *object, const struct xfer_open *open)
 {
-	bool cuts = open->flags & XFER_OPEN_TRUNC || open->set.mask & XFER_SET_SIZE;
-
 	rdx_change_init(&opening->change, object->volume);
 	if (open->name && open->create != XFER_NO_CREATE)
 		rdx_change_name(&opening->change, object, open->name);
-	if (cuts && open->name)
+	if (cuts(open) && open->name)
 		rdx_change_any(&opening->change, OWN_CONTENT);
-	else if (cuts)
+	else if (cuts(open))
 		rdx_change_object(&opening->change, object, OWN_CONTENT);
+}
+
+/* Whether an OPEN that ended so has left all files as they were. */
+static bool left_alone(int err)
+{
+	return err == 0 || err == -EAGAIN || err == -ENOENT || err == -EEXIST || err == -EACCES ||
+	       err == -EISDIR;
 }
 
 /* One OPEN; what it says of the directory is noted. After success rdx_change_end has to follow. */
@@ -97,6 +107,8 @@ static fsal_status_t ask_owner(
 	begin_change(opening, object, open);
 	err = xfer_op_open(op.session, &op.cred, open, &opening->opened);
 	rdx_op_end(&op);
+	if (open->name && cuts(open) && !left_alone(err))
+		validity_invalidate_all(object->volume->validity);
 	if (open->name)
 		rdx_object_note(object, &opening->opened.dir_attr, &op.asked, op.begun);
 	else if (err)
