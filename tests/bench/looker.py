@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # looker.py -- an NFSv3 client that looks at names and attributes all the time (tests/bench/two_nodes)
-"""looker.py SERVER NFS-PORT MOUNT-PORT EXPORT RATE DIRECTORY NAME...: GETATTR of a directory of the export ("." is its root),
-LOOKUP of each of these names in it, and GETATTR of what they are at first, in turn. RATE of these a second, or, if it is 0, as many as it gets answered, some of them at a time. It prints an empty line when
-the first ones have been answered; a line of JSON when its input ends: how many there were, and in how many seconds."""
+"""looker.py SERVER NFS-PORT MOUNT-PORT EXPORT RATE DIRECTORY NAME...: GETATTR of a directory of the export ("." is its
+root), LOOKUP of each of these names in it, and GETATTR of what they are at first, in turn: RATE of these a second, or, if
+it is 0, as many as it gets answered, some of them at a time. It prints an empty line when the first ones have been
+answered; a line of JSON when its input ends: how many there were, and in how many seconds."""
 
 import json
 import os
