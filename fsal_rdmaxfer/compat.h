@@ -118,4 +118,22 @@ static inline bool rdx_request_tells(object_file_type_t type)
 	       compound->opcode == NFS4_OP_VERIFY || compound->opcode == NFS4_OP_NVERIFY;
 }
 
+/* Whether ".." is looked up for a client. MDCACHE also does that for each directory that a request has the handle of, to
+ * know of a parent; it can do without, and asks again when a client wants to know. */
+static inline bool rdx_request_asks_parent(void)
+{
+	const nfs_request_t *request = rdx_request();
+	const compound_data_t *compound;
+
+	if (!request)
+		return true;
+	if (op_ctx->nfs_vers == NFS_V3)
+		return request->svc.rq_msg.cb_proc == NFSPROC3_READDIR ||
+		       request->svc.rq_msg.cb_proc == NFSPROC3_READDIRPLUS ||
+		       (request->svc.rq_msg.cb_proc == NFSPROC3_LOOKUP &&
+			       strcmp(request->arg_nfs.arg_lookup3.what.name, "..") == 0);
+	compound = request->proc_data;
+	return !compound || compound->opcode != NFS4_OP_PUTFH;
+}
+
 #endif

@@ -69,6 +69,8 @@ fsal_status_t rdx_lookup(struct fsal_obj_handle *dir, const char *name,
 
 	if (promised && look_in_memory(object, name, obj, attrs_out, &status))
 		return status;
+	if (!promised && !rdx_request_asks_parent())
+		return rdx_status(-ENOENT);
 	status = rdx_op_begin(object->volume, &op);
 	if (FSAL_IS_ERROR(status))
 		return status;
