@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attrcache.h"
+#include "resident.h"
 
 /* MDCACHE holds about 100,000 objects by default: chains of six. */
 #define CHAINS  16384
@@ -61,7 +62,7 @@ static pthread_mutex_t *stripe_lock(struct attrcache *cache, uint32_t chain)
 
 struct attrcache *attrcache_create(struct validity *validity)
 {
-	struct attrcache *cache = calloc(1, sizeof(*cache));
+	struct attrcache *cache = resident_calloc(sizeof(*cache));
 
 	if (cache == NULL)
 		return NULL;

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "names.h"
+#include "resident.h"
 
 #define CHAINS  16384u
 #define STRIPES 64u
@@ -198,7 +199,7 @@ void names_change_end(struct names *names, struct names_change *change, const st
 
 struct names *names_create(struct validity *validity, struct attrcache *cache, unsigned max)
 {
-	struct names *names = calloc(1, sizeof(*names));
+	struct names *names = resident_calloc(sizeof(*names));
 
 	if (!names)
 		return NULL;

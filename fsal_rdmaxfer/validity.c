@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "resident.h"
 #include "validity.h"
 
 #define LEASE_NS (XFER_LEASE_MS * UINT64_C(1000000))
@@ -18,14 +19,12 @@ struct cell {
 struct validity {
 	_Atomic uint64_t seq;
 	_Atomic uint64_t all_ended;
-	struct cell
-		cells[XFER_BUCKETS +
-			1]; /* the last one: VALIDITY_ANY; pages that nobody uses take no memory */
+	struct cell cells[XFER_BUCKETS + 1]; /* the last one: VALIDITY_ANY */
 };
 
 struct validity *validity_create(void)
 {
-	return calloc(1, sizeof(struct validity));
+	return resident_calloc(sizeof(struct validity));
 }
 
 void validity_destroy(struct validity *validity)

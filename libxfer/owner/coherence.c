@@ -522,7 +522,8 @@ static void wait_settled(struct coherence *coherence, const struct holder *own,
 	bool waited = false;
 
 	pthread_mutex_lock(&coherence->lock);
-	while (now < deadline && (until = next_end(coherence, own, change, now)) != 0) {
+	/* Also asked when it is too late to wait: that a lease was waited out has to be known then. */
+	while ((until = next_end(coherence, own, change, now)) != 0 && now < deadline) {
 		if (!waited)
 			xfer_count(XFER_CNT_CHANGES_WAITED, 1);
 		waited = true;

@@ -8,9 +8,9 @@
 
 #define LONG_MS  5000 /* leases: one that no test waits for */
 #define SOME_MS  1500
-#define SHORT_MS 300
-#define SOON_MS  100 /* what happens within this time doesn't wait */
-#define CALLER   1   /* the user that operations are for */
+#define SHORT_MS 1000 /* one that a test waits for: long, for busy machines */
+#define SOON_MS  100  /* what happens within this time doesn't wait */
+#define CALLER   1    /* the user that operations are for */
 
 /* One process: EVENTS go over its first connection, operations over the second, up to four at a time. */
 struct node {
