@@ -148,9 +148,9 @@ def table(name, samples):
 
 
 def judge(name, samples, args):
-    """What has grown."""
+    """What has grown. Anonymous memory is a part of RSS, shown to tell heaps and stacks from mapped files."""
     grown = []
-    for what in ("RSS", "anonymous", *COUNTS):
+    for what in ("RSS", *COUNTS):
         first, last = (typical(samples, until, what) for until in (args.first, args.seconds))
         print(f"   {name:<8} {what:<11} {first:9.0f} after {args.first:.0f} s, {last:9.0f} after {args.seconds:.0f} s: "
               f"{100 * (last / first - 1):+.2f} %")
