@@ -9,7 +9,7 @@
 
 #include "core/replycache.h"
 
-enum slot_state { UNUSED, EXECUTING, DONE, CANCELLED };
+enum slot_state { UNUSED, EXECUTING, DONE, CANCELLED, FORGOTTEN };
 
 struct xfer_reply_slot {
 	enum slot_state state;
@@ -66,7 +66,7 @@ enum xfer_replay xfer_replycache_call(struct xfer_replycache *cache, uint32_t nu
 
 	if (after < 0)
 		return XFER_REPLAY_OLD;
-	if (after == 0 && !cancelled)
+	if (after == 0 && !cancelled && slot->state != FORGOTTEN)
 		return kind == slot->kind ? again(slot, sending, replayed) : XFER_REPLAY_CLASH;
 	if (slot->state == EXECUTING)
 		return XFER_REPLAY_CLASH;
@@ -96,13 +96,28 @@ void *xfer_replycache_done(
 	return slot->newest;
 }
 
+void *xfer_replycache_forget(struct xfer_replycache *cache, uint32_t number)
+{
+	struct xfer_reply_slot *slot = &cache->slots[number];
+
+	assert(slot->state == EXECUTING);
+	slot->state = FORGOTTEN;
+	return slot->newest;
+}
+
+/* Whether a call with the slot's sequence may come yet, as far as this cache knows. */
+static bool is_open(const struct xfer_reply_slot *slot)
+{
+	return slot->state == CANCELLED || slot->state == FORGOTTEN;
+}
+
 enum xfer_cancelled xfer_replycache_cancel(
 	struct xfer_replycache *cache, uint32_t number, uint32_t sequence)
 {
 	struct xfer_reply_slot *slot = &cache->slots[number];
 	int32_t after = slot->state == UNUSED ? 1 : order(sequence, slot->sequence);
 
-	if (after <= 0 && slot->state != CANCELLED)
+	if (after <= 0 && !is_open(slot))
 		return after == 0 && slot->state == EXECUTING ? XFER_CANCEL_EXECUTING
 							      : XFER_CANCEL_DONE;
 	if (after < 0)

@@ -56,6 +56,12 @@ enum xfer_replay xfer_replycache_call(struct xfer_replycache *cache, uint32_t sl
 void *xfer_replycache_done(
 	struct xfer_replycache *cache, uint32_t slot, const uint8_t *answer, uint32_t length);
 
+/*
+ * The slot's call was not executed after all, and won't be by this arrival: its data never came. Whichever sending
+ * of it arrives next is to be executed. Gives the sending to be answered.
+ */
+void *xfer_replycache_forget(struct xfer_replycache *cache, uint32_t slot);
+
 /* What a CANCEL finds. */
 enum xfer_cancelled {
 	XFER_CANCEL_NOTED,     /* the call has not arrived yet: when it does, it is not executed */

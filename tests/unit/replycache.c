@@ -131,6 +131,28 @@ static void test_cancel(void **state)
 	expect_answer(9, "nine");
 }
 
+static void test_forget(void **state)
+{
+	(void)state;
+	assert_int_equal(call(7, 0), XFER_REPLAY_EXECUTE);
+	assert_int_equal(call(7, 1), XFER_REPLAY_ATTACHED);
+	assert_ptr_equal(xfer_replycache_forget(&cache, 1), &sendings[1]);
+	assert_int_equal(call(6, 2), XFER_REPLAY_OLD);
+	assert_int_equal(call(7, 2), XFER_REPLAY_EXECUTE);
+	done("seven", 2);
+	expect_answer(7, "seven");
+	/* taken back before it is sent again */
+	assert_int_equal(call(8, 0), XFER_REPLAY_EXECUTE);
+	assert_ptr_equal(xfer_replycache_forget(&cache, 1), &sendings[0]);
+	assert_int_equal(xfer_replycache_cancel(&cache, 1, 8), XFER_CANCEL_NOTED);
+	assert_int_equal(call(8, 1), XFER_REPLAY_CANCELLED);
+	/* never sent again */
+	xfer_replycache_forget(&cache, 1);
+	assert_int_equal(xfer_replycache_cancel(&cache, 1, 7), XFER_CANCEL_DONE);
+	assert_int_equal(call(9, 1), XFER_REPLAY_EXECUTE);
+	done("nine", 1);
+}
+
 static void test_answer_that_is_too_long(void **state)
 {
 	static uint8_t answer[XFER_REPLY_ROOM + 1];
@@ -273,6 +295,7 @@ int main(void)
 		TEST(test_clash),
 		TEST(test_numbers_wrap_around),
 		TEST(test_cancel),
+		TEST(test_forget),
 		TEST(test_answer_that_is_too_long),
 		TEST(test_each),
 		TEST(test_random),
