@@ -141,6 +141,12 @@ class Model:
         if idle and self.stuck(s):
             yield "nothing happens any more", s._replace(problem=self.stuck(s))
 
+    def call(self, s, number, **changes):
+        return s._replace(calls=put(s.calls, number, s.calls[number]._replace(**changes)))
+
+    def slot(self, s, name, state):
+        return s._replace(slots=put(s.slots, name.lane, Slot(state, name)))
+
     def send(self, s, *messages):
         return s._replace(net=s.net | set(messages))
 
@@ -183,12 +189,6 @@ class Writes(Model):
         yield from self.accidents(s)
 
     # --- the point of contact ---
-
-    def call(self, s, number, **changes):
-        return s._replace(calls=put(s.calls, number, s.calls[number]._replace(**changes)))
-
-    def slot(self, s, name, state):
-        return s._replace(slots=put(s.slots, name.lane, Slot(state, name)))
 
     def has(self, s, call, *states):
         """Whether the call's slot is still its own, in one of these states, and of this epoch."""
@@ -593,12 +593,6 @@ class Reads(Model):
         yield from self.accidents(s)
 
     # --- the point of contact ---
-
-    def call(self, s, number, **changes):
-        return s._replace(calls=put(s.calls, number, s.calls[number]._replace(**changes)))
-
-    def slot(self, s, name, state):
-        return s._replace(slots=put(s.slots, name.lane, Slot(state, name)))
 
     def state(self, s, name):
         """The state of the slot that has this name."""
