@@ -12,11 +12,10 @@ READ: the owner places data in slots of the point of contact's that the calls na
 
 Exit status: 0 the rules hold, breaking any of them is found, and README.md's table says so; 1 not so."""
 
-import os
 import sys
 from collections import namedtuple
 
-from explore import explore
+from explore import command, first_problem
 
 # What each rule says, and the play that shows what it is good for.
 RULES = {
@@ -766,53 +765,14 @@ class Reads(Model):
         return s.problem
 
 
-def check(play, broken=None):
-    if play in WRITES:
-        return explore(Writes(WRITES[play], broken))
-    return explore(Reads(READS[play], broken))
+MODELS = {play: (Writes, script) for play, script in WRITES.items()} | {play: (Reads, script) for play, script in READS.items()}
 
 
-def table_line(rule, found):
-    return f"| {RULES[rule][0]} | {len(found.trace)} | {found.problem} |"
-
-
-def show_one(rule):
-    found = check(RULES[rule][1], rule)
-    print(f"without \"{RULES[rule][0]}\": {found.states} states")
-    if found.problem:
-        print(f"{RULES[rule][1]}: {found.problem}\n  " + "\n  ".join(found.trace))
-    return 0 if found.problem else 1
-
-
-def show_all():
-    wrong, states = False, 0
-    for play in (*WRITES, *READS):
-        found = check(play)
-        states += found.states
-        print(f"all rules, {play}: {found.states} states, {found.problem or 'nothing wrong'}", flush=True)
-        if found.problem:
-            print("  " + "\n  ".join(found.trace))
-            wrong = True
-    print(f"all rules: {states} states")
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md"), encoding="utf-8") as file:
-        table = file.read()
-    for rule in RULES:
-        found = check(RULES[rule][1], rule)
-        line = table_line(rule, found) if found.problem else f"NOTHING is found without \"{RULES[rule][0]}\""
-        listed = line in table
-        print(line if listed else f"{line}     (not in README.md)", flush=True)
-        wrong = wrong or not listed
-    return 1 if wrong else 0
-
-
-def main(words):
-    if not words:
-        return show_all()
-    if words[0] in RULES:
-        return show_one(words[0])
-    print(f"{__doc__}\nRules: {', '.join(RULES)}", file=sys.stderr)
-    return 2
+def check(broken):
+    """The play that shows the broken rule, or all of them in turn."""
+    plays = {RULES[broken][1]: MODELS[RULES[broken][1]]} if broken else MODELS
+    return first_problem(plays, lambda model, rule: model[0](model[1], rule), broken)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(__doc__, {rule: sentence for rule, (sentence, _) in RULES.items()}, check, sys.argv[1:]))
