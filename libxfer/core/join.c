@@ -16,6 +16,7 @@ struct slot {
 	uint32_t epoch;      /* the same */
 	uint32_t immediate;  /* ARRIVED */
 	bool end_of_epoch;   /* WAITING: in vain */
+	bool late;           /* GIVEN_UP: its immediate came after all */
 	uint64_t deadline;   /* WAITING */
 	void *user;          /* WAITING */
 	struct region *region;
@@ -255,6 +256,17 @@ enum xfer_join_event xfer_join_rpc(struct xfer_join *join, const struct xfer_slo
 	return XFER_JOIN_WAIT;
 }
 
+/* Of an RPC that was given up: it comes once, as any other. */
+static enum xfer_join_event late_immediate(struct slot *slot, uint32_t immediate)
+{
+	if (slot->late)
+		return XFER_JOIN_BUSY;
+	if (!xfer_immediate_names(immediate, slot->generation))
+		return XFER_JOIN_MISMATCH;
+	slot->late = true;
+	return XFER_JOIN_IGNORED;
+}
+
 enum xfer_join_event xfer_join_immediate(
 	struct xfer_join *join, uint32_t epoch, uint32_t immediate, struct xfer_joined *joined)
 {
@@ -278,8 +290,7 @@ enum xfer_join_event xfer_join_immediate(
 			return XFER_JOIN_MISMATCH;
 		return go(join, slot, number, slot->user, joined);
 	case XFER_JOIN_GIVEN_UP:
-		return xfer_immediate_names(immediate, slot->generation) ? XFER_JOIN_IGNORED
-									 : XFER_JOIN_MISMATCH;
+		return late_immediate(slot, immediate);
 	default:
 		return XFER_JOIN_BUSY;
 	}
@@ -309,6 +320,7 @@ bool xfer_join_expired(struct xfer_join *join, uint64_t now, struct xfer_joined 
 		.generation = slot->generation,
 		.slot = (uint16_t)(slot->region->place.first + (slot - slot->region->slots)) };
 	joined->user = slot->user;
+	slot->late = false;
 	enter(join, slot, XFER_JOIN_GIVEN_UP);
 	return true;
 }
