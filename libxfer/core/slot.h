@@ -52,11 +52,12 @@ static inline bool xfer_immediate_names(uint32_t immediate, uint32_t generation)
 	return (immediate & 0xffff) == (generation & 0xffff);
 }
 
-/* Whether the region can be: there are bytes in it, and its numbers fit. */
+/* Whether the region can be: there are bytes in it, and its numbers and addresses fit. */
 static inline bool xfer_region_valid(const struct xfer_region *region)
 {
 	return region->slot_size > 0 && region->slots > 0 && region->slots <= XFER_SLOT_NUMBERS &&
-	       region->first + region->slots <= XFER_SLOT_NUMBERS;
+	       region->first + region->slots <= XFER_SLOT_NUMBERS &&
+	       (uint64_t)region->slots * region->slot_size - 1 <= UINT64_MAX - region->base;
 }
 
 static inline bool xfer_region_has(const struct xfer_region *region, uint16_t slot)

@@ -405,6 +405,18 @@ static void test_quarantine_cap(void **state)
 	assert_true(xfer_lmrm_wants_epoch(pool, 20));
 }
 
+/* Whatever the peer says about its memory: no slot's address is below that of the first one. */
+static void test_addresses_that_wrap_around(void **state)
+{
+	struct xfer_region place = region(3, UINT32_MAX, 2, 20);
+
+	(void)state;
+	place.base = UINT64_MAX - 2 * (uint64_t)UINT32_MAX + 2;
+	assert_int_equal(xfer_lmrm_add_region(pool, &place), -EINVAL);
+	place.base--; /* the last byte that there is */
+	assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
+}
+
 static void test_regions_that_cannot_be(void **state)
 {
 	struct xfer_region bad[] = { region(3, 0, 1, 20), region(3, 1, 0, 20),
@@ -747,6 +759,7 @@ int main(void)
 		WRITE_TEST(test_withheld),
 		BARE_TEST(test_generations_wrap_around),
 		WRITE_TEST(test_quarantine_cap),
+		WRITE_TEST(test_addresses_that_wrap_around),
 		WRITE_TEST(test_regions_that_cannot_be),
 		WRITE_TEST(test_grow),
 		WRITE_TEST(test_retire),
