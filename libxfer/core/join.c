@@ -88,7 +88,7 @@ static struct slot *slot_of(const struct xfer_join *join, uint16_t number)
 
 /* --- regions ---------------------------------------------------------------------------------- */
 
-/* The region that has numbers of this one's, or the same id; NULL: it has its place. */
+/* A region that has numbers of this one's; NULL: it has its place. */
 static const struct xfer_region *in_the_way(
 	const struct xfer_join *join, const struct xfer_region *place)
 {

@@ -85,8 +85,8 @@ void xfer_lmrm_path_lost(struct xfer_lmrm *pool);
 int xfer_lmrm_welcome(struct xfer_lmrm *pool, uint32_t epoch, const uint16_t *withheld,
 	unsigned nwithheld, uint64_t now);
 /*
- * A new epoch would help: more than a quarter of a size class is in quarantine, or something has been for too long,
- * or withheld.
+ * A new epoch would help: there is no data path, or more than a quarter of a size class is in quarantine, or
+ * something has been for too long, or withheld.
  */
 bool xfer_lmrm_wants_epoch(const struct xfer_lmrm *pool, uint64_t now);
 /* How many slots are used by somebody at this end. With shared memory each epoch has a pool of its own, and the old
