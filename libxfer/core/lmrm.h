@@ -20,7 +20,8 @@
  * Whoever reserves a slot gets its name and gives it back with each further call. A name that isn't the slot's any
  * more, because the data path was lost meanwhile, is answered -ESTALE: the caller has nothing to do with the slot
  * from then on. A call that doesn't fit the state of one's own slot is a defect of the caller's, and asserted; one
- * that the peer causes is answered -EPROTO, changes nothing, and calls for the end of the data path.
+ * that the peer causes is answered -EPROTO (a region or an epoch that can't be: -EINVAL, -EEXIST), changes nothing,
+ * and calls for the end of the data path.
  */
 
 enum xfer_slot_state {
