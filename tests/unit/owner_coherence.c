@@ -457,7 +457,8 @@ static void test_owner_ends(void **state)
 	node_start_chmod(&c, &x.handle, 0600);
 	node_told(&a);
 	node_acknowledge(&a);
-	node_finish_chmod(&c); /* else it may wait for the lease of one whose connection is closed */
+	/* Else it may wait for the lease of one whose connection is closed. */
+	node_finish_chmod(&c);
 	fixture_stop();
 	assert_in_range(now_ms() - began, 0, LONG_MS / 2);
 	fixture_serve();
