@@ -142,7 +142,7 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	struct fsal_attrlist *attrs)
 {
 	struct rdx_object *object = rdx_object(obj);
-	struct xfer_opt_attr now = { .valid = true };
+	struct xfer_opt_attr now = { 0 };
 	struct xfer_setattr set;
 	struct rdx_change change;
 	struct rdx_op op;
@@ -169,10 +169,8 @@ fsal_status_t rdx_setattr2(struct fsal_obj_handle *obj, bool bypass, struct stat
 	rdx_change_object(&change, object, OWN_ATTRS);
 	err = xfer_op_setattr(op.session, &op.cred, &object->handle, use.open_id, &set, &now.attr);
 	rdx_op_end(&op);
-	if (err == 0)
-		rdx_object_feed(object, &now, &op.asked);
-	else
-		attrcache_drop(object->volume->cache, object->attrs, rdx_request_begun());
+	now.valid = err == 0;
+	rdx_object_note(object, &now, &op.asked, op.begun);
 	rdx_change_end(&change);
 	err = rdx_state_used(&use, err);
 	return rdx_status(err);

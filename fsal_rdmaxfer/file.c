@@ -112,7 +112,7 @@ static fsal_status_t ask_owner(
 	if (open->name)
 		rdx_object_note(object, &opening->opened.dir_attr, &op.asked, op.begun);
 	else if (err)
-		attrcache_drop(object->volume->cache, object->attrs, rdx_request_begun());
+		attrcache_drop(object->volume->cache, object->attrs, op.begun);
 	if (err)
 		rdx_change_end(&opening->change);
 	return rdx_status(err);

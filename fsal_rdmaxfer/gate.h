@@ -12,7 +12,7 @@ struct rdx_op {
 	struct xfer_session *session; /* held until op_end */
 	struct xfer_cred cred;        /* of op_ctx; its groups are op_ctx's */
 	struct asked asked;           /* of what its reply says */
-	uint64_t begun;               /* the client\'s request; 0: there is none */
+	uint64_t begun;               /* the client's request; 0: there is none */
 	bool waits;                   /* it is counted among those inside */
 };
 

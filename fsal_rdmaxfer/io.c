@@ -17,7 +17,7 @@ struct transfer {
 	struct xfer_io io;
 	struct rdx_object *object;
 	struct asked asked;       /* of what the answer says */
-	uint64_t begun;           /* the client\'s request */
+	uint64_t begun;           /* the client's request */
 	struct rdx_change change; /* of a write */
 	bool write;
 	bool noted; /* its end has to be, under `key` */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* now.h -- the clock that attributes age by */
+/* now.h -- the clock that waits and durations are measured by */
 #ifndef FSAL_RDMAXFER_NOW_H
 #define FSAL_RDMAXFER_NOW_H
 
