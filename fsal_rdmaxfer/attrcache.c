@@ -42,14 +42,9 @@ struct attrcache {
 	struct chain chains[CHAINS];
 };
 
-/* FNV-1a; a handle's bytes are a MAC and an inode number, nothing that needs more. */
 static uint32_t chain_of(const struct xfer_handle *handle)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (uint32_t i = 0; i < handle->len; i++)
-		hash = (hash ^ handle->data[i]) * UINT64_C(0x100000001b3);
-	return (uint32_t)(hash >> 32 ^ hash) % CHAINS;
+	return (uint32_t)xfer_hash(0, handle->data, handle->len) % CHAINS;
 }
 
 static pthread_mutex_t *stripe_lock(struct attrcache *cache, uint32_t chain)

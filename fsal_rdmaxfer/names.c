@@ -43,15 +43,9 @@ struct names {
 	struct chain chains[CHAINS];
 };
 
-/* FNV-1a, of the directory's address and the name. */
 static uint32_t chain_number(const struct attrcache_entry *dir, const char *text)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uintptr_t)dir;
-
-	hash *= UINT64_C(0x100000001b3);
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return (uint32_t)(hash >> 32 ^ hash) % CHAINS;
+	return (uint32_t)xfer_hash((uintptr_t)dir, text, strlen(text)) % CHAINS;
 }
 
 static struct stripe *lock_stripe(struct names *names, uint32_t number)

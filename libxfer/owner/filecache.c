@@ -36,11 +36,7 @@ struct file_cache {
 
 static struct entry_list *bucket_of(struct file_cache *cache, const struct xfer_handle *handle)
 {
-	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
-
-	for (uint32_t i = 0; i < handle->len; i++)
-		hash = (hash ^ handle->data[i]) * 0x100000001b3ull;
-	return &cache->buckets[(hash ^ hash >> 32) % BUCKETS];
+	return &cache->buckets[xfer_hash(0, handle->data, handle->len) % BUCKETS];
 }
 
 static bool matches(const struct entry *entry, const struct file_key *key)

@@ -130,6 +130,16 @@ void xfer_handle_root(uint32_t volume_id, struct xfer_handle *handle);
 
 bool xfer_handle_equal(const struct xfer_handle *a, const struct xfer_handle *b);
 
+/* FNV-1a, for tables whose keys are handles or names. seed: what else the key has. */
+static inline uint64_t xfer_hash(uint64_t seed, const void *bytes, size_t length)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3);
+	return hash ^ hash >> 32;
+}
+
 /* A volume's id when none is configured: the first 4 bytes of SHA-256(name), big-endian. */
 uint32_t xfer_volume_id(const char *name);
 
