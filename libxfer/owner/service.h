@@ -175,6 +175,10 @@ bool op_change_begin_now(const struct op *op, struct coherence_change *change,
 	const uint64_t *fileids, unsigned count);
 void op_change_end(const struct op *op, const struct coherence_change *change);
 
+/* Removes what this operation has made, if it still has its name. flags: of unlinkat. */
+void op_take_back(const struct op *op, const struct object *dir, const char *name, uint64_t fileid,
+	int flags);
+
 /* --- files that operations use: service_file.c ------------------------------------------------- */
 
 /* What an operation works with, and whether the caller's permission still has to be looked at again. */

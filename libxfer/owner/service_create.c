@@ -75,23 +75,6 @@ static int make_and_open(const struct op *op, const struct object *dir, struct o
 	return err;
 }
 
-/* Takes it back, if it still has its name. */
-static void unmake(const struct op *op, const struct object *dir, const struct object *made)
-{
-	const struct xfer_create_args *args = &op->request->args.create;
-	struct names *names = &op->volume->names;
-	struct object now;
-
-	names_lock(names, dir->fileid, dir->fileid);
-	if (object_open_at(op->volume, dir->fd, args->name, &now) == 0) {
-		if (now.fileid == made->fileid)
-			op->volume->store->unlink_at(
-				dir->fd, args->name, args->type == XFER_DIR ? AT_REMOVEDIR : 0);
-		object_close(&now);
-	}
-	names_unlock(names, dir->fileid, dir->fileid);
-}
-
 /* What the calls' own mode argument can't do; without it the object is not what was asked for. Others may have seen it
  * as it is. */
 static int complete(const struct op *op, const struct object *made)
@@ -122,7 +105,8 @@ static int make_in(const struct op *op, const struct object *dir, bool *changed)
 		return err;
 	err = complete(op, &made);
 	if (err)
-		unmake(op, dir, &made);
+		op_take_back(op, dir, op->request->args.create.name, made.fileid,
+			op->request->args.create.type == XFER_DIR ? AT_REMOVEDIR : 0);
 	object_close(&made);
 	return err;
 }

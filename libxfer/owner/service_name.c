@@ -263,6 +263,21 @@ int service_unlink(const struct op *op)
 	return err;
 }
 
+void op_take_back(
+	const struct op *op, const struct object *dir, const char *name, uint64_t fileid, int flags)
+{
+	struct names *names = &op->volume->names;
+	struct object now;
+
+	names_lock(names, dir->fileid, dir->fileid);
+	if (object_open_at(op->volume, dir->fd, name, &now) == 0) {
+		if (now.fileid == fileid)
+			op->volume->store->unlink_at(dir->fd, name, flags);
+		object_close(&now);
+	}
+	names_unlock(names, dir->fileid, dir->fileid);
+}
+
 /* --- RENAME ------------------------------------------------------------------------------------ */
 
 /* A RENAME that knows what it is about. */

@@ -161,23 +161,6 @@ static int create_file(const struct opening *opening, uint32_t mode, struct obje
 	return err;
 }
 
-/* Takes it back, if it still has its name. */
-static void remove_file(const struct opening *opening)
-{
-	const struct op *op = opening->op;
-	const char *name = args_of(opening)->name;
-	uint64_t dir = opening->dir.fileid;
-	struct object now;
-
-	names_lock(&op->volume->names, dir, dir);
-	if (object_open_at(op->volume, opening->dir.fd, name, &now) == 0) {
-		if (now.fileid == opening->fileid)
-			op->volume->store->unlink_at(opening->dir.fd, name, 0);
-		object_close(&now);
-	}
-	names_unlock(&op->volume->names, dir, dir);
-}
-
 /* -EEXIST: there is one already. The thread has the caller's credentials. */
 static int make_file(struct opening *opening)
 {
@@ -202,7 +185,7 @@ static int make_file(struct opening *opening)
 	if (err == 0)
 		err = op_node(opening->op, &made, true, &res->node);
 	if (err)
-		remove_file(opening);
+		op_take_back(opening->op, &opening->dir, args->name, opening->fileid, 0);
 	return err;
 }
 
