@@ -89,9 +89,16 @@ int object_learn_fileid(struct object *object)
 	if (object->fileid)
 		return 0;
 	err = object->volume->store->stat(object->fd, &stx);
+	if (err == 0 && object_is_removed_dir(&stx))
+		err = -ESTALE;
 	if (err == 0)
 		object->fileid = object_fileid(object->volume, &stx);
 	return err;
+}
+
+bool object_is_removed_dir(const struct statx *stx)
+{
+	return S_ISDIR(stx->stx_mode) && stx->stx_nlink == 0;
 }
 
 static bool is_dots(const char *name)

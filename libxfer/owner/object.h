@@ -28,8 +28,10 @@ int object_check_new_name(const char *name);
 
 /* The inode number as clients see it. */
 uint64_t object_fileid(const struct volume *volume, const struct statx *stx);
-/* Finds it out, if it isn't known. */
+/* Finds it out, if it isn't known: of an object that was opened by its handle. */
 int object_learn_fileid(struct object *object);
+/* A directory that was removed, but lives on as long as the kernel needs it: files that were in it may be open. */
+bool object_is_removed_dir(const struct statx *stx);
 
 uint64_t object_ctime_ns(const struct statx *stx);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* service_promise.c -- attributes with the promise to tell of changes, and changes that keep such promises */
 
+#include <errno.h>
+
 #include "owner/service.h"
 
 /* --- attributes -------------------------------------------------------------------------------- */
@@ -27,6 +29,11 @@ static int read_promised(const struct op *op, int fd, uint64_t fileid, bool chan
 		promised = promise(op, attr->fileid);
 		if (promised && holders_changes(op->volume->holders, holder->slot) != changes)
 			err = object_stat_attr(op->volume, fd, false, stx, attr);
+	}
+	/* Its handle was STALE already to whoever asked when the kernel didn't need it any more. */
+	if (err == 0 && object_is_removed_dir(stx)) {
+		promised = false;
+		err = fileid == 0 ? -ESTALE : 0;
 	}
 	if (err == 0)
 		attr->promised = promised;

@@ -171,6 +171,37 @@ static void test_link_tells_of_both(void **state)
 	assert_int_equal(results.link.object.attr.nlink, 2);
 }
 
+/* What is open keeps the directory that it was in alive, without a name. */
+static void test_removed_directory_is_stale(void **state)
+{
+	struct object dir;
+	union xfer_args args = { 0 };
+	union xfer_results results;
+	struct xfer_node made;
+
+	(void)state;
+	node_start_mkdir(&c, "dir");
+	assert_int_equal(node_finish(&c, XFER_PROC_CREATE, &results), XFER_ST_OK);
+	made = results.node.node;
+	node_attributes(&a, &made.handle);
+	assert_int_equal(object_open(f.service.setup->volumes[0].volume, &made.handle, &dir), 0);
+	node_start_named(&c, XFER_PROC_UNLINK, "dir");
+	node_told(&a);
+	node_acknowledge(&a);
+	assert_int_equal(node_finish(&c, XFER_PROC_UNLINK, &results), XFER_ST_OK);
+	assert_true(results.link.object.valid);
+	assert_int_equal(results.link.object.attr.type, XFER_DIR);
+	assert_false(results.link.object.attr.promised);
+	args.handle.handle = made.handle;
+	assert_int_equal(node_call(&a, XFER_PROC_GETATTR, &args, &results), ESTALE);
+	args.name = (struct xfer_name_args){ .dir = made.handle, .name = "x" };
+	assert_int_equal(node_call(&a, XFER_PROC_LOOKUP, &args, &results), ENOENT);
+	assert_false(results.node.dir_attr.valid);
+	assert_int_equal(node_call(&a, XFER_PROC_UNLINK, &args, &results), ESTALE);
+	assert_false(results.link.dir_attr.valid);
+	object_close(&dir);
+}
+
 /* While a change waits for the lock of the names, the name becomes another object's. */
 static void replace_meanwhile(struct names *names, const char *from, const char *to)
 {
@@ -224,6 +255,7 @@ int main(void)
 		TEST(test_opening_disturbs_nobody),
 		TEST(test_rename_tells_of_all),
 		TEST(test_link_tells_of_both),
+		TEST(test_removed_directory_is_stale),
 		TEST(test_name_is_looked_at_again),
 	};
 
