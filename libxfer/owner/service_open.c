@@ -16,6 +16,7 @@ struct opening {
 	int path_fd;       /* O_PATH, of the file; -1: the file was made and fd is there */
 	int fd;            /* open for what is asked; -1: not yet */
 	uint64_t fileid;   /* of the file; 0: not known yet */
+	bool looked;       /* for the name; the directory's attributes are from before that */
 	bool created;      /* by this call */
 	bool same;         /* EXCLUSIVE: by an earlier sending of it */
 	bool dir_changes, file_changes; /* of the following, which has begun */
@@ -118,7 +119,7 @@ static int open_existing(struct opening *opening)
 /* --- a new file -------------------------------------------------------------------------------- */
 
 /* What openat's mode can't do. Others may have seen the file as it is. */
-static int set_attributes(struct opening *opening)
+static int set_attributes(struct opening *opening, struct object *made)
 {
 	const struct xfer_open_args *args = args_of(opening);
 	struct volume *volume = opening->op->volume;
@@ -135,30 +136,38 @@ static int set_attributes(struct opening *opening)
 		set.atime = (struct xfer_time){ .sec = atime };
 		set.mtime = (struct xfer_time){ .sec = mtime };
 	}
-	if (set.mask)
-		begin_file_change(opening);
+	if (set.mask == 0)
+		return 0;
+	err = object_learn_fileid(made);
+	if (err)
+		return err;
+	opening->fileid = made->fileid;
+	begin_file_change(opening);
 	if (set.mask & XFER_SET_SIZE && set.size > 0)
 		err = set.size > INT64_MAX ? -EFBIG
 					   : volume->store->truncate(opening->fd, set.size);
 	return err ? err : object_set(volume, opening->fd, &set);
 }
 
-/* Nobody gives the name to something else before it is known what was made. */
-static int create_file(const struct opening *opening, uint32_t mode, struct object *made)
+/* Returns what is open, -errno. */
+static int create_file(const struct opening *opening, uint32_t mode)
 {
-	const struct op *op = opening->op;
-	const char *name = args_of(opening)->name;
+	struct volume *volume = opening->op->volume;
 	uint64_t dir = opening->dir.fileid;
-	int err;
+	int fd;
 
-	names_lock(&op->volume->names, dir, dir);
-	made->fd =
-		op->volume->store->open_at(opening->dir.fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
-	err = made->fd < 0 ? made->fd : object_learn_fileid(made);
-	if (made->fd >= 0 && err)
-		op->volume->store->unlink_at(opening->dir.fd, name, 0);
-	names_unlock(&op->volume->names, dir, dir);
-	return err;
+	names_lock(&volume->names, dir, dir);
+	fd = volume->store->open_at(
+		opening->dir.fd, args_of(opening)->name, O_RDWR | O_CREAT | O_EXCL, mode);
+	names_unlock(&volume->names, dir, dir);
+	return fd;
+}
+
+/* As far as it is known what it is. */
+static void take_file_back(struct opening *opening, struct object *made)
+{
+	if (object_learn_fileid(made) == 0)
+		op_take_back(opening->op, &opening->dir, args_of(opening)->name, made->fileid, 0);
 }
 
 /* -EEXIST: there is one already. The thread has the caller's credentials. */
@@ -173,19 +182,18 @@ static int make_file(struct opening *opening)
 	/* Until its times tell whose it is, nobody else may have a file that is made exclusively. */
 	if (args->create == XFER_EXCLUSIVE && !(args->set.mask & XFER_SET_MODE))
 		mode = 0600;
-	err = create_file(opening, mode, &made);
+	made.fd = create_file(opening, mode);
 	if (made.fd < 0)
-		return err;
+		return made.fd;
 	opening->fd = made.fd;
 	opening->created = true;
-	if (err)
-		return err;
-	opening->fileid = made.fileid;
-	err = set_attributes(opening);
+	err = set_attributes(opening, &made);
 	if (err == 0)
 		err = op_node(opening->op, &made, true, &res->node);
 	if (err)
-		op_take_back(opening->op, &opening->dir, args->name, opening->fileid, 0);
+		take_file_back(opening, &made);
+	else
+		opening->fileid = res->node.attr.fileid;
 	return err;
 }
 
@@ -198,8 +206,13 @@ static int find_named(struct opening *opening)
 	struct volume *volume = opening->op->volume;
 	struct object object;
 	struct statx stx;
-	int err = object_open_at(volume, opening->dir.fd, args->name, &object);
+	int err;
 
+	/* First: what is promised of the directory is true of the name that is found then. */
+	opening->looked = true;
+	op_opt_attr(
+		opening->op, &opening->dir, false, &opening->op->request->results.open.dir_attr);
+	err = object_open_at(volume, opening->dir.fd, args->name, &object);
 	if (err)
 		return err;
 	if (opening->path_fd >= 0)
@@ -265,15 +278,11 @@ static int open_named(struct opening *opening)
 		err = object_open(opening->op->volume, &args->handle, &opening->dir);
 	if (err)
 		return err;
-	/* First: what is promised of the directory is true of the name that is found then. */
-	op_opt_attr(opening->op, &opening->dir, false, &res->dir_attr);
-	if (res->dir_attr.valid)
-		opening->dir.fileid = res->dir_attr.attr.fileid;
 	err = creds_assume(&opening->op->cred);
 	if (err == 0)
 		err = args->create == XFER_NO_CREATE ? find_named(opening) : find_or_make(opening);
-	if (opening->created)
-		op_opt_attr(opening->op, &opening->dir, true, &res->dir_attr);
+	if (opening->created || !opening->looked)
+		op_opt_attr(opening->op, &opening->dir, opening->created, &res->dir_attr);
 	end_dir_change(opening);
 	object_close(&opening->dir);
 	return err;
