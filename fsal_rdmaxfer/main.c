@@ -79,15 +79,16 @@ static void stop_ticking(struct rdx_module *module)
 /* --- configuration ---------------------------------------------------------------------------- */
 
 static struct config_item_list paths[] = {
-	CONFIG_LIST_TOK("auto", RDX_PATH_AUTO),
-	CONFIG_LIST_TOK("inline", RDX_PATH_INLINE),
+	CONFIG_LIST_TOK("auto", XFER_WISH_AUTO),
+	CONFIG_LIST_TOK("inline", XFER_WISH_INLINE),
+	CONFIG_LIST_TOK("shm", XFER_WISH_SHM),
 	CONFIG_LIST_EOL,
 };
 
 static struct config_item items[] = {
 	CONF_MAND_STR("Node_Name", 1, XFER_NODE_MAX, NULL, rdx_module, node_name),
 	CONF_MAND_STR("Owners", 1, 65536, NULL, rdx_module, owners_text),
-	CONF_ITEM_TOKEN("Path", RDX_PATH_AUTO, paths, rdx_module, path),
+	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, paths, rdx_module, path),
 	CONF_ITEM_STR("Run_Dir", 1, 64, "/run/rdmaxfer", rdx_module, run_dir),
 	CONF_ITEM_UI32("Lanes", 1, 16, 2, rdx_module, lanes),
 	CONF_ITEM_UI32("Heartbeat_ms", 100, 60000, 1000, rdx_module, heartbeat_ms),
@@ -156,6 +157,7 @@ static int create_context(struct rdx_module *module)
 		.role = "ganesha",
 		.lanes = module->lanes,
 		.heartbeat_ms = module->heartbeat_ms,
+		.path = (enum xfer_path_wish)module->path,
 		.log = log_to_ganesha,
 	};
 

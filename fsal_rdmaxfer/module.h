@@ -12,7 +12,7 @@ struct rdx_module {
 
 	/* the RDMAXFER block */
 	char *node_name, *owners_text, *run_dir;
-	uint32_t path;  /* of enum rdx_path */
+	uint32_t path;  /* of enum xfer_path_wish */
 	uint32_t lanes; /* connections per session */
 	uint32_t heartbeat_ms;
 	uint32_t dir_chunk; /* of the MDCACHE block */
@@ -28,8 +28,6 @@ struct rdx_module {
 	pthread_mutex_t lock; /* volumes, exports */
 	struct glist_head volumes, exports;
 };
-
-enum rdx_path { RDX_PATH_AUTO, RDX_PATH_INLINE };
 
 extern struct rdx_module rdx_module;
 

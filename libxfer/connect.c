@@ -10,9 +10,12 @@
 #include "boot.h"
 #include "clock.h"
 #include "connect.h"
+#include "core/layout.h"
 #include "log.h"
 #include "session.h"
+#include "transport/shm.h"
 
+#define SLOT_CLASSES   { 16u << 10, 1024 }, { 1u << 20, 64 } /* of a session, in each direction */
 #define CONNECT_MS     2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 500
@@ -271,6 +274,117 @@ static int attach_lane(struct xfer_session *session, unsigned number)
 	return err ? err : xfer_status_to_errno(results.status);
 }
 
+/* --- the data path ---------------------------------------------------------------------------- */
+
+/* So many slots of a lane as make up what a session has in all. */
+static void share_layout(const struct xfer_context *context, struct xfer_slot_layout *layout)
+{
+	static const struct xfer_slot_class classes[] = { SLOT_CLASSES };
+
+	layout->nclasses = sizeof(classes) / sizeof(classes[0]);
+	for (uint32_t i = 0; i < layout->nclasses; i++) {
+		layout->classes[i] = classes[i];
+		layout->classes[i].slots =
+			(classes[i].slots + context->nlanes - 1) / context->nlanes;
+	}
+}
+
+/* The owner's memory came along with its answer; ours is already shared. */
+static int join_memory(struct connector *connector, const struct xfer_share_args *args,
+	const struct xfer_share_res *res, struct xfer_shm_memory *ours, int fd)
+{
+	struct xfer_datapath_params params = {
+		.epoch = args->epoch,
+		.lanes = args->lanes,
+		.write = res->write,
+		.read = args->read,
+		.wish = connector->session->context->path,
+	};
+	struct xfer_shm_memory theirs = { .fd = -1 };
+	uint64_t bytes = xfer_layout_bytes(&res->write, args->lanes);
+	struct xfer_session *session = connector->session;
+	struct xfer_datapath *path;
+	int err = res->write.nclasses > 0 ? xfer_shm_map(fd, bytes, &theirs) : 0;
+
+	if (err == 0)
+		err = xfer_shm_create(&theirs, ours, &params.transport);
+	else
+		xfer_shm_unmap(ours);
+	if (err == 0)
+		err = xfer_datapath_create(&params, &path);
+	if (err)
+		return err;
+	pthread_mutex_lock(&session->lock);
+	session->path = path;
+	pthread_mutex_unlock(&session->lock);
+	return 0;
+}
+
+static int share(struct connector *connector)
+{
+	struct xfer_session *session = connector->session;
+	struct xfer_caller *lane = session->lanes[0];
+	struct xfer_shm_memory ours = { .fd = -1 };
+	union xfer_results results = { 0 };
+	union xfer_args args = { .share = { .lanes = session->context->nlanes } };
+	int err, fd;
+
+	args.share.epoch = ++session->path_epoch;
+	share_layout(session->context, &args.share.read);
+	args.share.write = args.share.read;
+	err = xfer_shm_make(xfer_layout_bytes(&args.share.read, args.share.lanes), &ours);
+	if (err)
+		return err;
+	err = xfer_caller_put_fd(lane, ours.fd);
+	xfer_shm_close(&ours);
+	if (err == 0)
+		err = call_lane(lane, XFER_PROC_SHARE, &args, &results);
+	if (err == 0)
+		err = xfer_status_to_errno(results.status);
+	if (err) {
+		xfer_shm_unmap(&ours);
+		return err;
+	}
+	fd = xfer_caller_take_fd(lane);
+	err = join_memory(connector, &args.share, &results.share, &ours, fd);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* Without it all data goes inline. */
+static void share_memory(struct connector *connector)
+{
+	struct xfer_session *session = connector->session;
+	int err;
+
+	if (session->context->path == XFER_WISH_INLINE || session->context->path == XFER_WISH_VERBS)
+		return;
+	err = session->address.local ? share(connector) : -EOPNOTSUPP;
+	if (err == -EOPNOTSUPP && session->context->path == XFER_WISH_AUTO)
+		return;
+	if (err)
+		xfer_warn("no memory is shared with owner %s at %s: %s; data travels over the "
+			  "connection%s",
+			session->owner, session->address_text, strerror(-err),
+			session->address.local ? "" : ": only an owner on this host can share it, "
+						      "by its unix: address in Owners");
+}
+
+/* Nothing of it can be used any more. */
+static void leave_memory(struct xfer_session *session)
+{
+	struct xfer_datapath *path;
+
+	pthread_mutex_lock(&session->lock);
+	path = session->path;
+	session->path = NULL;
+	pthread_mutex_unlock(&session->lock);
+	if (path)
+		xfer_datapath_lost(path);
+	xfer_datapath_unref(path);
+}
+
 /* --- epochs ----------------------------------------------------------------------------------- */
 
 static int establish(struct connector *connector)
@@ -295,6 +409,7 @@ static int establish(struct connector *connector)
 			return err;
 		}
 	}
+	share_memory(connector);
 	xfer_events_begin(session);
 	return 0;
 }
@@ -382,6 +497,7 @@ static void take_down(struct xfer_session *session)
 	if (session->state != XFER_SESSION_CLOSING)
 		session->state = XFER_SESSION_DOWN;
 	pthread_mutex_unlock(&session->lock);
+	leave_memory(session);
 	close_lanes(session);
 	pthread_mutex_lock(&session->lock);
 	while (session->flying > 0)

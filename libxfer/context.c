@@ -147,6 +147,7 @@ int xfer_context_create(const struct xfer_context_params *params, struct xfer_co
 	snprintf(context->node, sizeof(context->node), "%s", params->node);
 	snprintf(context->role, sizeof(context->role), "%s", params->role ? params->role : "");
 	context->heartbeat_ms = params->heartbeat_ms ? params->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
+	context->path = params->path;
 	xfer_random(context->boot_id, sizeof(context->boot_id));
 	LIST_INIT(&context->sessions);
 	pthread_mutex_init(&context->lock, NULL);

@@ -7,6 +7,7 @@
 
 _Atomic uint64_t xfer_counters[XFER_CNT_COUNT];
 _Atomic uint64_t xfer_rpc_counters[XFER_RPC_COUNTERS];
+_Atomic uint64_t xfer_inline_counters[XFER_CAUSES];
 
 static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_CALLS_SENT] = "calls_sent",
@@ -28,6 +29,8 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_INVALIDATIONS] = "invalidations",
 	[XFER_CNT_CHANGES_WAITED] = "changes_waited",
 	[XFER_CNT_LEASES_WAITED_OUT] = "leases_waited_out",
+	[XFER_CNT_SLOT_READS] = "slot_reads",
+	[XFER_CNT_SLOT_WRITES] = "slot_writes",
 };
 
 const char *xfer_counter_name(enum xfer_counter counter)

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "core/path.h"
+
 enum xfer_counter {
 	XFER_CNT_CALLS_SENT,
 	XFER_CNT_REPLIES_RECEIVED,
@@ -27,6 +29,8 @@ enum xfer_counter {
 	XFER_CNT_INVALIDATIONS,     /* queued for sessions that had been promised something */
 	XFER_CNT_CHANGES_WAITED,    /* changes that had to wait for others to acknowledge */
 	XFER_CNT_LEASES_WAITED_OUT, /* who didn't acknowledge what a change waited for */
+	XFER_CNT_SLOT_READS,        /* whose data came in a slot, at their caller */
+	XFER_CNT_SLOT_WRITES,       /* the same, out */
 	XFER_CNT_COUNT,
 };
 
@@ -35,6 +39,14 @@ extern _Atomic uint64_t xfer_counters[XFER_CNT_COUNT];
 static inline void xfer_count(enum xfer_counter counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(&xfer_counters[counter], n, memory_order_relaxed);
+}
+
+/* READs and WRITEs whose data went inline, by cause; at their caller. */
+extern _Atomic uint64_t xfer_inline_counters[XFER_CAUSES];
+
+static inline void xfer_count_inline(enum xfer_path_cause cause)
+{
+	atomic_fetch_add_explicit(&xfer_inline_counters[cause], 1, memory_order_relaxed);
 }
 
 /* Calls by procedure, sent or received; index: enum xfer_proc. */

@@ -111,7 +111,6 @@ void xfer_op_read(struct xfer_io *io)
 		.offset = io->offset,
 		.count = io_call->call.call.payload_length,
 		.flags = io->owner_override ? XFER_IO_OWNER_OVERRIDE : 0,
-		.payload = { .kind = XFER_PAYLOAD_INLINE },
 	};
 	io_call->call.done = read_done;
 	xfer_session_submit(&io_call->call);
@@ -129,8 +128,6 @@ void xfer_op_write(struct xfer_io *io)
 		.offset = io->offset,
 		.flags = io->owner_override ? XFER_IO_OWNER_OVERRIDE : 0,
 		.stability = io->stability,
-		.payload = { .kind = XFER_PAYLOAD_INLINE,
-			.length = io_call->call.call.payload_length },
 	};
 	io_call->call.done = write_done;
 	xfer_session_submit(&io_call->call);

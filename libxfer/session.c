@@ -102,6 +102,8 @@ json_t *xfer_session_status(struct xfer_session *session)
 		"reason", session->reason, "operations", (json_int_t)session->operations,
 		"outstanding", (int)session->calls, "parked", (int)session->parked, "unsettled",
 		unsettled, "lanes", lanes);
+	if (session->path)
+		json_object_set_new(status, "path", xfer_datapath_status(session->path));
 	pthread_mutex_unlock(&session->lock);
 	return status;
 }

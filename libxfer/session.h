@@ -10,6 +10,7 @@
 #include "address.h"
 #include "context.h"
 #include "control/caller.h"
+#include "datapath.h"
 #include "events.h"
 
 enum xfer_call_place { XFER_CALL_WAITS, XFER_CALL_FLIES, XFER_CALL_UNSETTLED };
@@ -36,6 +37,10 @@ struct xfer_session_call {
 	struct xfer_session *session;
 	struct xfer_share *share; /* its volume's */
 	enum xfer_call_place place;
+	unsigned lane;               /* while it flies */
+	struct xfer_datapath *path;  /* while it flies, referenced: what a READ or WRITE may use, then what it uses */
+	struct xfer_placement placed; /* its slot, if it uses one */
+	bool in_slot;
 	bool exposed;  /* an owner may have executed it in an earlier epoch */
 	bool recovers; /* from within struct xfer_session_ops.recover: it ends with its connection */
 	bool patient;  /* what is given back: it waits for the session as long as that may take */
@@ -138,6 +143,9 @@ struct xfer_session {
 	unsigned parked;     /* of those waiting, for the session */
 	unsigned flying;
 	struct xfer_session_calls unsettled;
+
+	struct xfer_datapath *path; /* referenced; NULL: none */
+	uint32_t path_epoch;        /* of the last one; the session's own thread */
 
 	/* what WELCOME said */
 	uint64_t session_id;

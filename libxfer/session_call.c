@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "counters.h"
 #include "fault.h"
 #include "session.h"
 
@@ -60,25 +61,103 @@ static void give_slot(struct xfer_session *session, struct xfer_session_call *ca
 	call->share->calls--;
 }
 
+/* Where a READ's data is to go, or a WRITE's comes from; NULL: it is neither. */
+static struct xfer_payload *payload_of(struct xfer_session_call *call)
+{
+	return call->call.proc == XFER_PROC_READ    ? &call->args.read.payload
+	       : call->call.proc == XFER_PROC_WRITE ? &call->args.write.payload
+						    : NULL;
+}
+
 /* The lane with the fewest calls under way, the first of equals: a single caller finds it awake. With a
  * reference; the call flies from now on. */
 static struct xfer_caller *take_lane(struct xfer_session *session, struct xfer_session_call *call)
 {
-	struct xfer_caller *lane = session->lanes[0];
-	unsigned pending = xfer_caller_pending(lane);
+	unsigned number = 0, pending = xfer_caller_pending(session->lanes[0]);
 
 	for (unsigned i = 1; i < session->nlanes && pending > 0; i++) {
 		unsigned others = xfer_caller_pending(session->lanes[i]);
 
 		if (others < pending) {
-			lane = session->lanes[i];
+			number = i;
 			pending = others;
 		}
 	}
+	call->lane = number;
+	call->path = session->path && payload_of(call) ? session->path : NULL;
+	if (call->path)
+		xfer_datapath_ref(call->path);
 	call->place = XFER_CALL_FLIES;
 	session->flying++;
-	xfer_caller_ref(lane);
-	return lane;
+	xfer_caller_ref(session->lanes[number]);
+	return session->lanes[number];
+}
+
+/* --- the data path ---------------------------------------------------------------------------- */
+
+/* NONE: the call's data is in a slot, or will be. */
+static enum xfer_path_cause take_place(struct xfer_session_call *call)
+{
+	const struct xfer_call *call_ = &call->call;
+
+	if (call->session->context->path == XFER_WISH_INLINE)
+		return XFER_CAUSE_PINNED;
+	if (call->exposed)
+		return XFER_CAUSE_RESENT;
+	if (!call->path)
+		return XFER_CAUSE_NO_PATH;
+	return call_->proc == XFER_PROC_WRITE
+		       ? xfer_datapath_write(call->path, call->lane, call_->payload,
+				 call_->payload_count, call_->payload_length, &call->placed)
+		       : xfer_datapath_offer(
+				 call->path, call->lane, call_->payload_length, &call->placed);
+}
+
+static void leave_path(struct xfer_session_call *call)
+{
+	xfer_datapath_unref(call->path);
+	call->path = NULL;
+	call->in_slot = false;
+}
+
+static void set_inline(struct xfer_session_call *call)
+{
+	*payload_of(call) = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE,
+		.length = call->call.proc == XFER_PROC_WRITE ? call->call.payload_length : 0 };
+}
+
+/* Says where the data travels. Without the session's lock: it may be copied. */
+static void place(struct xfer_session_call *call)
+{
+	struct xfer_payload *payload = payload_of(call);
+	enum xfer_path_cause cause;
+
+	if (!payload)
+		return;
+	cause = take_place(call);
+	call->in_slot = cause == XFER_CAUSE_NONE;
+	if (!call->in_slot) {
+		xfer_count_inline(cause);
+		leave_path(call);
+		set_inline(call);
+		return;
+	}
+	*payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT,
+		.length = call->placed.length,
+		.slot = call->placed.slot };
+}
+
+/* An answer to a call whose data has a slot. -EAGAIN: READ: the data is lost; -EPROTO: the owner is confused. */
+static int take_data(struct xfer_session_call *call)
+{
+	if (call->call.proc == XFER_PROC_WRITE) {
+		xfer_count(XFER_CNT_SLOT_WRITES, 1);
+		return xfer_datapath_written(
+			call->path, &call->placed, &call->results.write.released);
+	}
+	xfer_count(XFER_CNT_SLOT_READS, 1);
+	return xfer_datapath_read(call->path, &call->placed, &call->results.read.payload,
+		call->call.payload, call->call.payload_count);
 }
 
 /* --- waiting: with the lock held -------------------------------------------------------------- */
@@ -197,12 +276,49 @@ static bool only_asks(const struct xfer_session_call *call)
 	return call->call.proc == XFER_PROC_LOCK && call->args.lock.op == XFER_LOCK_TEST;
 }
 
+/* The slot was of no use to the owner, which has not begun: the same once more, inline. */
+static void send_inline(struct xfer_session_call *call)
+{
+	struct xfer_caller *lane = call->call.caller;
+
+	xfer_datapath_abandon(call->path, &call->placed);
+	leave_path(call);
+	xfer_count_inline(XFER_CAUSE_RESENT);
+	set_inline(call);
+	memset(&call->results, 0, sizeof(call->results));
+	xfer_caller_ref(lane);
+	xfer_caller_submit(lane, &call->call);
+	xfer_caller_unref(lane);
+}
+
+/* What becomes of the slot. Returns what err is then. */
+static int settle_slot(struct xfer_session_call *call, int err)
+{
+	if (err == 0) {
+		err = take_data(call);
+		if (err == -EPROTO)
+			xfer_session_close_lanes(call->session, err,
+				"an answer names a slot that was not its call's");
+	} else if (err != -EAGAIN && err != -EREMOTEIO) {
+		xfer_datapath_abandon(call->path, &call->placed);
+	}
+	leave_path(call);
+	return err;
+}
+
 /* Of struct xfer_call: the lane has no part in the call any more. */
 static void session_done(struct xfer_call *caller_call, int err)
 {
 	struct xfer_session_call *call = caller_call->user;
 	struct xfer_session *session = call->session;
 	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
+
+	if (err == 0 && call->in_slot && call->results.status == XFER_ST_RESEND_INLINE) {
+		send_inline(call);
+		return;
+	}
+	if (call->in_slot)
+		err = settle_slot(call, err);
 
 	if (lost && only_asks(call))
 		err = -EAGAIN;
@@ -235,6 +351,8 @@ void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *s
 	call->patient = false;
 	call->hasty = false;
 	call->waiter = NULL;
+	call->path = NULL;
+	call->in_slot = false;
 	call->header = (struct xfer_request_header){
 		.uid = cred->uid,
 		.gid = cred->gid,
@@ -262,6 +380,7 @@ void xfer_session_put_payload(struct xfer_session_call *call, const struct iovec
 
 static void hand_to(struct xfer_caller *lane, struct xfer_session_call *call)
 {
+	place(call);
 	call->call.done = session_done;
 	call->call.user = call;
 	xfer_caller_submit(lane, &call->call);

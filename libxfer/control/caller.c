@@ -470,6 +470,16 @@ void xfer_caller_close(struct xfer_caller *caller, int err, const char *why)
 	xfer_conn_close(caller->conn, err, why);
 }
 
+int xfer_caller_put_fd(struct xfer_caller *caller, int fd)
+{
+	return xfer_conn_put_fd(caller->conn, fd);
+}
+
+int xfer_caller_take_fd(struct xfer_caller *caller)
+{
+	return xfer_conn_take_fd(caller->conn);
+}
+
 unsigned xfer_caller_pending(struct xfer_caller *caller)
 {
 	return atomic_load_explicit(&caller->pending, memory_order_relaxed);

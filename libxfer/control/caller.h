@@ -67,6 +67,10 @@ void xfer_caller_submit(struct xfer_caller *caller, struct xfer_call *call);
 /* Submits and waits; not on a lane thread. The result is what `done` would get. */
 int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call);
 
+/* Beside the call that is submitted next; and what came with an answer (-1: nothing). See conn_io.h. */
+int xfer_caller_put_fd(struct xfer_caller *caller, int fd);
+int xfer_caller_take_fd(struct xfer_caller *caller);
+
 /* Any thread; ops->closed follows on the lane. */
 void xfer_caller_close(struct xfer_caller *caller, int err, const char *why);
 

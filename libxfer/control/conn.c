@@ -563,6 +563,16 @@ void xfer_conn_start(struct xfer_conn *conn)
 	xfer_lane_post(conn->lane, &conn->start);
 }
 
+int xfer_conn_put_fd(struct xfer_conn *conn, int fd)
+{
+	return conn->io->ops->put_fd(conn->io, fd);
+}
+
+int xfer_conn_take_fd(struct xfer_conn *conn)
+{
+	return conn->io->ops->take_fd(conn->io);
+}
+
 void xfer_conn_pause(struct xfer_conn *conn, bool paused)
 {
 	pthread_mutex_lock(&conn->lock);

@@ -95,6 +95,10 @@ int xfer_conn_fd(const struct xfer_conn *conn);
 /* Sends now what can be sent, leaves the rest to the lane. Any thread; never blocks. */
 void xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);
 
+/* Beside the next bytes that are sent, or before; and what has come so. See conn_io.h. */
+int xfer_conn_put_fd(struct xfer_conn *conn, int fd);
+int xfer_conn_take_fd(struct xfer_conn *conn);
+
 /* Ends the connection; the first cause wins (why: static text). Any thread; `closed` follows on the
  * lane. */
 void xfer_conn_close(struct xfer_conn *conn, int err, const char *why);

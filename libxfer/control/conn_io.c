@@ -3,35 +3,122 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/conn_io.h"
 #include "counters.h"
 
+/* A descriptor travels beside the bytes. */
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+struct socket_io {
+	struct xfer_conn_io io;
+	bool local;       /* a Unix socket */
+	_Atomic int out;  /* to be sent; -1: none */
+	_Atomic int in;   /* has come; -1: none */
+};
+
+static void attach_fd(struct msghdr *msg, union control *control, int fd)
+{
+	struct cmsghdr *header;
+
+	msg->msg_control = control->bytes;
+	msg->msg_controllen = sizeof(control->bytes);
+	header = CMSG_FIRSTHDR(msg);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+}
+
 static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt)
 {
+	struct socket_io *socket_io = (struct socket_io *)io;
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt };
+	int fd = atomic_load_explicit(&socket_io->out, memory_order_acquire);
+	union control control = { 0 };
 	ssize_t n;
 
+	if (fd >= 0)
+		attach_fd(&msg, &control, fd);
 	do {
 		n = sendmsg(io->fd, &msg, MSG_NOSIGNAL);
 		xfer_count(XFER_CNT_SEND_CALLS, 1);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		return -errno;
+	if (fd >= 0) {
+		atomic_store(&socket_io->out, -1);
+		close(fd);
+	}
+	return n;
 }
 
+/* Of several the last one counts: nobody sends more than one. */
+static void keep_fd(struct socket_io *socket_io, struct msghdr *msg)
+{
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header; header = CMSG_NXTHDR(msg, header)) {
+		int fd;
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+			header->cmsg_len != CMSG_LEN(sizeof(fd)))
+			continue;
+		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+		fd = atomic_exchange(&socket_io->in, fd);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* More descriptors than one don't fit into `control`: the kernel closes them. */
 static ssize_t socket_recvv(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt)
 {
+	struct socket_io *socket_io = (struct socket_io *)io;
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt };
+	union control control;
 	ssize_t n;
 
 	do {
+		msg.msg_control = socket_io->local ? control.bytes : NULL;
+		msg.msg_controllen = socket_io->local ? sizeof(control.bytes) : 0;
 		n = recvmsg(io->fd, &msg, MSG_CMSG_CLOEXEC);
 		xfer_count(XFER_CNT_RECV_CALLS, 1);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		return -errno;
+	if (socket_io->local)
+		keep_fd(socket_io, &msg);
+	return n;
+}
+
+static int socket_put_fd(struct xfer_conn_io *io, int fd)
+{
+	struct socket_io *socket_io = (struct socket_io *)io;
+	int own, none = -1;
+
+	if (!socket_io->local)
+		return -EOPNOTSUPP;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return -errno;
+	if (!atomic_compare_exchange_strong(&socket_io->out, &none, own)) {
+		close(own);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int socket_take_fd(struct xfer_conn_io *io)
+{
+	return atomic_exchange(&((struct socket_io *)io)->in, -1);
 }
 
 static void socket_shutdown(struct xfer_conn_io *io)
@@ -41,6 +128,12 @@ static void socket_shutdown(struct xfer_conn_io *io)
 
 static void socket_free(struct xfer_conn_io *io)
 {
+	struct socket_io *socket_io = (struct socket_io *)io;
+
+	if (socket_io->out >= 0)
+		close(socket_io->out);
+	if (socket_io->in >= 0)
+		close(socket_io->in);
 	close(io->fd);
 	free(io);
 }
@@ -48,17 +141,30 @@ static void socket_free(struct xfer_conn_io *io)
 static const struct xfer_conn_io_ops socket_ops = {
 	.sendv = socket_sendv,
 	.recvv = socket_recvv,
+	.put_fd = socket_put_fd,
+	.take_fd = socket_take_fd,
 	.shutdown = socket_shutdown,
 	.free = socket_free,
 };
 
+static bool is_local(int fd)
+{
+	int domain;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
 struct xfer_conn_io *xfer_conn_io_socket(int fd)
 {
-	struct xfer_conn_io *io = malloc(sizeof(*io));
+	struct socket_io *socket_io = malloc(sizeof(*socket_io));
 
-	if (!io)
+	if (!socket_io)
 		return NULL;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	*io = (struct xfer_conn_io){ .ops = &socket_ops, .fd = fd };
-	return io;
+	socket_io->io = (struct xfer_conn_io){ .ops = &socket_ops, .fd = fd };
+	socket_io->local = is_local(fd);
+	atomic_init(&socket_io->out, -1);
+	atomic_init(&socket_io->in, -1);
+	return &socket_io->io;
 }

@@ -15,6 +15,11 @@ struct xfer_conn_io;
 struct xfer_conn_io_ops {
 	ssize_t (*sendv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);
 	ssize_t (*recvv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);
+	/* A descriptor to be sent with, or before, the next bytes; its own is made of it. Unix sockets only: -EOPNOTSUPP;
+	 * -EBUSY: the last one hasn't left. Any thread. */
+	int (*put_fd)(struct xfer_conn_io *io, int fd);
+	/* The last descriptor that has come, which belongs to the caller from then on; -1: none. Any thread. */
+	int (*take_fd)(struct xfer_conn_io *io);
 	/* Ends both directions; the peer and our own lane see it. Any thread. */
 	void (*shutdown)(struct xfer_conn_io *io);
 	/* Closes the descriptor and frees; nothing else is called afterwards. */

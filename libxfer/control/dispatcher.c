@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bufpool.h"
 #include "clock.h"
@@ -118,6 +119,7 @@ static struct xfer_request *request_new(
 	request->proc = call->proc;
 	request->header.groups = request->groups;
 	request->arrived_ns = xfer_now_ns();
+	request->fd = -1;
 	return request;
 }
 
@@ -138,10 +140,23 @@ static void drop_variable_results(struct xfer_request *request)
 		free(request->results.text.text);
 }
 
+/* Its slot is free again, if it has one. */
+static void leave_slot(struct xfer_request *request)
+{
+	if (!request->path)
+		return;
+	xfer_hostpath_done(request->path, &request->placement);
+	xfer_hostpath_unref(request->path);
+	request->path = NULL;
+}
+
 static void request_free(struct xfer_request *request)
 {
 	struct exchange *exchange = exchange_of(request);
 
+	leave_slot(request);
+	if (request->fd >= 0)
+		close(request->fd);
 	drop_payload(request);
 	if (request->release)
 		request->release(request->release_arg, request->answer);
@@ -255,6 +270,24 @@ static struct xfer_request *keep_answer(struct xfer_request *request, int len)
 	return asking;
 }
 
+/* The answer names the slot: a READ's if there are bytes in it, a WRITE's because it is free again. */
+static void name_slot(struct xfer_request *request)
+{
+	const struct xfer_placement *placement = &request->placement;
+	struct xfer_payload *payload = &request->results.read.payload;
+
+	if (!request->path)
+		return;
+	if (placement->direction == XFER_POOL_WRITE)
+		request->results.write.released = placement->slot;
+	else if (payload->kind == XFER_PAYLOAD_SLOT &&
+		 xfer_hostpath_send(request->path, placement) == 0)
+		payload->slot = placement->slot;
+	else
+		*payload = (struct xfer_payload){ 0 };
+	leave_slot(request);
+}
+
 void xfer_request_reply(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
@@ -262,6 +295,7 @@ void xfer_request_reply(struct xfer_request *request)
 	int len;
 
 	drop_payload(request);
+	name_slot(request);
 	len = encode(request);
 	drop_variable_results(request);
 	if (request->cached) {
@@ -284,6 +318,11 @@ void xfer_request_reply(struct xfer_request *request)
 	}
 	lay_out(request, (uint32_t)len);
 	xfer_conn_send(dispatcher->conn, &exchange_of(request)->out);
+}
+
+int xfer_request_put_fd(struct xfer_request *request, int fd)
+{
+	return xfer_conn_put_fd(request->dispatcher->conn, fd);
 }
 
 void xfer_request_finish(struct xfer_request *request, int err)
@@ -453,14 +492,79 @@ static void execute(struct xfer_request *request)
 	peers->service->dispatch(peers->owner, request);
 }
 
+/* Its data hasn't come, and won't. The caller may have sent it once more meanwhile: then that sending is told. */
+static void ask_inline(struct xfer_request *request)
+{
+	struct xfer_request *asking = request;
+
+	if (request->cached)
+		asking = xfer_peer_forget(request->peer, request);
+	request->cached = false;
+	if (asking != request)
+		drop(request);
+	asking->results.status = XFER_ST_RESEND_INLINE;
+	xfer_request_reply(asking);
+}
+
+static struct xfer_payload *payload_of(struct xfer_request *request)
+{
+	return request->proc == XFER_PROC_READ	 ? &request->args.read.payload
+	       : request->proc == XFER_PROC_WRITE ? &request->args.write.payload
+						  : NULL;
+}
+
+/* The bytes that a WRITE brings, or where those of a READ go. */
+static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
+{
+	const struct xfer_placement *placement = &request->placement;
+
+	request->path = path;
+	if (placement->direction == XFER_POOL_READ) {
+		request->answer = placement->memory;
+		return;
+	}
+	request->payload[0] = (struct iovec){ placement->memory, placement->length };
+	request->payload_count = 1;
+	request->payload_length = placement->length;
+}
+
+/* False: it names a slot that it can't have, and was answered, or its connection is closed. */
+static bool enter_slot(struct xfer_request *request)
+{
+	const struct xfer_payload *payload = payload_of(request);
+	enum xfer_join_event event = XFER_JOIN_RESEND;
+	struct xfer_hostpath *path;
+
+	if (!payload || payload->kind != XFER_PAYLOAD_SLOT)
+		return true;
+	request->placement = (struct xfer_placement){
+		.direction = request->proc == XFER_PROC_READ ? XFER_POOL_READ : XFER_POOL_WRITE,
+		.slot = payload->slot,
+		.length = request->proc == XFER_PROC_READ ? request->args.read.count
+							  : payload->length,
+	};
+	path = xfer_peer_path(request->peer);
+	if (path)
+		event = xfer_hostpath_find(path, &request->placement, request);
+	if (event == XFER_JOIN_GO) {
+		use_slot(request, path);
+		return true;
+	}
+	xfer_hostpath_unref(path);
+	if (event != XFER_JOIN_RESEND)
+		xfer_conn_close(request->dispatcher->conn, -EPROTO, xfer_join_event_name(event));
+	ask_inline(request);
+	return false;
+}
+
 static void execute_any_time(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
 
-	if (xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
-		execute(request);
-	else
+	if (!xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
 		drop(request);
+	else if (enter_slot(request))
+		execute(request);
 }
 
 /* What changes something is executed once, however often it is sent. */
@@ -481,11 +585,13 @@ static void execute_once(struct xfer_request *request)
 	switch (replay) {
 	case XFER_REPLAY_EXECUTE:
 		request->cached = true;
-		execute(request);
+		if (enter_slot(request))
+			execute(request);
 		break;
 	case XFER_REPLAY_CANCELLED:
 		request->cached = true;
-		xfer_request_finish(request, -EAGAIN);
+		if (enter_slot(request))
+			xfer_request_finish(request, -EAGAIN);
 		break;
 	case XFER_REPLAY_ATTACHED:
 		if (replayed.older)
@@ -506,7 +612,8 @@ static void execute_once(struct xfer_request *request)
 		breach(request, "a call slot is used by two calls at a time");
 		break;
 	case XFER_REPLAY_NO_MEMORY:
-		xfer_request_finish(request, -EAGAIN);
+		if (enter_slot(request))
+			xfer_request_finish(request, -EAGAIN);
 		break;
 	}
 }
@@ -546,6 +653,20 @@ static void events(struct xfer_request *request)
 		xfer_request_finish(request, -EOPNOTSUPP);
 }
 
+static void share(struct xfer_request *request)
+{
+	struct xfer_dispatcher *dispatcher = request->dispatcher;
+	struct xfer_peers *peers = dispatcher->peers;
+
+	request->fd = xfer_conn_take_fd(dispatcher->conn);
+	if (!xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
+		drop(request);
+	else if (peers->service->share)
+		peers->service->share(peers->owner, request);
+	else
+		xfer_request_finish(request, -EOPNOTSUPP);
+}
+
 static void operation(struct xfer_request *request)
 {
 	if (xfer_proc_info(request->proc)->changes)
@@ -575,6 +696,9 @@ static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request
 		break;
 	case XFER_PROC_STATUS:
 		status(request);
+		break;
+	case XFER_PROC_SHARE:
+		share(request);
 		break;
 	case XFER_PROC_END:
 		end(request);
@@ -634,7 +758,7 @@ static bool decode_args(XDR *xdrs, uint32_t len, bool more, struct xfer_request 
 	if (!payload)
 		return !more;
 	if (payload->kind == XFER_PAYLOAD_SLOT)
-		return false; /* the session has no data path */
+		return !more;
 	request->payload_length = payload->length;
 	return more == (payload->length > 0);
 }

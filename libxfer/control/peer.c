@@ -11,6 +11,7 @@
 
 #include "boot.h"
 #include "clock.h"
+#include "control/dispatcher.h"
 #include "control/peer.h"
 #include "log.h"
 
@@ -56,6 +57,58 @@ void xfer_peer_ref(struct xfer_peer *peer)
 	atomic_fetch_add(&peer->refs, 1);
 }
 
+/* --- the data path ---------------------------------------------------------------------------- */
+
+struct xfer_hostpath *xfer_peer_path(struct xfer_peer *peer)
+{
+	struct xfer_hostpath *path;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	path = peer->path;
+	if (path)
+		xfer_hostpath_ref(path);
+	pthread_mutex_unlock(&peer->calls_lock);
+	return path;
+}
+
+/* What uses a slot of it goes on with that. */
+static void give_up_path(struct xfer_hostpath *path)
+{
+	if (path)
+		xfer_hostpath_end(path);
+	xfer_hostpath_unref(path);
+}
+
+bool xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath *path)
+{
+	struct xfer_peer *peer = request->peer;
+	struct xfer_hostpath *useless = path;
+	bool current;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	current = xfer_peer_goes_on(peer, request->dispatcher->epoch);
+	if (current) {
+		useless = peer->path;
+		peer->path = path;
+	}
+	pthread_mutex_unlock(&peer->calls_lock);
+	give_up_path(useless);
+	return current;
+}
+
+static void end_path(struct xfer_peer *peer)
+{
+	struct xfer_hostpath *path;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	path = peer->path;
+	peer->path = NULL;
+	pthread_mutex_unlock(&peer->calls_lock);
+	give_up_path(path);
+}
+
+/* --- references ------------------------------------------------------------------------------- */
+
 /* The list of sessions holds a reference, so one that is found with the lock held can't go. */
 void xfer_peer_unref(struct xfer_peer *peer)
 {
@@ -63,6 +116,7 @@ void xfer_peer_unref(struct xfer_peer *peer)
 
 	if (atomic_fetch_sub(&peer->refs, 1) != 1)
 		return;
+	end_path(peer);
 	peers->service->peer_gone(peers->owner, peer);
 	xfer_replycache_fini(&peer->calls);
 	pthread_mutex_destroy(&peer->calls_lock);
@@ -86,6 +140,7 @@ static void tell_end(struct xfer_peer *peer)
 {
 	struct xfer_peers *peers = peer->peers;
 
+	end_path(peer);
 	if (peers->service->ended)
 		peers->service->ended(peers->owner, peer);
 }
@@ -238,6 +293,21 @@ struct xfer_request *xfer_peer_done(
 
 	pthread_mutex_lock(&peer->calls_lock);
 	asking = xfer_replycache_done(&peer->calls, request->header.call_slot, answer, len);
+	orphaned = request->orphan;
+	pthread_mutex_unlock(&peer->calls_lock);
+	if (orphaned && service->orphan_gone)
+		service->orphan_gone(peer->peers->owner, request);
+	return asking;
+}
+
+struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_request *request)
+{
+	const struct xfer_service *service = peer->peers->service;
+	struct xfer_request *asking;
+	bool orphaned;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	asking = xfer_replycache_forget(&peer->calls, request->header.call_slot);
 	orphaned = request->orphan;
 	pthread_mutex_unlock(&peer->calls_lock);
 	if (orphaned && service->orphan_gone)
@@ -416,6 +486,7 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 		snprintf(res->reason, sizeof(res->reason), "out of memory");
 		return NULL;
 	}
+	end_path(peer);
 	if (res->standing == XFER_STANDING_RESUMED && peers->service->epoch_ended)
 		peers->service->epoch_ended(peers->owner, peer);
 	res->minor = XFER_MINOR;

@@ -43,6 +43,7 @@ struct xfer_peer {
 
 	pthread_mutex_t calls_lock; /* the following, and requests' `orphan` */
 	struct xfer_replycache calls;
+	struct xfer_hostpath *path; /* the data path, referenced; NULL: none */
 };
 
 /* All sessions of a server. */
@@ -101,6 +102,11 @@ bool xfer_peer_call(struct xfer_peer *peer, uint32_t epoch, struct xfer_request 
 /* It was carried out. Gives the request that is to be answered: this one, or a later sending of it. */
 struct xfer_request *xfer_peer_done(
 	struct xfer_peer *peer, struct xfer_request *request, const uint8_t *answer, uint32_t len);
+/* It isn't carried out after all, and may come again. Gives the request that is to be told, as above. */
+struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_request *request);
+
+/* The data path, with a reference; NULL: there is none. */
+struct xfer_hostpath *xfer_peer_path(struct xfer_peer *peer);
 /* CANCEL. False: the epoch is over. */
 bool xfer_peer_cancel(struct xfer_peer *peer, uint32_t epoch, const struct xfer_cancel_args *args,
 	enum xfer_cancelled *cancelled);

@@ -14,7 +14,6 @@ const struct xfer_limits xfer_own_limits = {
 	.calls_max = 256,
 	.groups_max = XFER_GROUPS_MAX,
 	.inline_max = XFER_IO_MAX,
-	.slot_alignment = 4096,
 	.heartbeat_ms = 1000,
 };
 
@@ -122,19 +121,35 @@ static bool xdr_lock(XDR *xdrs, struct xfer_lock *lock)
 
 static bool xdr_limits(XDR *xdrs, struct xfer_limits *limits)
 {
-	if (!(xdr_uint32_t(xdrs, &limits->record_max) && xdr_uint32_t(xdrs, &limits->calls_max) &&
-		    xdr_uint32_t(xdrs, &limits->groups_max) &&
-		    xdr_uint32_t(xdrs, &limits->inline_max) &&
-		    xdr_uint32_t(xdrs, &limits->slot_alignment) &&
-		    xdr_uint32_t(xdrs, &limits->nclasses)))
+	return xdr_uint32_t(xdrs, &limits->record_max) && xdr_uint32_t(xdrs, &limits->calls_max) &&
+	       xdr_uint32_t(xdrs, &limits->groups_max) &&
+	       xdr_uint32_t(xdrs, &limits->inline_max) &&
+	       xdr_uint32_t(xdrs, &limits->heartbeat_ms);
+}
+
+static bool xdr_slot_layout(XDR *xdrs, struct xfer_slot_layout *layout)
+{
+	if (!XDR_ENUM_UP_TO(xdrs, &layout->nclasses, XFER_SLOT_CLASSES_MAX))
 		return false;
-	if (limits->nclasses > XFER_SLOT_CLASSES_MAX)
-		return false;
-	for (uint32_t i = 0; i < limits->nclasses; i++)
-		if (!xdr_uint32_t(xdrs, &limits->classes[i].slot_size) ||
-			!xdr_uint32_t(xdrs, &limits->classes[i].slots))
+	for (uint32_t i = 0; i < layout->nclasses; i++)
+		if (!xdr_uint32_t(xdrs, &layout->classes[i].slot_size) ||
+			!xdr_uint32_t(xdrs, &layout->classes[i].slots))
 			return false;
-	return xdr_uint32_t(xdrs, &limits->heartbeat_ms);
+	return true;
+}
+
+/* epoch 0: nothing follows. */
+static bool xdr_slot_ref(XDR *xdrs, struct xfer_slot_ref *ref)
+{
+	if (!xdr_uint32_t(xdrs, &ref->name.epoch))
+		return false;
+	if (ref->name.epoch == 0) {
+		*ref = (struct xfer_slot_ref){ 0 };
+		return true;
+	}
+	return XDR_ENUM_UP_TO(xdrs, &ref->lane, UINT16_MAX) &&
+	       XDR_ENUM_UP_TO(xdrs, &ref->name.slot, XFER_SLOT_NUMBERS - 1) &&
+	       xdr_uint32_t(xdrs, &ref->name.generation);
 }
 
 static bool xdr_payload(XDR *xdrs, struct xfer_payload *payload)
@@ -142,13 +157,19 @@ static bool xdr_payload(XDR *xdrs, struct xfer_payload *payload)
 	if (!XDR_ENUM_UP_TO(xdrs, &payload->kind, XFER_PAYLOAD_SLOT))
 		return false;
 	if (payload->kind == XFER_PAYLOAD_SLOT &&
-		!(xdr_uint32_t(xdrs, &payload->slot) && xdr_uint32_t(xdrs, &payload->generation)))
+		(!xdr_slot_ref(xdrs, &payload->slot) || payload->slot.name.epoch == 0))
 		return false;
 	if (payload->kind == XFER_PAYLOAD_NONE) {
 		payload->length = 0;
 		return true;
 	}
 	return xdr_uint32_t(xdrs, &payload->length) && payload->length <= XFER_IO_MAX;
+}
+
+/* What has no business in a slot. */
+static bool xdr_inline_payload(XDR *xdrs, struct xfer_payload *payload)
+{
+	return xdr_payload(xdrs, payload) && payload->kind != XFER_PAYLOAD_SLOT;
 }
 
 bool xfer_xdr_request_header(XDR *xdrs, struct xfer_request_header *header)
@@ -213,6 +234,14 @@ static bool args_events(XDR *xdrs, union xfer_args *args)
 	return xdr_flag(xdrs, &args->events.fresh) && xdr_uint64_t(xdrs, &args->events.seen);
 }
 
+static bool args_share(XDR *xdrs, union xfer_args *args)
+{
+	struct xfer_share_args *a = &args->share;
+
+	return xdr_uint32_t(xdrs, &a->epoch) && xdr_uint32_t(xdrs, &a->lanes) &&
+	       xdr_slot_layout(xdrs, &a->read) && xdr_slot_layout(xdrs, &a->write);
+}
+
 static bool args_handle(XDR *xdrs, union xfer_args *args)
 {
 	return xdr_handle(xdrs, &args->handle.handle);
@@ -260,7 +289,7 @@ static bool args_create(XDR *xdrs, union xfer_args *args)
 	return xdr_handle(xdrs, &a->dir) && xdr_text(xdrs, a->name, XFER_NAME_MAX) &&
 	       xdr_type(xdrs, &a->type) && xdr_uint32_t(xdrs, &a->rdev_major) &&
 	       xdr_uint32_t(xdrs, &a->rdev_minor) && xdr_setattr(xdrs, &a->set) &&
-	       xdr_payload(xdrs, &a->payload);
+	       xdr_inline_payload(xdrs, &a->payload);
 }
 
 static bool args_rename(XDR *xdrs, union xfer_args *args)
@@ -344,7 +373,8 @@ static bool args_setxattr(XDR *xdrs, union xfer_args *args)
 	struct xfer_setxattr_args *a = &args->setxattr;
 
 	return xdr_handle(xdrs, &a->handle) && xdr_text(xdrs, a->name, XFER_NAME_MAX) &&
-	       XDR_ENUM_UP_TO(xdrs, &a->how, XFER_XATTR_REPLACE) && xdr_payload(xdrs, &a->payload);
+	       XDR_ENUM_UP_TO(xdrs, &a->how, XFER_XATTR_REPLACE) &&
+	       xdr_inline_payload(xdrs, &a->payload);
 }
 
 /* --- results ---------------------------------------------------------------------------------- */
@@ -395,6 +425,12 @@ static bool results_events(XDR *xdrs, union xfer_results *results)
 			!XDR_ENUM_UP_TO(xdrs, &r->list[i].bucket, XFER_BUCKETS - 1))
 			return false;
 	return true;
+}
+
+static bool results_share(XDR *xdrs, union xfer_results *results)
+{
+	return xdr_uint32_t(xdrs, &results->share.status) &&
+	       xdr_slot_layout(xdrs, &results->share.write);
 }
 
 static bool results_text(XDR *xdrs, union xfer_results *results)
@@ -468,7 +504,7 @@ static bool results_write(XDR *xdrs, union xfer_results *results)
 	return xdr_uint32_t(xdrs, &r->status) && xdr_opt_attr(xdrs, &r->attr) &&
 	       xdr_uint32_t(xdrs, &r->count) &&
 	       XDR_ENUM_UP_TO(xdrs, &r->committed, XFER_FILE_SYNC) &&
-	       xdr_fixed(xdrs, r->verifier, sizeof(r->verifier));
+	       xdr_fixed(xdrs, r->verifier, sizeof(r->verifier)) && xdr_slot_ref(xdrs, &r->released);
 }
 
 static bool results_commit(XDR *xdrs, union xfer_results *results)
@@ -510,7 +546,7 @@ static bool results_bytes(XDR *xdrs, union xfer_results *results)
 	struct xfer_bytes_res *r = &results->bytes;
 
 	return xdr_uint32_t(xdrs, &r->status) && xdr_opt_attr(xdrs, &r->attr) &&
-	       xdr_payload(xdrs, &r->payload);
+	       xdr_inline_payload(xdrs, &r->payload);
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -522,6 +558,7 @@ static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
 	[XFER_PROC_ATTACH] = { "ATTACH", args_attach, results_status, true },
 	[XFER_PROC_PING] = { "PING", args_none, results_none, false },
 	[XFER_PROC_STATUS] = { "STATUS", args_none, results_text, false },
+	[XFER_PROC_SHARE] = { "SHARE", args_share, results_share, true },
 	[XFER_PROC_END] = { "END", args_none, results_status, true },
 	[XFER_PROC_RECOVERED] = { "RECOVERED", args_none, results_status, true },
 	[XFER_PROC_CANCEL] = { "CANCEL", args_cancel, results_status, true },

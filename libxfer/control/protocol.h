@@ -13,6 +13,7 @@
 #include <rpc/types.h>
 #include <rpc/xdr.h>
 
+#include "core/slot.h"
 #include "xfer/xfer.h"
 
 #define XFER_PROGRAM  0x20584652
@@ -40,6 +41,7 @@ enum xfer_proc {
 	XFER_PROC_ATTACH = 3,
 	XFER_PROC_PING = 4,
 	XFER_PROC_STATUS = 5,
+	XFER_PROC_SHARE = 6, /* memory on both nodes, as the session's data path */
 	XFER_PROC_END = 7, /* the session ends: nothing of it is to be kept */
 	XFER_PROC_RECOVERED =
 		8,            /* a known session's successor has made its opens and locks again */
@@ -89,6 +91,7 @@ enum xfer_wire_status {
 	XFER_ST_BAD_OPEN = 1007, /* an open id that isn't known, for what can't be done without */
 	XFER_ST_TOO_LATE =
 		1008, /* not executed: the time for recovering a session was over before its RECOVERED */
+	XFER_ST_RESEND_INLINE = 1009, /* not executed: the slot that it names is of no use; to be sent inline */
 };
 
 /* The negative errno value that libxfer's callers see for a wire status. */
@@ -98,9 +101,6 @@ uint32_t xfer_status_from_errno(int err);
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
-struct xfer_slot_class {
-	uint32_t slot_size, slots;
-};
 #define XFER_SLOT_CLASSES_MAX 4
 
 /* What both ends say of themselves. */
@@ -109,9 +109,6 @@ struct xfer_limits {
 	uint32_t calls_max;  /* outstanding calls = call slots */
 	uint32_t groups_max;
 	uint32_t inline_max; /* bytes of one payload */
-	uint32_t slot_alignment;
-	uint32_t nclasses; /* none: no data path below the session */
-	struct xfer_slot_class classes[XFER_SLOT_CLASSES_MAX];
 	uint32_t heartbeat_ms;
 };
 
@@ -188,6 +185,28 @@ struct xfer_events_res {
 	struct xfer_invalidation list[XFER_EVENTS_MAX];
 };
 
+/* Slots for one direction: so many of each size on each lane. */
+struct xfer_slot_layout {
+	uint32_t nclasses; /* 0: none at all */
+	struct xfer_slot_class classes[XFER_SLOT_CLASSES_MAX];
+};
+
+/*
+ * The caller's memory, for READ, comes along as a descriptor. Asks for as much for WRITE; an earlier data path of the
+ * session ends.
+ */
+struct xfer_share_args {
+	uint32_t epoch; /* of the data path, later than the last one */
+	uint32_t lanes;
+	struct xfer_slot_layout read, write;
+};
+
+/* The memory for WRITE, what there is of it, comes along as a descriptor. */
+struct xfer_share_res {
+	uint32_t status;
+	struct xfer_slot_layout write;
+};
+
 struct xfer_attach_res {
 	uint32_t status;
 };
@@ -213,9 +232,8 @@ enum xfer_payload_kind { XFER_PAYLOAD_NONE = 0, XFER_PAYLOAD_INLINE = 1, XFER_PA
 /* Always the last part of a head: an inline payload's bytes are the record's second fragment. */
 struct xfer_payload {
 	enum xfer_payload_kind kind;
-	uint32_t length;     /* bytes */
-	uint32_t slot;       /* SLOT: the slot's number on this lane */
-	uint32_t generation; /* SLOT */
+	uint32_t length;           /* bytes */
+	struct xfer_slot_ref slot; /* SLOT */
 };
 
 /* --- operations ------------------------------------------------------------------------------- */
@@ -388,6 +406,7 @@ struct xfer_write_res {
 	uint32_t count;
 	enum xfer_stability committed;
 	uint8_t verifier[8];
+	struct xfer_slot_ref released; /* the slot that the data was in isn't used any more */
 };
 
 struct xfer_commit_res {
@@ -423,6 +442,7 @@ union xfer_args {
 	struct xfer_attach_args attach;
 	struct xfer_cancel_args cancel;
 	struct xfer_events_args events;
+	struct xfer_share_args share;
 	struct xfer_handle_args handle;
 	struct xfer_name_args name;
 	struct xfer_setattr_args setattr;
@@ -449,6 +469,7 @@ union xfer_results {
 	struct xfer_attach_res attach;
 	struct xfer_status_res text;
 	struct xfer_events_res events;
+	struct xfer_share_res share;
 	struct xfer_attr_res attr;
 	struct xfer_node_res node;
 	struct xfer_readdir_res readdir;

@@ -11,6 +11,7 @@
 
 #include <sys/queue.h>
 
+#include "control/hostpath.h"
 #include "control/protocol.h"
 
 struct xfer_dispatcher;
@@ -27,13 +28,13 @@ struct xfer_request {
 				     * text are malloc'ed by the service and freed after encoding */
 
 	/* WRITE's payload, in one or two pieces (the first may lie in the connection's receive
-	 * buffer). */
+	 * buffer, or be a slot). */
 	struct iovec payload[2];
 	int payload_count;
 	uint32_t payload_length;
 
-	/* Inline payload of the answer (READ): set by the service; freed by release after it was
-	 * sent. */
+	/* Payload of the answer (READ). Inline: set by the service; freed by release after it was sent. A slot that
+	 * the arguments name: set already, and release is NULL. */
 	void *answer;
 	void (*release)(void *arg, void *answer);
 	void *release_arg;
@@ -44,7 +45,11 @@ struct xfer_request {
 	void *user;          /* the service's */
 	uint64_t arrived_ns; /* CLOCK_MONOTONIC */
 
+	int fd; /* SHARE: what came along; -1: nothing */
+
 	/* the dispatcher's own */
+	struct xfer_hostpath *path; /* referenced: it uses the slot `placement`; NULL: none */
+	struct xfer_placement placement;
 	bool cached; /* it is in the session's reply cache */
 	bool orphan; /* the connection it came over is gone; under the session's calls_lock */
 	struct xfer_rbuf *rbuf; /* keeps payload[0] alive; may be NULL */
@@ -60,6 +65,9 @@ void xfer_request_reply(struct xfer_request *request);
 
 /* Of struct xfer_service's `remember`: the HELLO can be answered. Any thread. */
 void xfer_request_welcome(struct xfer_request *request);
+
+/* A descriptor that goes to the peer with the reply. -EOPNOTSUPP: not over a Unix socket. */
+int xfer_request_put_fd(struct xfer_request *request, int fd);
 
 /* Shorthand: sets the status (0 or -errno) and replies. */
 void xfer_request_finish(struct xfer_request *request, int err);

@@ -63,6 +63,15 @@ static void session_id_text(const struct xfer_peer *peer, char text[17])
 	snprintf(text, 17, "%016llx", (unsigned long long)peer->session_id);
 }
 
+static void add_path(json_t *session, struct xfer_peer *peer)
+{
+	struct xfer_hostpath *path = xfer_peer_path(peer);
+
+	if (path)
+		json_object_set_new(session, "path", xfer_hostpath_status(path));
+	xfer_hostpath_unref(path);
+}
+
 /* With the sessions' lock held. */
 static json_t *status_session(struct xfer_server *server, struct xfer_peer *peer)
 {
@@ -76,6 +85,8 @@ static json_t *status_session(struct xfer_server *server, struct xfer_peer *peer
 		"since_ms", (json_int_t)(since_ns / XFER_NS_PER_MS), "operations",
 		(json_int_t)peer->operations, "recovering", peer->recovering, "charged_bytes",
 		(json_int_t)peer->charged, "lanes");
+	if (session)
+		add_path(session, peer);
 	if (session && server->service->opens)
 		json_object_set_new(session, "opens",
 			json_integer(server->service->opens(server->owner, peer)));
@@ -131,9 +142,21 @@ static json_t *status_rpcs(void)
 	return rpcs;
 }
 
+static json_t *status_inline(void)
+{
+	json_t *causes = json_object();
+
+	for (int i = XFER_CAUSE_NONE + 1; i < XFER_CAUSES; i++)
+		if (xfer_inline_counters[i] > 0)
+			json_object_set_new(causes, xfer_path_cause_name(i),
+				json_integer((json_int_t)xfer_inline_counters[i]));
+	return causes;
+}
+
 static json_t *status_counters(void)
 {
-	json_t *counters = json_pack("{s:o}", "rpcs", status_rpcs());
+	json_t *counters =
+		json_pack("{s:o, s:o}", "rpcs", status_rpcs(), "inline", status_inline());
 
 	for (int i = 0; i < XFER_CNT_COUNT; i++)
 		json_object_set_new(

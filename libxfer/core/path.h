@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "xfer/xfer.h"
+
 enum xfer_path { XFER_PATH_INLINE, XFER_PATH_SHM, XFER_PATH_VERBS };
 
 /* Why inline. The order is that in which they are looked at: the first one that holds is given. */
@@ -21,8 +23,6 @@ enum xfer_path_cause {
 	XFER_CAUSE_EXHAUSTED, /* no slot was free in time */
 	XFER_CAUSES,
 };
-
-enum xfer_path_wish { XFER_WISH_AUTO, XFER_WISH_INLINE, XFER_WISH_SHM, XFER_WISH_VERBS };
 
 struct xfer_path_op {
 	uint32_t length; /* bytes of payload; READ: asked for */

@@ -17,6 +17,17 @@ struct xfer_slot_name {
 	uint16_t slot;
 };
 
+/* A slot of any of a session's lanes. */
+struct xfer_slot_ref {
+	uint32_t lane;
+	struct xfer_slot_name name; /* epoch 0: none */
+};
+
+/* So many slots of one size on each lane. */
+struct xfer_slot_class {
+	uint32_t slot_size, slots;
+};
+
 /* Memory that is cut into slots of one size. Both ends know it by the same id and the same numbers. */
 struct xfer_region {
 	uint32_t id;

@@ -21,6 +21,9 @@
 #define DEFAULT_KEEP      60 /* seconds */
 #define KEEP_MAX          3600
 #define DEFAULT_GRACE     10 /* seconds */
+#define DEFAULT_MEMORY 1024
+#define DEFAULT_SESSION_MEMORY 128
+#define MEMORY_MAX (1 << 20)
 #define GRACE_MAX         600
 
 /* Names travel in messages and become names of directories. */
@@ -523,6 +526,26 @@ static int read_grace(struct reader *reader, const config_setting_t *setting, vo
 	return 0;
 }
 
+static int read_memory(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long mebibytes = 0;
+
+	if (get_number(reader, setting, 0, MEMORY_MAX, &mebibytes))
+		return -EINVAL;
+	((struct config *)to)->memory = (unsigned)mebibytes;
+	return 0;
+}
+
+static int read_session_memory(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	long long mebibytes = 0;
+
+	if (get_number(reader, setting, 0, MEMORY_MAX, &mebibytes))
+		return -EINVAL;
+	((struct config *)to)->session_memory = (unsigned)mebibytes;
+	return 0;
+}
+
 static const struct key keys[] = {
 	{ "node", read_own_name, true },
 	{ "listen", read_listen, false },
@@ -532,6 +555,8 @@ static const struct key keys[] = {
 	{ "workers", read_workers, false },
 	{ "session_keep", read_session_keep, false },
 	{ "grace", read_grace, false },
+	{ "memory", read_memory, false },
+	{ "session_memory", read_session_memory, false },
 	{ "nodes", read_nodes, true },
 	{ "volumes", read_volumes, true },
 	{ NULL, NULL, false },
@@ -618,6 +643,8 @@ static void set_defaults(struct config *config)
 	config->workers = DEFAULT_WORKERS;
 	config->session_keep = DEFAULT_KEEP;
 	config->grace = DEFAULT_GRACE;
+	config->memory = DEFAULT_MEMORY;
+	config->session_memory = DEFAULT_SESSION_MEMORY;
 }
 
 /* The default, and the socket in run_dir: tools ask for the status there, whatever else is said. */

@@ -65,6 +65,8 @@ struct config {
 	unsigned session_keep; /* seconds that a session lives without a connection */
 	unsigned
 		grace; /* seconds that a restarted process waits for those who had sessions, at most */
+	unsigned memory;         /* MiB that sessions may place data in, of all of them */
+	unsigned session_memory; /* the same of one */
 	unsigned nlisten;
 	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
 	unsigned nnodes;

@@ -131,10 +131,17 @@ static struct op op_of(struct service *service, struct xfer_request *request)
 /* On a worker. The volume's queue has to stay until the pool has counted the request off. */
 static void *run(void *arg, struct xfer_request *request)
 {
-	struct op op = op_of(arg, request);
+	struct service *service = arg;
 	struct served *served = request->user;
-	int err = procedures[request->proc](&op);
+	struct op op;
+	int err;
 
+	if (request->proc == XFER_PROC_SHARE) {
+		memory_share(&service->memory, request);
+		return NULL;
+	}
+	op = op_of(service, request);
+	err = procedures[request->proc](&op);
 	if (err)
 		log_error(&op, err);
 	xfer_request_finish(request, err);
@@ -313,6 +320,14 @@ static void dispatch(void *arg, struct xfer_request *request)
 	setup_put(setup);
 }
 
+static void share(void *arg, struct xfer_request *request)
+{
+	struct service *service = arg;
+
+	if (work_submit(service->pool, &service->memory_queue, request))
+		xfer_request_finish(request, -EAGAIN);
+}
+
 /* --- operations that need not be carried out any more -------------------------------------------- */
 
 /* With the session's lock held. */
@@ -462,7 +477,7 @@ int service_open_volumes(struct service *service, struct config *config,
 /* Each volume has threads of its own, in effect: together they never ask for more than there are. */
 static int set_caps(struct service *service, const struct setup *setup)
 {
-	unsigned threads = 0;
+	unsigned threads = 1; /* the memory's */
 
 	for (unsigned i = 0; i < setup->nvolumes; i++) {
 		threads += setup->volumes[i].config->workers;
@@ -541,6 +556,7 @@ static int start_threads(struct service *service)
 	};
 	int err = filecache_create(CACHED_FILES, &service->cache);
 
+	work_queue_init(&service->memory_queue, 1);
 	if (err == 0)
 		err = work_pool_create(&pool, &service->pool);
 	if (err == 0)
@@ -555,6 +571,7 @@ static int start_threads(struct service *service)
 static void stop_parts(struct service *service)
 {
 	work_pool_destroy(service->pool);
+	memory_fini(&service->memory);
 	filecache_destroy(service->cache);
 	coherence_destroy(service->coherence);
 	verifier_fini(&service->verifier);
@@ -579,7 +596,10 @@ int service_start(struct service *service)
 		return err;
 	}
 	set_opens_limit(&service->opens);
-	err = start_coherence(service);
+	err = memory_init(&service->memory, (uint64_t)config->memory << 20,
+		(uint64_t)config->session_memory << 20);
+	if (err == 0)
+		err = start_coherence(service);
 	if (err == 0)
 		err = start_threads(service);
 	if (err) {
@@ -604,6 +624,7 @@ int service_start(struct service *service)
 		.opens = service_peer_opens,
 		.unsettled = service_peer_unsettled,
 		.events = service_events,
+		.share = share,
 	};
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "owner/config.h"
 #include "owner/filecache.h"
 #include "owner/hold.h"
+#include "owner/memory.h"
 #include "owner/object.h"
 #include "owner/opens.h"
 #include "owner/recovery.h"
@@ -36,6 +37,8 @@ struct service {
 	struct coherence *coherence;
 	unsigned lease_ms; /* before service_start; 0: XFER_LEASE_MS */
 	struct hold hold;
+	struct memory memory;
+	struct work_queue memory_queue; /* SHARE */
 	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
 	LIST_HEAD(, peer_state) peers;
 	struct xfer_service ops;

@@ -25,12 +25,14 @@ static int range_check(uint64_t offset, uint64_t length)
 
 /* --- READ -------------------------------------------------------------------------------------- */
 
-/* Made once; reading may go on in it on another thread. False: out of memory. */
+/* A slot of the caller's, or a buffer, made once; reading may go on in it on another thread. False: out of memory. */
 static bool prepare_answer(struct xfer_request *request)
 {
-	if (!op_answer_buffer(request, request->args.read.count))
+	enum xfer_payload_kind kind = request->args.read.payload.kind;
+
+	if (kind == XFER_PAYLOAD_INLINE && !op_answer_buffer(request, request->args.read.count))
 		return false;
-	request->results.read.payload.kind = XFER_PAYLOAD_INLINE;
+	request->results.read.payload.kind = kind;
 	return true;
 }
 
@@ -84,7 +86,7 @@ bool service_read_now(const struct op *op)
 	bool done;
 
 	if (atomic_load_explicit(&op->volume->no_nowait_read, memory_order_relaxed) ||
-		args->payload.kind != XFER_PAYLOAD_INLINE || range_check(args->offset, args->count))
+		args->payload.kind == XFER_PAYLOAD_NONE || range_check(args->offset, args->count))
 		return false;
 	if (!op_file_find(op, &args->handle, args->open_id, XFER_OPEN_READ,
 		    args->flags & XFER_IO_OWNER_OVERRIDE, &file))
@@ -131,7 +133,7 @@ int service_read(const struct op *op)
 	uint64_t ctime_ns;
 	int err = range_check(args->offset, args->count);
 
-	if (err || args->payload.kind != XFER_PAYLOAD_INLINE)
+	if (err || args->payload.kind == XFER_PAYLOAD_NONE)
 		return -EINVAL;
 	err = op_file_get(op, &args->handle, args->open_id, XFER_OPEN_READ,
 		args->flags & XFER_IO_OWNER_OVERRIDE, &file);

@@ -39,11 +39,11 @@ char *service_status(void *arg)
 
 	for (unsigned i = 0; i < setup->nvolumes; i++)
 		json_array_append_new(volumes, status_volume(service, &setup->volumes[i]));
-	status = json_pack("{s:s, s:s, s:o, s:{s:i, s:i}, s:i, s:o}", "role", "owner", "node",
+	status = json_pack("{s:s, s:s, s:o, s:{s:i, s:i}, s:i, s:o, s:o}", "role", "owner", "node",
 		setup->config->node, "volumes", volumes, "opens", "count",
 		(int)atomic_load(&service->opens.count), "max", (int)service->opens.max,
 		"files_cached", (int)filecache_count(service->cache), "grace",
-		recovery_status(service->recovery));
+		recovery_status(service->recovery), "memory", memory_status(&service->memory));
 	text = status ? json_dumps(status, JSON_COMPACT) : NULL;
 	json_decref(status);
 	setup_put(setup);

@@ -52,7 +52,9 @@ static void check_args(uint32_t proc, const union xfer_args *args)
 	if (proc == XFER_PROC_HELLO) {
 		FUZZ_CHECK(text_ends(args->hello.node, XFER_NODE_MAX));
 		FUZZ_CHECK(text_ends(args->hello.owner, XFER_NODE_MAX));
-		FUZZ_CHECK(args->hello.limits.nclasses <= XFER_SLOT_CLASSES_MAX);
+	} else if (proc == XFER_PROC_SHARE) {
+		FUZZ_CHECK(args->share.read.nclasses <= XFER_SLOT_CLASSES_MAX);
+		FUZZ_CHECK(args->share.write.nclasses <= XFER_SLOT_CLASSES_MAX);
 	} else if (proc == XFER_PROC_LOOKUP || proc == XFER_PROC_UNLINK) {
 		FUZZ_CHECK(text_ends(args->name.name, XFER_NAME_MAX));
 	} else if (proc == XFER_PROC_OPEN) {

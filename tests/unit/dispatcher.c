@@ -129,12 +129,46 @@ static void test_garbage_arguments(void **state)
 	len = call_head(head, XFER_PROC_WRITE, &args);
 	send_head(raw->fd, head, len, true);
 	expect_accept_stat(raw->fd, GARBAGE_ARGS);
-	/* a slot where the session has no data path */
-	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT, .length = 8 };
+	/* a payload behind a slot */
+	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT,
+		.length = 8,
+		.slot.name.epoch = 1 };
 	len = call_head(head, XFER_PROC_WRITE, &args);
-	send_head(raw->fd, head, len, true);
+	send_head(raw->fd, head, len, false);
+	send_head(raw->fd, payload, sizeof(payload), true);
 	expect_accept_stat(raw->fd, GARBAGE_ARGS);
 	assert_int_equal(raw->owner.operations, 0);
+	expect_alive(raw->fd);
+}
+
+/* It isn't kept as an answer: the same call may come inline. */
+static void test_slot_without_data_path(void **state)
+{
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD + 4] = { 0 }, payload[8] = { 0 };
+	union xfer_args args = { 0 };
+	uint32_t words[8];
+
+	hello(raw, XFER_ST_OK);
+	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT,
+		.length = 8,
+		.slot.name.epoch = 1 };
+	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 7);
+	assert_int_equal(words[6], XFER_ST_RESEND_INLINE);
+	assert_int_equal(raw->owner.operations, 0);
+	args.write.payload.kind = XFER_PAYLOAD_INLINE;
+	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), false);
+	send_head(raw->fd, payload, sizeof(payload), true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 7);
+	assert_int_equal(words[6], XFER_ST_OK);
+	assert_int_equal(raw->owner.operations, 1);
+	args = (union xfer_args){ .read = { .count = 8,
+					 .payload = { .kind = XFER_PAYLOAD_SLOT,
+						 .slot.name.epoch = 1 } } };
+	send_head(raw->fd, head, call_head(head, XFER_PROC_READ, &args), true);
+	assert_true(recv_reply(raw->fd, words, 8) >= 7);
+	assert_int_equal(words[6], XFER_ST_RESEND_INLINE);
 	expect_alive(raw->fd);
 }
 
@@ -356,6 +390,7 @@ int main(void)
 		TEST(test_no_session),
 		TEST(test_refused_payload_is_skipped),
 		TEST(test_garbage_arguments),
+		TEST(test_slot_without_data_path),
 		TEST(test_second_hello),
 		TEST(test_hello_that_does_not_fit),
 		TEST(test_token_is_for_one_lane),

@@ -743,7 +743,7 @@ static void test_bad_ranges(void **state)
 	call->request.args.read.count = XFER_IO_MAX + 1;
 	assert_int_equal(service_read(&call->op), -EINVAL);
 	call->request.args.read.count = 1;
-	call->request.args.read.payload.kind = XFER_PAYLOAD_SLOT;
+	call->request.args.read.payload.kind = XFER_PAYLOAD_NONE;
 	assert_int_equal(service_read(&call->op), -EINVAL);
 	call->request.args.readdir.dir = f.root;
 	call->request.args.readdir.max_bytes = UINT32_MAX;

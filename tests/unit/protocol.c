@@ -312,7 +312,7 @@ static bool name_decodes(uint32_t len, bool with_nul)
 	return decodes(&builder, XFER_PROC_LOOKUP, false);
 }
 
-static bool hello_decodes(uint32_t node_len, uint32_t owner_len, uint32_t classes)
+static bool hello_decodes(uint32_t node_len, uint32_t owner_len)
 {
 	struct builder builder = { .len = 0 };
 
@@ -320,9 +320,19 @@ static bool hello_decodes(uint32_t node_len, uint32_t owner_len, uint32_t classe
 	add_opaque(&builder, node_len);
 	add_opaque(&builder, owner_len);
 	add_words(&builder, 1, 5);
-	add_word(&builder, classes);
-	add_words(&builder, 1, 2 * classes + 1);
 	return decodes(&builder, XFER_PROC_HELLO, false);
+}
+
+static bool share_decodes(uint32_t read_classes, uint32_t write_classes)
+{
+	struct builder builder = { .len = 0 };
+
+	add_words(&builder, 1, 2);
+	add_word(&builder, read_classes);
+	add_words(&builder, 1, 2 * read_classes);
+	add_word(&builder, write_classes);
+	add_words(&builder, 1, 2 * write_classes);
+	return decodes(&builder, XFER_PROC_SHARE, false);
 }
 
 static void test_lengths(void **state)
@@ -335,10 +345,12 @@ static void test_lengths(void **state)
 	assert_true(name_decodes(XFER_NAME_MAX, false));
 	assert_false(name_decodes(XFER_NAME_MAX + 1, false));
 	assert_false(name_decodes(1, true));
-	assert_true(hello_decodes(XFER_NODE_MAX, XFER_NODE_MAX, XFER_SLOT_CLASSES_MAX));
-	assert_false(hello_decodes(XFER_NODE_MAX + 1, 1, 0));
-	assert_false(hello_decodes(1, XFER_NODE_MAX + 1, 0));
-	assert_false(hello_decodes(1, 1, XFER_SLOT_CLASSES_MAX + 1));
+	assert_true(hello_decodes(XFER_NODE_MAX, XFER_NODE_MAX));
+	assert_false(hello_decodes(XFER_NODE_MAX + 1, 1));
+	assert_false(hello_decodes(1, XFER_NODE_MAX + 1));
+	assert_true(share_decodes(0, XFER_SLOT_CLASSES_MAX));
+	assert_false(share_decodes(1, XFER_SLOT_CLASSES_MAX + 1));
+	assert_false(share_decodes(XFER_SLOT_CLASSES_MAX + 1, 1));
 }
 
 static void test_too_many_groups(void **state)
@@ -380,7 +392,8 @@ static bool open_decodes(uint32_t create, uint32_t nsec)
 	return decodes(&builder, XFER_PROC_OPEN, false);
 }
 
-static bool write_decodes(uint32_t stability, uint32_t kind, uint32_t length)
+/* slot: what the words of its name are. */
+static bool slot_decodes(uint32_t stability, uint32_t kind, uint32_t length, uint32_t slot)
 {
 	struct builder builder = { .len = 0 };
 
@@ -389,10 +402,15 @@ static bool write_decodes(uint32_t stability, uint32_t kind, uint32_t length)
 	add_word(&builder, stability);
 	add_word(&builder, kind);
 	if (kind == XFER_PAYLOAD_SLOT)
-		add_words(&builder, 3, 2);
+		add_words(&builder, slot, 4);
 	if (kind != XFER_PAYLOAD_NONE)
 		add_word(&builder, length);
 	return decodes(&builder, XFER_PROC_WRITE, false);
+}
+
+static bool write_decodes(uint32_t stability, uint32_t kind, uint32_t length)
+{
+	return slot_decodes(stability, kind, length, 3);
 }
 
 static bool attr_decodes(uint32_t type, uint32_t nsec)
@@ -424,6 +442,9 @@ static void test_ranges(void **state)
 	assert_false(write_decodes(XFER_UNSTABLE, XFER_PAYLOAD_SLOT + 1, 0));
 	assert_false(write_decodes(XFER_UNSTABLE, XFER_PAYLOAD_INLINE, XFER_IO_MAX + 1));
 	assert_false(write_decodes(XFER_UNSTABLE, XFER_PAYLOAD_SLOT, UINT32_MAX));
+	assert_true(slot_decodes(XFER_UNSTABLE, XFER_PAYLOAD_SLOT, 1, UINT16_MAX));
+	assert_false(slot_decodes(XFER_UNSTABLE, XFER_PAYLOAD_SLOT, 1, UINT16_MAX + 1));
+	assert_false(slot_decodes(XFER_UNSTABLE, XFER_PAYLOAD_SLOT, 1, 0));
 	assert_true(attr_decodes(XFER_REG, 0));
 	assert_true(attr_decodes(XFER_SOCK, 999999999));
 	assert_false(attr_decodes(0, 0));
@@ -548,7 +569,7 @@ static void test_own_statuses(void **state)
 static void test_procedures(void **state)
 {
 	static const uint32_t changing[] = { XFER_PROC_HELLO, XFER_PROC_TOKEN, XFER_PROC_ATTACH,
-		XFER_PROC_END, XFER_PROC_RECOVERED, XFER_PROC_CANCEL, XFER_PROC_SETATTR,
+		XFER_PROC_SHARE, XFER_PROC_END, XFER_PROC_RECOVERED, XFER_PROC_CANCEL, XFER_PROC_SETATTR,
 		XFER_PROC_OPEN, XFER_PROC_CLOSE, XFER_PROC_CREATE, XFER_PROC_UNLINK,
 		XFER_PROC_RENAME, XFER_PROC_WRITE, XFER_PROC_LINK, XFER_PROC_LOCK,
 		XFER_PROC_ALLOCATE, XFER_PROC_SETXATTR, XFER_PROC_REMOVEXATTR };
@@ -559,11 +580,11 @@ static void test_procedures(void **state)
 		known += xfer_proc_info(proc) != NULL;
 		changes += xfer_proc_info(proc) && xfer_proc_info(proc)->changes;
 	}
-	assert_int_equal(known, 10 + 22);
+	assert_int_equal(known, 11 + 22);
 	assert_int_equal(changes, sizeof(changing) / sizeof(*changing));
 	for (unsigned i = 0; i < changes; i++)
 		assert_true(xfer_proc_info(changing[i])->changes);
-	assert_null(xfer_proc_info(XFER_PROC_STATUS + 1));
+	assert_null(xfer_proc_info(XFER_PROC_EVENTS + 1));
 	assert_null(xfer_proc_info(XFER_PROC_COUNT));
 	assert_null(xfer_proc_info(UINT32_MAX));
 }

@@ -123,7 +123,6 @@ static void fill_args(uint32_t proc, union xfer_args *args)
 	} else {
 		memset(args->hello.node, 'x', XFER_NODE_MAX);
 		memset(args->hello.owner, 'x', XFER_NODE_MAX);
-		args->hello.limits.nclasses = XFER_SLOT_CLASSES_MAX;
 	}
 }
 
@@ -144,7 +143,6 @@ static void test_heads_have_room(void **state)
 	}
 	memset(results.hello.reason, 'x', sizeof(results.hello.reason) - 1);
 	memset(results.hello.node, 'x', XFER_NODE_MAX);
-	results.hello.limits.nclasses = XFER_SLOT_CLASSES_MAX;
 	assert_true(
 		xfer_rpc_encode_reply(bytes, XFER_REPLY_HEAD, XID, XFER_PROC_HELLO, &results) > 0);
 	memset(&results, 0, sizeof(results));
@@ -214,7 +212,7 @@ static void test_refused_calls(void **state)
 	expect_refused(3, 100003, XFER_RPC_NO_PROGRAM);
 	expect_refused(4, XFER_VERSION + 1, XFER_RPC_NO_VERSION);
 	expect_refused(4, 0, XFER_RPC_NO_VERSION);
-	expect_refused(5, XFER_PROC_STATUS + 1, XFER_RPC_NO_PROCEDURE);
+	expect_refused(5, XFER_PROC_EVENTS + 1, XFER_RPC_NO_PROCEDURE);
 	expect_refused(5, XFER_PROC_COUNT, XFER_RPC_NO_PROCEDURE);
 	expect_refused(5, UINT32_MAX, XFER_RPC_NO_PROCEDURE);
 	/* Longer credentials and verifiers than RFC 5531 allows, and than there are bytes. */

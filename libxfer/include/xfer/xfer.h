@@ -48,6 +48,9 @@ enum xfer_log_level { XFER_LOG_ERROR, XFER_LOG_WARN, XFER_LOG_INFO, XFER_LOG_DEB
 /* Receives one message without newline; called from any thread, lane threads included. */
 typedef void (*xfer_log_fn)(enum xfer_log_level level, const char *message);
 
+/* Which way file data travels; what can't go that way goes inline, in the RPCs. */
+enum xfer_path_wish { XFER_WISH_AUTO, XFER_WISH_INLINE, XFER_WISH_SHM, XFER_WISH_VERBS };
+
 struct xfer_context_params {
 	const char *node;    /* this node's name, at most XFER_NODE_MAX bytes */
 	const char *run_dir; /* where the status socket goes; NULL: no status socket */
@@ -55,6 +58,7 @@ struct xfer_context_params {
 	unsigned lanes;      /* connections per session, 1..16; 0: the default, 2 */
 	unsigned
 		heartbeat_ms; /* 100..60000; 0: the default, 1000. A peer is dead after five silent ones */
+	enum xfer_path_wish path;
 	xfer_log_fn log; /* NULL: stderr */
 };
 

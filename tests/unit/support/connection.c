@@ -70,9 +70,25 @@ static void shim_free(struct xfer_conn_io *io)
 	free(shim);
 }
 
+static int shim_put_fd(struct xfer_conn_io *io, int fd)
+{
+	struct shim *shim = (struct shim *)io;
+
+	return shim->under->ops->put_fd(shim->under, fd);
+}
+
+static int shim_take_fd(struct xfer_conn_io *io)
+{
+	struct shim *shim = (struct shim *)io;
+
+	return shim->under->ops->take_fd(shim->under);
+}
+
 static const struct xfer_conn_io_ops shim_ops = {
 	.sendv = shim_sendv,
 	.recvv = shim_recvv,
+	.put_fd = shim_put_fd,
+	.take_fd = shim_take_fd,
 	.shutdown = shim_shutdown,
 	.free = shim_free,
 };

@@ -132,6 +132,20 @@ static ssize_t faulty_recvv(struct xfer_conn_io *io, const struct iovec *iov, in
 	return pass((struct faulty *)io, FAULT_RECEIVE, iov, iovcnt);
 }
 
+static int faulty_put_fd(struct xfer_conn_io *io, int fd)
+{
+	struct faulty *faulty = (struct faulty *)io;
+
+	return faulty->under->ops->put_fd(faulty->under, fd);
+}
+
+static int faulty_take_fd(struct xfer_conn_io *io)
+{
+	struct faulty *faulty = (struct faulty *)io;
+
+	return faulty->under->ops->take_fd(faulty->under);
+}
+
 static void faulty_shutdown(struct xfer_conn_io *io)
 {
 	struct faulty *faulty = (struct faulty *)io;
@@ -150,6 +164,8 @@ static void faulty_free(struct xfer_conn_io *io)
 static const struct xfer_conn_io_ops faulty_ops = {
 	.sendv = faulty_sendv,
 	.recvv = faulty_recvv,
+	.put_fd = faulty_put_fd,
+	.take_fd = faulty_take_fd,
 	.shutdown = faulty_shutdown,
 	.free = faulty_free,
 };

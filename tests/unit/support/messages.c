@@ -147,24 +147,34 @@ static void put_limits(struct random *random, struct xfer_limits *limits)
 	limits->calls_max = u32(random);
 	limits->groups_max = u32(random);
 	limits->inline_max = u32(random);
-	limits->slot_alignment = u32(random);
-	limits->nclasses = random_upto(random, XFER_SLOT_CLASSES_MAX);
-	for (uint32_t i = 0; i < limits->nclasses; i++) {
-		limits->classes[i].slot_size = u32(random);
-		limits->classes[i].slots = u32(random);
-	}
 	limits->heartbeat_ms = u32(random);
 }
 
-static void put_payload(struct random *random, struct xfer_payload *payload)
+static void put_layout(struct random *random, struct xfer_slot_layout *layout)
 {
-	payload->kind = random_below(random, 3);
+	layout->nclasses = random_upto(random, XFER_SLOT_CLASSES_MAX);
+	for (uint32_t i = 0; i < layout->nclasses; i++) {
+		layout->classes[i].slot_size = u32(random);
+		layout->classes[i].slots = u32(random);
+	}
+}
+
+static void put_slot(struct random *random, struct xfer_slot_ref *slot)
+{
+	slot->lane = random_upto(random, UINT16_MAX);
+	slot->name.epoch = 1 + random_upto(random, UINT32_MAX - 1);
+	slot->name.slot = (uint16_t)random_upto(random, UINT16_MAX);
+	slot->name.generation = u32(random);
+}
+
+/* slots: as READ and WRITE have them. */
+static void put_payload(struct random *random, struct xfer_payload *payload, bool slots)
+{
+	payload->kind = random_below(random, slots ? 3 : 2);
 	if (payload->kind != XFER_PAYLOAD_NONE)
 		payload->length = random_upto(random, XFER_IO_MAX);
-	if (payload->kind == XFER_PAYLOAD_SLOT) {
-		payload->slot = u32(random);
-		payload->generation = u32(random);
-	}
+	if (payload->kind == XFER_PAYLOAD_SLOT)
+		put_slot(random, &payload->slot);
 }
 
 void message_dirent(struct random *random, struct xfer_dirent *entry)
@@ -223,14 +233,14 @@ static void args_io(struct random *random, uint32_t proc, union xfer_args *args)
 		args->read.offset = random_u64(random);
 		args->read.count = u32(random);
 		args->read.flags = u32(random);
-		put_payload(random, &args->read.payload);
+		put_payload(random, &args->read.payload, true);
 	} else if (proc == XFER_PROC_WRITE) {
 		put_handle(random, &args->write.handle);
 		args->write.open_id = random_u64(random);
 		args->write.offset = random_u64(random);
 		args->write.flags = u32(random);
 		args->write.stability = random_below(random, XFER_FILE_SYNC + 1);
-		put_payload(random, &args->write.payload);
+		put_payload(random, &args->write.payload, true);
 	} else {
 		put_handle(random, &args->commit.handle);
 		args->commit.open_id = random_u64(random);
@@ -253,7 +263,7 @@ static void args_names(struct random *random, uint32_t proc, union xfer_args *ar
 		args->create.rdev_major = u32(random);
 		args->create.rdev_minor = u32(random);
 		put_setattr(random, &args->create.set);
-		put_payload(random, &args->create.payload);
+		put_payload(random, &args->create.payload, false);
 	} else if (proc == XFER_PROC_LINK) {
 		put_handle(random, &args->link.handle);
 		put_handle(random, &args->link.dir);
@@ -316,7 +326,7 @@ static void args_xattrs(struct random *random, uint32_t proc, union xfer_args *a
 		put_handle(random, &args->setxattr.handle);
 		put_text(random, args->setxattr.name, 0, XFER_NAME_MAX);
 		args->setxattr.how = random_below(random, XFER_XATTR_REPLACE + 1);
-		put_payload(random, &args->setxattr.payload);
+		put_payload(random, &args->setxattr.payload, false);
 	} else {
 		put_handle(random, &args->xattr.handle);
 		put_text(random, args->xattr.name, 0, XFER_NAME_MAX);
@@ -341,6 +351,12 @@ void message_args(struct random *random, uint32_t proc, union xfer_args *args)
 	case XFER_PROC_EVENTS:
 		args->events.fresh = coin(random);
 		args->events.seen = random_u64(random);
+		break;
+	case XFER_PROC_SHARE:
+		args->share.epoch = u32(random);
+		args->share.lanes = u32(random);
+		put_layout(random, &args->share.read);
+		put_layout(random, &args->share.write);
 		break;
 	case XFER_PROC_HELLO:
 		args_hello(random, &args->hello);
@@ -443,12 +459,14 @@ static void results_io(struct random *random, uint32_t proc, union xfer_results 
 	if (proc == XFER_PROC_READ) {
 		put_opt_attr(random, &res->read.attr);
 		res->read.eof = coin(random);
-		put_payload(random, &res->read.payload);
+		put_payload(random, &res->read.payload, true);
 	} else if (proc == XFER_PROC_WRITE) {
 		put_opt_attr(random, &res->write.attr);
 		res->write.count = u32(random);
 		res->write.committed = random_below(random, XFER_FILE_SYNC + 1);
 		random_bytes(random, res->write.verifier, sizeof(res->write.verifier));
+		if (coin(random))
+			put_slot(random, &res->write.released);
 	} else {
 		put_opt_attr(random, &res->commit.attr);
 		random_bytes(random, res->commit.verifier, sizeof(res->commit.verifier));
@@ -486,6 +504,8 @@ static void results_session(
 		random_bytes(random, res->token.token.bytes, sizeof(res->token.token.bytes));
 	} else if (proc == XFER_PROC_EVENTS) {
 		results_events(random, &res->events);
+	} else if (proc == XFER_PROC_SHARE) {
+		put_layout(random, &res->share.write);
 	} else if (proc == XFER_PROC_STATUS) {
 		res->text.text_len = random_upto(random, 4096);
 		res->text.text = (char *)variable;
@@ -527,7 +547,7 @@ void message_results(
 	case XFER_PROC_GETXATTR:
 	case XFER_PROC_LISTXATTR:
 		put_opt_attr(random, &results->bytes.attr);
-		put_payload(random, &results->bytes.payload);
+		put_payload(random, &results->bytes.payload, false);
 		break;
 	case XFER_PROC_LOCK:
 		results->lock.granted = coin(random);

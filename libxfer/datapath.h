@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* datapath.h -- the initiator's end of a session's data path: pools of slots on each lane */
+#ifndef XFER_DATAPATH_H
+#define XFER_DATAPATH_H
+
+#include <jansson.h>
+#include <sys/uio.h>
+
+#include "control/protocol.h"
+#include "transport/transport.h"
+
+/*
+ * One epoch of it. Whoever has a slot has a reference, too: the memory stays until nobody uses it any more, whatever
+ * became of the path. Any thread, lane threads included; nothing blocks but for a lane's lock, which is held for
+ * bookkeeping only.
+ */
+struct xfer_datapath;
+
+struct xfer_datapath_params {
+	struct xfer_transport *transport; /* the path's from then on, also on failure */
+	uint32_t epoch, lanes;
+	struct xfer_slot_layout write, read;
+	enum xfer_path_wish wish;
+};
+
+/* With one reference. -ENOMEM; -EINVAL: the layouts can't be. */
+int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_datapath **path);
+void xfer_datapath_ref(struct xfer_datapath *path);
+void xfer_datapath_unref(struct xfer_datapath *path); /* NULL is ignored */
+/* Its connections have ended: nobody gets a slot any more. */
+void xfer_datapath_lost(struct xfer_datapath *path);
+
+/*
+ * NONE: the payload, iov's `length` bytes, is in a slot of the host's, which may be told of it: *placement. Else: why it
+ * has to go inline.
+ */
+enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t lane,
+	const struct iovec *iov, int iovcnt, uint32_t length, struct xfer_placement *placement);
+/* The host's answer. released: the slot that it names. -EPROTO: it can't be; the path is to be ended. */
+int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placement *placement,
+	const struct xfer_slot_ref *released);
+
+/* NONE: a slot for `length` bytes, which the host may be told of. */
+enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t lane, uint32_t length,
+	struct xfer_placement *placement);
+/* The host's answer: it has put bytes into the slot, or hasn't; they are copied to iov. -EAGAIN: to be asked again;
+ * -EPROTO: as above. */
+int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placement,
+	const struct xfer_payload *payload, const struct iovec *iov, int iovcnt);
+
+/* The answer says nothing of the slot: the host may still use it. */
+void xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placement *placement);
+
+/* Regions, and slots by state. */
+json_t *xfer_datapath_status(struct xfer_datapath *path);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* shm.c -- a data path over memory that both ends have mapped */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "transport/shm.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+
+struct shm {
+	struct xfer_transport transport;
+	struct xfer_shm_memory memory[2]; /* by direction */
+};
+
+/* --- memory ------------------------------------------------------------------------------------- */
+
+static int map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
+{
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	/* A core file of it would be large, and full of files' contents. */
+	madvise(base, bytes, MADV_DONTDUMP);
+	*memory = (struct xfer_shm_memory){ .base = base, .bytes = bytes, .fd = -1 };
+	return 0;
+}
+
+/* What it needs is there from now on, or it isn't made. */
+static int fill(int fd, uint64_t bytes)
+{
+	if (ftruncate(fd, (off_t)bytes) || fallocate(fd, 0, 0, (off_t)bytes) ||
+		fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL))
+		return -errno;
+	return 0;
+}
+
+int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory)
+{
+	int fd = memfd_create("rdmaxfer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int err = fd < 0 ? -errno : fill(fd, bytes);
+
+	if (err == 0)
+		err = map(fd, bytes, memory);
+	if (err) {
+		xfer_warn("%llu MiB of shared memory can't be had: %s; lower the slots' numbers, or "
+			  "raise the memory limit of the process",
+			(unsigned long long)(bytes >> 20), strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	memory->fd = fd;
+	return 0;
+}
+
+/* Huge pages could be missing when they are touched; a file on a disk could be cut. */
+static bool is_sealed_memory(int fd, uint64_t bytes)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+	struct stat st;
+
+	return seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &st) == 0 &&
+	       (uint64_t)st.st_size == bytes && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
+{
+	if (fd < 0 || bytes == 0 || !is_sealed_memory(fd, bytes))
+		return -EINVAL;
+	return map(fd, bytes, memory);
+}
+
+void xfer_shm_close(struct xfer_shm_memory *memory)
+{
+	if (memory->bytes > 0 && memory->fd >= 0)
+		close(memory->fd);
+	memory->fd = -1;
+}
+
+void xfer_shm_unmap(struct xfer_shm_memory *memory)
+{
+	if (memory->bytes == 0)
+		return;
+	xfer_shm_close(memory);
+	munmap(memory->base, memory->bytes);
+	memory->bytes = 0;
+}
+
+/* --- the transport ------------------------------------------------------------------------------ */
+
+static void locate(struct xfer_transport *transport, struct xfer_placement *placement)
+{
+	const struct shm *shm = (const struct shm *)transport;
+
+	placement->memory =
+		(uint8_t *)shm->memory[placement->direction].base + placement->address;
+}
+
+static int shm_stage(struct xfer_transport *transport, struct xfer_placement *placement)
+{
+	locate(transport, placement);
+	return 0;
+}
+
+/* The RPC that follows must not be seen before the bytes. */
+static int shm_send(struct xfer_transport *transport, const struct xfer_placement *placement)
+{
+	(void)transport;
+	(void)placement;
+	atomic_thread_fence(memory_order_release);
+	return 0;
+}
+
+/* The RPC that named them was received before. */
+static void shm_fetch(struct xfer_transport *transport, struct xfer_placement *placement)
+{
+	atomic_thread_fence(memory_order_acquire);
+	locate(transport, placement);
+}
+
+static void shm_free(struct xfer_transport *transport)
+{
+	struct shm *shm = (struct shm *)transport;
+
+	xfer_shm_unmap(&shm->memory[XFER_POOL_WRITE]);
+	xfer_shm_unmap(&shm->memory[XFER_POOL_READ]);
+	free(shm);
+}
+
+static const struct xfer_transport_ops shm_ops = {
+	.path = XFER_PATH_SHM,
+	.immediates = false,
+	.stage = shm_stage,
+	.send = shm_send,
+	.fetch = shm_fetch,
+	.free = shm_free,
+};
+
+int xfer_shm_create(struct xfer_shm_memory *write, struct xfer_shm_memory *read,
+	struct xfer_transport **transport)
+{
+	struct shm *shm = malloc(sizeof(*shm));
+
+	if (!shm) {
+		xfer_shm_unmap(write);
+		xfer_shm_unmap(read);
+		return -ENOMEM;
+	}
+	shm->transport.ops = &shm_ops;
+	shm->memory[XFER_POOL_WRITE] = *write;
+	shm->memory[XFER_POOL_READ] = *read;
+	*transport = &shm->transport;
+	return 0;
+}
