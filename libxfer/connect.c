@@ -15,7 +15,11 @@
 #include "session.h"
 #include "transport/shm.h"
 
-#define SLOT_CLASSES   { 16u << 10, 1024 }, { 1u << 20, 64 } /* of a session, in each direction */
+#define SLOT_CLASSES                                                                               \
+	{ 16u << 10, 1024 },                                                                       \
+	{                                                                                          \
+		1u << 20, 64                                                                       \
+	} /* of a session, in each direction */
 #define CONNECT_MS     2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 500
@@ -337,8 +341,11 @@ static int share(struct connector *connector)
 		return err;
 	err = xfer_caller_put_fd(lane, ours.fd);
 	xfer_shm_close(&ours);
-	if (err == 0)
+	if (err == 0) {
 		err = call_lane(lane, XFER_PROC_SHARE, &args, &results);
+		if (err == -EAGAIN || err == -EREMOTEIO)
+			err = -ENOTCONN;
+	}
 	if (err == 0)
 		err = xfer_status_to_errno(results.status);
 	if (err) {
@@ -363,12 +370,13 @@ static void share_memory(struct connector *connector)
 	err = session->address.local ? share(connector) : -EOPNOTSUPP;
 	if (err == -EOPNOTSUPP && session->context->path == XFER_WISH_AUTO)
 		return;
-	if (err)
+	if (err && err != -ENOTCONN)
 		xfer_warn("no memory is shared with owner %s at %s: %s; data travels over the "
 			  "connection%s",
 			session->owner, session->address_text, strerror(-err),
-			session->address.local ? "" : ": only an owner on this host can share it, "
-						      "by its unix: address in Owners");
+			session->address.local ? ""
+					       : ": only an owner on this host can share it, "
+						 "by its unix: address in Owners");
 }
 
 /* Nothing of it can be used any more. */

@@ -231,8 +231,7 @@ void xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placeme
 {
 	struct lane *lane = lock_lane(path, placement->slot.lane);
 
-	(void)xfer_lmrm_quarantine(
-		pool_of(path, placement), &placement->slot.name, xfer_now_ns());
+	(void)xfer_lmrm_quarantine(pool_of(path, placement), &placement->slot.name, xfer_now_ns());
 	pthread_mutex_unlock(&lane->lock);
 }
 
@@ -243,8 +242,8 @@ static json_t *counts_json(const struct xfer_lmrm_counts *counts)
 	json_t *json = json_object();
 
 	for (unsigned i = 0; i < XFER_SLOT_STATES; i++)
-		json_object_set_new(json, xfer_slot_state_name(i),
-			json_integer((json_int_t)counts->state[i]));
+		json_object_set_new(
+			json, xfer_slot_state_name(i), json_integer((json_int_t)counts->state[i]));
 	return json;
 }
 
@@ -256,11 +255,11 @@ static void add_regions(
 	struct xfer_region region;
 
 	for (unsigned i = 0; xfer_lmrm_region(pool, i, &region, &counts); i++)
-		json_array_append_new(regions,
-			json_pack("{s:i, s:s, s:i, s:I, s:i, s:o}", "lane", (int)lane, "direction",
-				direction, "id", (int)region.id, "slot_size",
-				(json_int_t)region.slot_size, "slots", (int)region.slots, "states",
-				counts_json(&counts)));
+		json_array_append_new(
+			regions, json_pack("{s:i, s:s, s:i, s:I, s:i, s:o}", "lane", (int)lane,
+					 "direction", direction, "id", (int)region.id, "slot_size",
+					 (json_int_t)region.slot_size, "slots", (int)region.slots,
+					 "states", counts_json(&counts)));
 }
 
 json_t *xfer_datapath_status(struct xfer_datapath *path)
@@ -291,7 +290,7 @@ static int make_pool(struct xfer_datapath *path, uint32_t lane, enum xfer_pool_d
 	struct xfer_lmrm **pool = &path->lanes[lane].pools[direction];
 	int err = xfer_lmrm_create(&config, pool);
 
-	for (uint32_t class = 0; err == 0 && class < layout->nclasses; class++) {
+	for (uint32_t class = 0; err == 0 && class < layout->nclasses; class ++) {
 		struct xfer_region region = xfer_layout_region(layout, lane, class);
 
 		err = xfer_lmrm_add_region(*pool, &region);

@@ -37,8 +37,9 @@ struct xfer_session_call {
 	struct xfer_session *session;
 	struct xfer_share *share; /* its volume's */
 	enum xfer_call_place place;
-	unsigned lane;               /* while it flies */
-	struct xfer_datapath *path;  /* while it flies, referenced: what a READ or WRITE may use, then what it uses */
+	unsigned lane; /* while it flies */
+	struct xfer_datapath *
+		path; /* while it flies, referenced: what a READ or WRITE may use, then what it uses */
 	struct xfer_placement placed; /* its slot, if it uses one */
 	bool in_slot;
 	bool exposed;  /* an owner may have executed it in an earlier epoch */

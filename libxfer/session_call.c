@@ -142,9 +142,9 @@ static void place(struct xfer_session_call *call)
 		set_inline(call);
 		return;
 	}
-	*payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT,
-		.length = call->placed.length,
-		.slot = call->placed.slot };
+	*payload = (struct xfer_payload){
+		.kind = XFER_PAYLOAD_SLOT, .length = call->placed.length, .slot = call->placed.slot
+	};
 }
 
 /* An answer to a call whose data has a slot. -EAGAIN: READ: the data is lost; -EPROTO: the owner is confused. */

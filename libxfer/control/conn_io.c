@@ -21,9 +21,9 @@ union control {
 
 struct socket_io {
 	struct xfer_conn_io io;
-	bool local;       /* a Unix socket */
-	_Atomic int out;  /* to be sent; -1: none */
-	_Atomic int in;   /* has come; -1: none */
+	bool local;      /* a Unix socket */
+	_Atomic int out; /* to be sent; -1: none */
+	_Atomic int in;  /* has come; -1: none */
 };
 
 static void attach_fd(struct msghdr *msg, union control *control, int fd)
@@ -65,7 +65,8 @@ static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, in
 /* Of several the last one counts: nobody sends more than one. */
 static void keep_fd(struct socket_io *socket_io, struct msghdr *msg)
 {
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header; header = CMSG_NXTHDR(msg, header)) {
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
+		header = CMSG_NXTHDR(msg, header)) {
 		int fd;
 
 		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||

@@ -508,7 +508,7 @@ static void ask_inline(struct xfer_request *request)
 
 static struct xfer_payload *payload_of(struct xfer_request *request)
 {
-	return request->proc == XFER_PROC_READ	 ? &request->args.read.payload
+	return request->proc == XFER_PROC_READ    ? &request->args.read.payload
 	       : request->proc == XFER_PROC_WRITE ? &request->args.write.payload
 						  : NULL;
 }

@@ -90,8 +90,8 @@ static json_t *counts_json(const uint32_t counts[XFER_JOIN_STATES])
 {
 	return json_pack("{s:i, s:i, s:i, s:i, s:i}", "idle", (int)counts[XFER_JOIN_IDLE],
 		"arrived", (int)counts[XFER_JOIN_ARRIVED], "waiting",
-		(int)counts[XFER_JOIN_WAITING], "in_use", (int)counts[XFER_JOIN_IN_USE],
-		"given_up", (int)counts[XFER_JOIN_GIVEN_UP]);
+		(int)counts[XFER_JOIN_WAITING], "in_use", (int)counts[XFER_JOIN_IN_USE], "given_up",
+		(int)counts[XFER_JOIN_GIVEN_UP]);
 }
 
 /* Of all lanes together. */
@@ -110,8 +110,8 @@ static json_t *direction_json(struct xfer_hostpath *path, enum xfer_pool_directi
 	}
 	json = counts_json(sum);
 	json_object_set_new(json, "bytes",
-		json_integer((json_int_t)xfer_layout_bytes(
-			&path->layouts[direction], path->nlanes)));
+		json_integer(
+			(json_int_t)xfer_layout_bytes(&path->layouts[direction], path->nlanes)));
 	return json;
 }
 
@@ -124,8 +124,7 @@ json_t *xfer_hostpath_status(struct xfer_hostpath *path)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static int make_join(
-	struct xfer_hostpath *path, uint32_t lane, enum xfer_pool_direction direction)
+static int make_join(struct xfer_hostpath *path, uint32_t lane, enum xfer_pool_direction direction)
 {
 	const struct xfer_join_config config = {
 		/* The request for a READ says everything. */
@@ -136,7 +135,7 @@ static int make_join(
 	uint16_t withheld;
 	int err = xfer_join_create(&config, join);
 
-	for (uint32_t class = 0; err == 0 && class < layout->nclasses; class++) {
+	for (uint32_t class = 0; err == 0 && class < layout->nclasses; class ++) {
 		struct xfer_region region = xfer_layout_region(layout, lane, class);
 
 		err = xfer_join_add_region(*join, &region);

@@ -122,8 +122,7 @@ static bool xdr_lock(XDR *xdrs, struct xfer_lock *lock)
 static bool xdr_limits(XDR *xdrs, struct xfer_limits *limits)
 {
 	return xdr_uint32_t(xdrs, &limits->record_max) && xdr_uint32_t(xdrs, &limits->calls_max) &&
-	       xdr_uint32_t(xdrs, &limits->groups_max) &&
-	       xdr_uint32_t(xdrs, &limits->inline_max) &&
+	       xdr_uint32_t(xdrs, &limits->groups_max) && xdr_uint32_t(xdrs, &limits->inline_max) &&
 	       xdr_uint32_t(xdrs, &limits->heartbeat_ms);
 }
 
@@ -504,7 +503,8 @@ static bool results_write(XDR *xdrs, union xfer_results *results)
 	return xdr_uint32_t(xdrs, &r->status) && xdr_opt_attr(xdrs, &r->attr) &&
 	       xdr_uint32_t(xdrs, &r->count) &&
 	       XDR_ENUM_UP_TO(xdrs, &r->committed, XFER_FILE_SYNC) &&
-	       xdr_fixed(xdrs, r->verifier, sizeof(r->verifier)) && xdr_slot_ref(xdrs, &r->released);
+	       xdr_fixed(xdrs, r->verifier, sizeof(r->verifier)) &&
+	       xdr_slot_ref(xdrs, &r->released);
 }
 
 static bool results_commit(XDR *xdrs, union xfer_results *results)

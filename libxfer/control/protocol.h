@@ -42,7 +42,7 @@ enum xfer_proc {
 	XFER_PROC_PING = 4,
 	XFER_PROC_STATUS = 5,
 	XFER_PROC_SHARE = 6, /* memory on both nodes, as the session's data path */
-	XFER_PROC_END = 7, /* the session ends: nothing of it is to be kept */
+	XFER_PROC_END = 7,   /* the session ends: nothing of it is to be kept */
 	XFER_PROC_RECOVERED =
 		8,            /* a known session's successor has made its opens and locks again */
 	XFER_PROC_CANCEL = 9, /* answer an operation with DELAY, unless it was begun */
@@ -91,7 +91,8 @@ enum xfer_wire_status {
 	XFER_ST_BAD_OPEN = 1007, /* an open id that isn't known, for what can't be done without */
 	XFER_ST_TOO_LATE =
 		1008, /* not executed: the time for recovering a session was over before its RECOVERED */
-	XFER_ST_RESEND_INLINE = 1009, /* not executed: the slot that it names is of no use; to be sent inline */
+	XFER_ST_RESEND_INLINE =
+		1009, /* not executed: the slot that it names is of no use; to be sent inline */
 };
 
 /* The negative errno value that libxfer's callers see for a wire status. */

@@ -5,7 +5,7 @@
 
 static uint64_t class_bytes(const struct xfer_slot_class *class)
 {
-	return (uint64_t)class->slot_size * class->slots;
+	return (uint64_t) class->slot_size * class->slots;
 }
 
 static bool class_valid(const struct xfer_slot_class *class)

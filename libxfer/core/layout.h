@@ -10,7 +10,7 @@
  * class's number plus 1, its address an offset in the memory. Pure.
  */
 
-#define XFER_LAYOUT_ALIGNMENT 4096u              /* bytes, of slot sizes */
+#define XFER_LAYOUT_ALIGNMENT 4096u               /* bytes, of slot sizes */
 #define XFER_LAYOUT_MAX       (UINT64_C(1) << 36) /* bytes */
 
 /* Bytes for so many lanes; 0: there is nothing in it, or it can't be: odd sizes, more slots than there are numbers. */

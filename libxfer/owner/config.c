@@ -13,18 +13,18 @@
 #include "address.h"
 #include "owner/config.h"
 
-#define DEFAULT_STATE_DIR "/var/lib/rdmaxfer"
-#define DEFAULT_RUN_DIR   "/run/rdmaxfer"
-#define DEFAULT_WORKERS   16
-#define ANONYMOUS         65534 /* nobody */
-#define WORKERS_MAX       256
-#define DEFAULT_KEEP      60 /* seconds */
-#define KEEP_MAX          3600
-#define DEFAULT_GRACE     10 /* seconds */
-#define DEFAULT_MEMORY 1024
+#define DEFAULT_STATE_DIR      "/var/lib/rdmaxfer"
+#define DEFAULT_RUN_DIR        "/run/rdmaxfer"
+#define DEFAULT_WORKERS        16
+#define ANONYMOUS              65534 /* nobody */
+#define WORKERS_MAX            256
+#define DEFAULT_KEEP           60 /* seconds */
+#define KEEP_MAX               3600
+#define DEFAULT_GRACE          10 /* seconds */
+#define DEFAULT_MEMORY         1024
 #define DEFAULT_SESSION_MEMORY 128
-#define MEMORY_MAX (1 << 20)
-#define GRACE_MAX         600
+#define MEMORY_MAX             (1 << 20)
+#define GRACE_MAX              600
 
 /* Names travel in messages and become names of directories. */
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"

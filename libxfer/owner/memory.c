@@ -191,8 +191,9 @@ void memory_share(struct memory *memory, struct xfer_request *request)
 	if (err) {
 		xfer_warn("node %s shares no memory with this owner: %s; its data travels inline",
 			xfer_peer_node(request->peer),
-			err == -EINVAL ? "what it offers isn't sealed memory of the size it says" :
-			err == -ENOSPC ? "too many sessions have some" : "it can't be mapped");
+			err == -EINVAL   ? "what it offers isn't sealed memory of the size it says"
+			: err == -ENOSPC ? "too many sessions have some"
+					 : "it can't be mapped");
 		request->results.share.write.nclasses = 0;
 	}
 	xfer_request_finish(request, err);

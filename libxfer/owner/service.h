@@ -39,7 +39,7 @@ struct service {
 	struct hold hold;
 	struct memory memory;
 	struct work_queue memory_queue; /* SHARE */
-	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
+	pthread_mutex_t peers_lock;     /* the making of peers' state, and the following */
 	LIST_HEAD(, peer_state) peers;
 	struct xfer_service ops;
 };

@@ -53,8 +53,9 @@ int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory)
 	if (err == 0)
 		err = map(fd, bytes, memory);
 	if (err) {
-		xfer_warn("%llu MiB of shared memory can't be had: %s; lower the slots' numbers, or "
-			  "raise the memory limit of the process",
+		xfer_warn(
+			"%llu MiB of shared memory can't be had: %s; lower the slots' numbers, or "
+			"raise the memory limit of the process",
 			(unsigned long long)(bytes >> 20), strerror(-err));
 		if (fd >= 0)
 			close(fd);
@@ -104,8 +105,7 @@ static void locate(struct xfer_transport *transport, struct xfer_placement *plac
 {
 	const struct shm *shm = (const struct shm *)transport;
 
-	placement->memory =
-		(uint8_t *)shm->memory[placement->direction].base + placement->address;
+	placement->memory = (uint8_t *)shm->memory[placement->direction].base + placement->address;
 }
 
 static int shm_stage(struct xfer_transport *transport, struct xfer_placement *placement)

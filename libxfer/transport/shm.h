@@ -24,7 +24,8 @@ int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory);
  */
 int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory);
 void xfer_shm_unmap(struct xfer_shm_memory *memory); /* none: ignored */
-void xfer_shm_close(struct xfer_shm_memory *memory); /* its descriptor, which nobody needs once it was passed on */
+void xfer_shm_close(struct xfer_shm_memory
+		*memory); /* its descriptor, which nobody needs once it was passed on */
 
 /* Takes both over, also when it fails. -ENOMEM. */
 int xfer_shm_create(struct xfer_shm_memory *write, struct xfer_shm_memory *read,

@@ -130,9 +130,9 @@ static void test_garbage_arguments(void **state)
 	send_head(raw->fd, head, len, true);
 	expect_accept_stat(raw->fd, GARBAGE_ARGS);
 	/* a payload behind a slot */
-	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT,
-		.length = 8,
-		.slot.name.epoch = 1 };
+	args.write.payload = (struct xfer_payload){
+		.kind = XFER_PAYLOAD_SLOT, .length = 8, .slot.name.epoch = 1
+	};
 	len = call_head(head, XFER_PROC_WRITE, &args);
 	send_head(raw->fd, head, len, false);
 	send_head(raw->fd, payload, sizeof(payload), true);
@@ -150,9 +150,9 @@ static void test_slot_without_data_path(void **state)
 	uint32_t words[8];
 
 	hello(raw, XFER_ST_OK);
-	args.write.payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT,
-		.length = 8,
-		.slot.name.epoch = 1 };
+	args.write.payload = (struct xfer_payload){
+		.kind = XFER_PAYLOAD_SLOT, .length = 8, .slot.name.epoch = 1
+	};
 	send_head(raw->fd, head, call_head(head, XFER_PROC_WRITE, &args), true);
 	assert_true(recv_reply(raw->fd, words, 8) >= 7);
 	assert_int_equal(words[6], XFER_ST_RESEND_INLINE);
@@ -163,9 +163,10 @@ static void test_slot_without_data_path(void **state)
 	assert_true(recv_reply(raw->fd, words, 8) >= 7);
 	assert_int_equal(words[6], XFER_ST_OK);
 	assert_int_equal(raw->owner.operations, 1);
-	args = (union xfer_args){ .read = { .count = 8,
-					 .payload = { .kind = XFER_PAYLOAD_SLOT,
-						 .slot.name.epoch = 1 } } };
+	args = (union xfer_args){
+		.read = { .count = 8,
+			.payload = { .kind = XFER_PAYLOAD_SLOT, .slot.name.epoch = 1 } }
+	};
 	send_head(raw->fd, head, call_head(head, XFER_PROC_READ, &args), true);
 	assert_true(recv_reply(raw->fd, words, 8) >= 7);
 	assert_int_equal(words[6], XFER_ST_RESEND_INLINE);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* datapath.c -- both ends of a data path over shared memory, without a connection */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "control/hostpath.h"
+#include "core/layout.h"
+#include "counters.h"
+#include "datapath.h"
+#include "transport/shm.h"
+
+#define EPOCH 7u
+#define LANES 2u
+#define SMALL 4096u
+#define LARGE 65536u
+
+static const struct xfer_slot_layout layout = { .nclasses = 2,
+	.classes = { { SMALL, 2 }, { LARGE, 1 } } };
+
+struct ends {
+	struct xfer_datapath *initiator;
+	struct xfer_hostpath *host;
+	unsigned gone;
+	uint8_t data[LARGE], back[LARGE];
+};
+
+static void gone(void *arg)
+{
+	(*(unsigned *)arg)++;
+}
+
+/* What one end has made, and the other has mapped. */
+static void share(struct xfer_shm_memory *maker, struct xfer_shm_memory *user)
+{
+	uint64_t bytes = xfer_layout_bytes(&layout, LANES);
+
+	assert_int_equal(xfer_shm_make(bytes, maker), 0);
+	assert_int_equal(xfer_shm_map(maker->fd, bytes, user), 0);
+	xfer_shm_close(maker);
+}
+
+static int set_up(void **state)
+{
+	struct ends *ends = calloc(1, sizeof(*ends));
+	struct xfer_shm_memory write[2], read[2];
+	struct xfer_datapath_params initiator = {
+		.epoch = EPOCH, .lanes = LANES, .write = layout, .read = layout
+	};
+	struct xfer_hostpath_params host = { .epoch = EPOCH,
+		.lanes = LANES,
+		.write = layout,
+		.read = layout,
+		.gone = gone,
+		.arg = &ends->gone };
+
+	assert_non_null(ends);
+	share(&write[0], &write[1]);
+	share(&read[1], &read[0]);
+	assert_int_equal(xfer_shm_create(&write[0], &read[0], &host.transport), 0);
+	assert_int_equal(xfer_shm_create(&write[1], &read[1], &initiator.transport), 0);
+	assert_int_equal(xfer_datapath_create(&initiator, &ends->initiator), 0);
+	assert_int_equal(xfer_hostpath_create(&host, &ends->host), 0);
+	for (size_t i = 0; i < sizeof(ends->data); i++)
+		ends->data[i] = (uint8_t)(i * 7 + i / 256);
+	*state = ends;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct ends *ends = *state;
+
+	xfer_datapath_unref(ends->initiator);
+	xfer_hostpath_unref(ends->host);
+	assert_int_equal(ends->gone, 1);
+	free(ends);
+	return 0;
+}
+
+static enum xfer_path_cause write_slot(
+	struct ends *ends, uint32_t lane, uint32_t length, struct xfer_placement *placement)
+{
+	struct iovec iov[] = { { ends->data, 10 }, { ends->data + 10, length - 10 } };
+
+	return xfer_datapath_write(ends->initiator, lane, iov, 2, length, placement);
+}
+
+/* What an RPC that names it finds. */
+static enum xfer_join_event arrive(
+	struct ends *ends, const struct xfer_placement *sent, struct xfer_placement *found)
+{
+	*found = (struct xfer_placement){
+		.direction = sent->direction, .slot = sent->slot, .length = sent->length
+	};
+	return xfer_hostpath_find(ends->host, found, ends);
+}
+
+static void test_write(void **state)
+{
+	static const uint32_t lengths[] = { 513, SMALL, SMALL + 1, LARGE };
+	struct xfer_placement sent, found;
+	struct ends *ends = *state;
+
+	for (uint32_t lane = 0; lane < LANES; lane++)
+		for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+			assert_int_equal(
+				write_slot(ends, lane, lengths[i], &sent), XFER_CAUSE_NONE);
+			assert_int_equal(arrive(ends, &sent, &found), XFER_JOIN_GO);
+			assert_memory_equal(found.memory, ends->data, lengths[i]);
+			assert_ptr_not_equal(found.memory, sent.memory); /* two mappings */
+			xfer_hostpath_done(ends->host, &found);
+			assert_int_equal(
+				xfer_datapath_written(ends->initiator, &sent, &found.slot), 0);
+		}
+}
+
+static void test_read(void **state)
+{
+	struct xfer_placement asked, found;
+	struct ends *ends = *state;
+	struct iovec iov[] = { { ends->back, 100 }, { ends->back + 100, SMALL - 100 } };
+	struct xfer_payload payload = { .kind = XFER_PAYLOAD_SLOT, .length = SMALL - 1 };
+
+	assert_int_equal(xfer_datapath_offer(ends->initiator, 1, SMALL, &asked), XFER_CAUSE_NONE);
+	assert_int_equal(arrive(ends, &asked, &found), XFER_JOIN_GO);
+	memcpy(found.memory, ends->data, SMALL - 1);
+	assert_int_equal(xfer_hostpath_send(ends->host, &found), 0);
+	xfer_hostpath_done(ends->host, &found);
+	payload.slot = found.slot;
+	assert_int_equal(xfer_datapath_read(ends->initiator, &asked, &payload, iov, 2), 0);
+	assert_memory_equal(ends->back, ends->data, SMALL - 1);
+	assert_int_equal(ends->back[SMALL - 1], 0);
+}
+
+static void test_what_goes_inline(void **state)
+{
+	struct xfer_placement first, second, third;
+	struct ends *ends = *state;
+
+	assert_int_equal(write_slot(ends, 0, 512, &first), XFER_CAUSE_SMALL);
+	assert_int_equal(
+		xfer_datapath_offer(ends->initiator, 0, LARGE + 1, &first), XFER_CAUSE_TOO_LONG);
+	assert_int_equal(write_slot(ends, 0, LARGE, &first), XFER_CAUSE_NONE);
+	assert_int_equal(write_slot(ends, 0, LARGE, &second), XFER_CAUSE_EXHAUSTED);
+	/* The other lane has its own, and so has the other direction. */
+	assert_int_equal(write_slot(ends, 1, LARGE, &second), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, LARGE, &third), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_written(ends->initiator, &first, &first.slot), 0);
+	assert_int_equal(write_slot(ends, 0, LARGE, &first), XFER_CAUSE_NONE);
+	/* An answer that names nothing gives nothing back. */
+	assert_int_equal(
+		xfer_datapath_written(ends->initiator, &first, &(struct xfer_slot_ref){ 0 }), 0);
+	assert_int_equal(write_slot(ends, 0, LARGE, &first), XFER_CAUSE_EXHAUSTED);
+	xfer_datapath_lost(ends->initiator);
+	assert_int_equal(write_slot(ends, 1, SMALL, &first), XFER_CAUSE_NO_PATH);
+}
+
+/* RPCs of a peer that doesn't keep to it. */
+static void test_host_refuses(void **state)
+{
+	struct xfer_placement sent, found, other;
+	struct ends *ends = *state;
+
+	assert_int_equal(write_slot(ends, 0, SMALL, &sent), XFER_CAUSE_NONE);
+	other = sent;
+	other.slot.lane = LANES;
+	assert_int_equal(arrive(ends, &other, &found), XFER_JOIN_UNKNOWN_SLOT);
+	other = sent;
+	other.slot.name.slot = 3;
+	assert_int_equal(arrive(ends, &other, &found), XFER_JOIN_UNKNOWN_SLOT);
+	other = sent;
+	other.slot.name.epoch++;
+	assert_int_equal(arrive(ends, &other, &found), XFER_JOIN_BAD_EPOCH);
+	other.slot.name.epoch = EPOCH - 1;
+	assert_int_equal(arrive(ends, &other, &found), XFER_JOIN_RESEND);
+	other = sent;
+	other.length = SMALL + 1;
+	assert_int_equal(arrive(ends, &other, &found), XFER_JOIN_TOO_LONG);
+	assert_int_equal(arrive(ends, &sent, &found), XFER_JOIN_GO);
+	other = sent;
+	other.slot.name.generation++;
+	assert_int_equal(arrive(ends, &other, &other), XFER_JOIN_BUSY);
+	xfer_hostpath_done(ends->host, &found);
+	assert_int_equal(arrive(ends, &sent, &other), XFER_JOIN_STALE);
+	xfer_hostpath_end(ends->host);
+	assert_int_equal(write_slot(ends, 1, SMALL, &sent), XFER_CAUSE_NONE);
+	assert_int_equal(arrive(ends, &sent, &found), XFER_JOIN_RESEND);
+}
+
+/* Answers of a host that doesn't. */
+static void test_initiator_refuses(void **state)
+{
+	struct xfer_placement sent, asked;
+	struct ends *ends = *state;
+	struct iovec iov = { ends->back, SMALL };
+	struct xfer_payload payload = { .kind = XFER_PAYLOAD_SLOT, .length = SMALL };
+	struct xfer_slot_ref released;
+
+	assert_int_equal(write_slot(ends, 0, SMALL, &sent), XFER_CAUSE_NONE);
+	released = sent.slot;
+	released.lane = 1;
+	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &released), -EPROTO);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, SMALL, &asked), XFER_CAUSE_NONE);
+	payload.slot = asked.slot;
+	payload.slot.name.generation++;
+	assert_int_equal(xfer_datapath_read(ends->initiator, &asked, &payload, &iov, 1), -EPROTO);
+	payload.slot = asked.slot;
+	payload.length = SMALL + 1;
+	assert_int_equal(xfer_datapath_read(ends->initiator, &asked, &payload, &iov, 1), -EPROTO);
+	payload.length = 1;
+	assert_int_equal(xfer_datapath_read(ends->initiator, &asked, &payload, &iov, 1), 0);
+}
+
+/* Slots are used as long as somebody has a reference, whatever became of the path. */
+static void test_memory_stays(void **state)
+{
+	struct xfer_placement sent, found;
+	struct ends *ends = *state;
+
+	assert_int_equal(write_slot(ends, 0, LARGE, &sent), XFER_CAUSE_NONE);
+	assert_int_equal(arrive(ends, &sent, &found), XFER_JOIN_GO);
+	xfer_hostpath_ref(ends->host);
+	xfer_hostpath_end(ends->host);
+	xfer_hostpath_unref(ends->host);
+	xfer_datapath_ref(ends->initiator);
+	xfer_datapath_lost(ends->initiator);
+	xfer_datapath_unref(ends->initiator);
+	assert_int_equal(ends->gone, 0);
+	assert_memory_equal(found.memory, ends->data, LARGE);
+	xfer_hostpath_done(ends->host, &found);
+	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &found.slot), 0);
+}
+
+static int memory(const char *name, unsigned seals, off_t bytes)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, bytes), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+static void expect_no_memory(int fd)
+{
+	struct xfer_shm_memory mapped;
+
+	assert_int_equal(xfer_shm_map(fd, SMALL, &mapped), -EINVAL);
+	close(fd);
+}
+
+static void test_bad_memory(void **state)
+{
+	const unsigned both = F_SEAL_SHRINK | F_SEAL_GROW;
+	char path[] = "/tmp/xfer-datapath-XXXXXX";
+	struct xfer_shm_memory mapped;
+	int fd, pipes[2];
+
+	(void)state;
+	expect_no_memory(memory("short", both, SMALL - 1));
+	expect_no_memory(memory("long", both, SMALL + 1));
+	expect_no_memory(memory("shrinks", F_SEAL_GROW, SMALL));
+	expect_no_memory(memory("grows", F_SEAL_SHRINK, SMALL));
+	assert_int_equal(xfer_shm_map(-1, SMALL, &mapped), -EINVAL);
+	assert_int_equal(xfer_shm_map(0, 0, &mapped), -EINVAL);
+	fd = mkstemp(path);
+	assert_int_equal(ftruncate(fd, SMALL), 0);
+	expect_no_memory(fd);
+	unlink(path);
+	assert_int_equal(pipe(pipes), 0);
+	expect_no_memory(pipes[0]);
+	close(pipes[1]);
+	/* Nobody may write to it. */
+	fd = memory("constant", both | F_SEAL_WRITE, SMALL);
+	assert_true(xfer_shm_map(fd, SMALL, &mapped) < 0);
+	close(fd);
+	/* What is made is what is taken, and can't be cut. */
+	assert_int_equal(xfer_shm_make(SMALL, &mapped), 0);
+	assert_int_equal(ftruncate(mapped.fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	xfer_shm_unmap(&mapped);
+}
+
+static void test_layouts(void **state)
+{
+	struct xfer_slot_layout odd = layout;
+	struct xfer_region region;
+
+	(void)state;
+	assert_int_equal(xfer_layout_bytes(&layout, LANES), LANES * (2 * SMALL + LARGE));
+	assert_int_equal(xfer_layout_bytes(&layout, 0), 0);
+	assert_int_equal(xfer_layout_largest(&layout), LARGE);
+	region = xfer_layout_region(&layout, 1, 1);
+	assert_int_equal(region.id, 2);
+	assert_int_equal(region.first, 2);
+	assert_int_equal(region.base, 2 * SMALL + LARGE + 2 * SMALL);
+	odd.classes[0].slot_size = SMALL + 1;
+	assert_int_equal(xfer_layout_bytes(&odd, 1), 0);
+	odd.classes[0] = (struct xfer_slot_class){ SMALL, XFER_SLOT_NUMBERS };
+	assert_int_equal(xfer_layout_bytes(&odd, 1), 0); /* one number too many */
+	odd.classes[1].slots = 0;
+	assert_int_equal(xfer_layout_bytes(&odd, 1), 0);
+	odd.nclasses = 1;
+	assert_int_equal(xfer_layout_bytes(&odd, 1), (uint64_t)SMALL * XFER_SLOT_NUMBERS);
+	odd.classes[0].slot_size = UINT32_MAX & ~(SMALL - 1);
+	assert_int_equal(xfer_layout_bytes(&odd, 1), 0); /* more than anybody has */
+	odd.nclasses = 0;
+	assert_int_equal(xfer_layout_bytes(&odd, 1), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_write),
+		TEST(test_read),
+		TEST(test_what_goes_inline),
+		TEST(test_host_refuses),
+		TEST(test_initiator_refuses),
+		TEST(test_memory_stays),
+		cmocka_unit_test(test_bad_memory),
+		cmocka_unit_test(test_layouts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

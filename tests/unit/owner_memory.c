@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* owner_memory.c -- sessions that share memory with an owner, and peers that pretend to */
+
+#include "support/owner/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/layout.h"
+#include "counters.h"
+#include "session.h"
+#include "support/raw.h"
+
+#define SESSION_BYTES (UINT64_C(80) << 20) /* for WRITE, as sessions ask by default */
+
+static uint8_t data[XFER_IO_MAX], back[XFER_IO_MAX];
+
+static uint64_t count(enum xfer_counter counter)
+{
+	return atomic_load(&xfer_counters[counter]);
+}
+
+/* How much sessions have. */
+static uint64_t granted(void)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&f.service.memory.lock);
+	bytes = f.service.memory.quota.granted;
+	pthread_mutex_unlock(&f.service.memory.lock);
+	return bytes;
+}
+
+static bool comes_to(uint64_t bytes)
+{
+	for (int i = 0; i < 2000 && granted() != bytes; i++)
+		usleep(5000);
+	return granted() == bytes;
+}
+
+/* Shared memory that this process has mapped, of both ends. */
+static unsigned mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned number = 0;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		number += strstr(line, "memfd:rdmaxfer") != NULL;
+	fclose(maps);
+	return number;
+}
+
+static void check_io(const struct xfer_handle *handle, size_t length, uint8_t seed)
+{
+	struct waited waited = { .io = { .stability = XFER_UNSTABLE } };
+
+	for (size_t i = 0; i < length; i++)
+		data[i] = (uint8_t)(seed + i * 13 + i / 251);
+	memset(back, 0, length);
+	assert_int_equal(run_io(&waited, true, &root_cred, handle, data, length), 0);
+	assert_int_equal(waited.io.count, length);
+	assert_int_equal(run_io(&waited, false, &root_cred, handle, back, length), 0);
+	assert_int_equal(waited.io.count, length);
+	assert_memory_equal(back, data, length);
+}
+
+/* --- sessions ----------------------------------------------------------------------------------- */
+
+static void test_data_travels_in_slots(void **state)
+{
+	static const size_t lengths[] = { 513, 4096, 16384, 16385, XFER_IO_MAX };
+	uint64_t writes = count(XFER_CNT_SLOT_WRITES), reads = count(XFER_CNT_SLOT_READS);
+	uint64_t small = atomic_load(&xfer_inline_counters[XFER_CAUSE_SMALL]);
+	struct xfer_node file;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0644);
+	file = find("x");
+	for (unsigned i = 0; i < 5; i++)
+		check_io(&file.handle, lengths[i], (uint8_t)i);
+	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes + 5);
+	assert_int_equal(count(XFER_CNT_SLOT_READS), reads + 5);
+	check_io(&file.handle, 512, 9);
+	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes + 5);
+	assert_int_equal(atomic_load(&xfer_inline_counters[XFER_CAUSE_SMALL]), small + 2);
+	assert_int_equal(granted(), SESSION_BYTES);
+	assert_int_equal(mappings(), 4);
+	xfer_session_close(f.session);
+	f.session = NULL;
+	assert_true(comes_to(0));
+	assert_int_equal(mappings(), 0);
+}
+
+/* Errors leave no slot behind. */
+static void test_errors_give_slots_back(void **state)
+{
+	struct waited waited = { .io = { 0 } };
+	struct xfer_node file;
+	json_t *status, *region;
+	size_t i;
+
+	(void)state;
+	put_file("x", "text", 0, 0, 0600);
+	file = find("x");
+	for (int n = 0; n < 300; n++) {
+		assert_int_equal(
+			run_io(&waited, true, &user_cred, &file.handle, data, 4096), -EACCES);
+		assert_int_equal(
+			run_io(&waited, false, &user_cred, &file.handle, data, 4096), -EACCES);
+	}
+	status = xfer_session_status(f.session);
+	json_array_foreach (json_object_get(json_object_get(status, "path"), "regions"), i, region)
+		assert_int_equal(json_integer_value(json_object_get(
+					 json_object_get(region, "states"), "free")),
+			json_integer_value(json_object_get(region, "slots")));
+	assert_int_equal(i, 8);
+	json_decref(status);
+}
+
+/* Until it is answered. Sessions don't live for long here, so what was under way may be nobody's. */
+static void insist(bool write, struct waited *waited, const struct xfer_handle *handle,
+	uint8_t *bytes, size_t length)
+{
+	int err;
+
+	do
+		err = run_io(waited, write, &root_cred, handle, bytes, length);
+	while (err == -EAGAIN || err == -EREMOTEIO);
+	assert_int_equal(err, 0);
+}
+
+/* Writes and reads one block over and over, whatever happens to the session. */
+static void *work(void *arg)
+{
+	unsigned number = (unsigned)(uintptr_t)arg;
+	size_t length = 4096u << number % 5;
+	uint8_t *out = malloc(length), *in = malloc(length);
+	struct xfer_node file = find("x");
+
+	for (int i = 0; i < 1000; i++) {
+		struct waited waited = { .io = { .offset = number * UINT64_C(65536),
+						 .stability = XFER_UNSTABLE } };
+
+		memset(out, (int)(number * 31 + (unsigned)i), length);
+		insist(true, &waited, &file.handle, out, length);
+		insist(false, &waited, &file.handle, in, length);
+		assert_memory_equal(in, out, length);
+	}
+	free(out);
+	free(in);
+	return NULL;
+}
+
+static void test_connections_end_meanwhile(void **state)
+{
+	pthread_t threads[6];
+
+	(void)state;
+	put_file("x", "", 0, 0, 0644);
+	for (uintptr_t i = 0; i < 6; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
+	for (int i = 0; i < 6; i++) {
+		usleep(150 * 1000);
+		xfer_session_close_lanes(f.session, -ECONNRESET, "the test cuts it");
+	}
+	for (int i = 0; i < 6; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(comes_to(SESSION_BYTES));
+	assert_int_equal(mappings(), 4);
+}
+
+/* --- little memory ------------------------------------------------------------------------------ */
+
+static int set_up_with(uint64_t total, uint64_t session)
+{
+	struct xfer_context_params params = { .node = "a" };
+
+	fixture_setup_owner(NULL);
+	memory_fini(&f.service.memory);
+	assert_int_equal(memory_init(&f.service.memory, total, session), 0);
+	assert_int_equal(xfer_context_create(&params, &f.context), 0);
+	f.session = open_session();
+	return 0;
+}
+
+static int set_up_little(void **state)
+{
+	(void)state;
+	return set_up_with(16 << 20, 16 << 20);
+}
+
+static int set_up_none(void **state)
+{
+	(void)state;
+	return set_up_with(0, 0);
+}
+
+static void test_less_is_granted(void **state)
+{
+	uint64_t writes = count(XFER_CNT_SLOT_WRITES);
+	struct xfer_node file;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0644);
+	file = find("x");
+	check_io(&file.handle, XFER_IO_MAX, 1);
+	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes + 1);
+	assert_int_equal(granted(), SESSION_BYTES / 8);
+}
+
+static void test_none_is_granted(void **state)
+{
+	uint64_t writes = count(XFER_CNT_SLOT_WRITES), reads = count(XFER_CNT_SLOT_READS);
+	uint64_t refused = atomic_load(&xfer_inline_counters[XFER_CAUSE_REFUSED]);
+	struct xfer_node file;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0644);
+	file = find("x");
+	check_io(&file.handle, XFER_IO_MAX, 1);
+	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes);
+	assert_int_equal(count(XFER_CNT_SLOT_READS), reads + 1); /* the point of contact's own */
+	assert_int_equal(atomic_load(&xfer_inline_counters[XFER_CAUSE_REFUSED]), refused + 1);
+}
+
+/* --- peers that pretend ------------------------------------------------------------------------- */
+
+static int join(uint8_t boot)
+{
+	char address[128];
+	int fd;
+
+	snprintf(address, sizeof(address), "unix:%s/l", f.dir);
+	fd = connect_raw_to(address);
+	hello_as(fd, "c", boot, 0);
+	return fd;
+}
+
+/* SHARE with a descriptor, or (-1) without. */
+static uint32_t share(int fd, const struct xfer_share_args *share_args, int memory)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	union xfer_args args = { .share = *share_args };
+	uint8_t record[4 + XFER_CALL_HEAD];
+	uint32_t len = call_head(record + 4, XFER_PROC_SHARE, &args);
+	struct iovec iov = { record, 4 + len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	xfer_mark_put(record, len, true);
+	if (memory >= 0) {
+		struct cmsghdr *header;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		header = CMSG_FIRSTHDR(&msg);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &memory, sizeof(memory));
+	}
+	assert_int_equal(sendmsg(fd, &msg, 0), 4 + len);
+	return expect_reply(fd, RAW_XID);
+}
+
+static int memory_of(off_t bytes, int seals)
+{
+	int fd = memfd_create("pretended", MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, bytes), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+static void test_bad_offers(void **state)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+	struct xfer_share_args args = { .epoch = 1,
+		.lanes = 1,
+		.read = { 1, { { 4096, 4 } } },
+		.write = { 1, { { 4096, 4 } } } };
+	int fd = join(3), good = memory_of(4 * 4096, seals), small = memory_of(4096, seals),
+	    loose = memory_of(4 * 4096, F_SEAL_GROW);
+	struct xfer_share_args odd = args;
+
+	(void)state;
+	assert_int_equal(share(fd, &args, -1), EINVAL);
+	assert_int_equal(share(fd, &args, small), EINVAL);
+	assert_int_equal(share(fd, &args, loose), EINVAL);
+	odd.lanes = 0;
+	assert_int_equal(share(fd, &odd, good), EINVAL);
+	odd.lanes = UINT32_MAX;
+	assert_int_equal(share(fd, &odd, good), EINVAL);
+	odd = args;
+	odd.epoch = 0;
+	assert_int_equal(share(fd, &odd, good), EINVAL);
+	odd = args;
+	odd.read.classes[0].slot_size = 1;
+	assert_int_equal(share(fd, &odd, good), EINVAL);
+	assert_int_equal(granted(), 0);
+	/* What can't be granted isn't, but isn't refused either. */
+	odd = args;
+	odd.write.classes[0] = (struct xfer_slot_class){ UINT32_MAX & ~4095u, 65536 };
+	assert_int_equal(share(fd, &odd, good), XFER_ST_OK);
+	assert_int_equal(granted(), 0);
+	assert_int_equal(share(fd, &args, good), XFER_ST_OK);
+	assert_true(comes_to(4 * 4096));
+	/* Once more: the first one is given up. */
+	assert_int_equal(share(fd, &args, good), XFER_ST_OK);
+	assert_true(comes_to(4 * 4096));
+	close(fd);
+	assert_true(comes_to(0));
+	close(good);
+	close(small);
+	close(loose);
+}
+
+#define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_data_travels_in_slots),
+		FIXTURE_TEST(test_errors_give_slots_back),
+		FIXTURE_TEST(test_connections_end_meanwhile),
+		TEST(test_less_is_granted, set_up_little),
+		TEST(test_none_is_granted, set_up_none),
+		TEST(test_bad_offers, fixture_setup_owner),
+	};
+
+	if (!fixture_possible())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
