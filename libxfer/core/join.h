@@ -35,8 +35,9 @@ int xfer_join_create(const struct xfer_join_config *config, struct xfer_join **j
 void xfer_join_destroy(struct xfer_join *join);
 
 /*
- * Chooses the region's first number: the lowest that leaves room. -EINVAL, -EEXIST (id), -ENOSPC (too many regions,
- * no numbers left), -ENOMEM.
+ * Chooses the region's first number, the lowest that leaves room, and where its generations begin: behind those of
+ * regions that are gone. The initiator is told both. -EINVAL, -EEXIST (id), -ENOSPC (too many regions, no numbers
+ * left), -ENOMEM.
  */
 int xfer_join_add_region(struct xfer_join *join, struct xfer_region *region);
 /*

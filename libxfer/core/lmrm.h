@@ -41,7 +41,6 @@ enum xfer_pool_direction { XFER_POOL_WRITE, XFER_POOL_READ };
 struct xfer_lmrm_config {
 	enum xfer_pool_direction direction;
 	bool immediates; /* READ: the bytes come with an immediate (verbs), not before the reply (shm) */
-	uint32_t generation; /* where a slot's generations begin */
 	unsigned waiters_max;
 	uint64_t wait_ns; /* how long one waits for a slot, then its payload goes inline */
 	uint64_t

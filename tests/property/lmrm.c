@@ -57,6 +57,7 @@ enum rule {
 	DRAIN,
 	LET_GO,
 	ENDED_PATH,
+	BEGIN,
 	RULES,
 };
 
@@ -75,6 +76,7 @@ static const char *const rules[RULES] = {
 	[LET_GO] = "let-go", /* a slot isn't reused while somebody at this end writes into it */
 	[ENDED_PATH] =
 		"ended-path", /* a host that has given up an RPC doesn't carry it out later */
+	[BEGIN] = "begin",    /* a region's generations begin where the host says */
 };
 
 enum phase { RESERVED, COPYING, FILLED, SENT, DELIVERED };
@@ -425,7 +427,7 @@ static void begin_epoch(struct lane *lane)
 		side->nwithheld = (uint32_t)n;
 	}
 	lane->ended = false;
-	lane->welcome = w.broken != LOCAL_EPOCH || lane->epoch == 1;
+	lane->welcome = w.broken != LOCAL_EPOCH || lane->accepted == 0;
 	say("host: lane %d begins epoch %u", (int)(lane - w.lanes), lane->epoch);
 }
 
@@ -1006,6 +1008,8 @@ static void grow(int number, int direction)
 	if (memory->bytes == 0)
 		return;
 	CHECK(xfer_join_add_region(side->join, &region) == 0, "the host can't grow");
+	if (w.broken == BEGIN)
+		region.generation = 0;
 	CHECK(xfer_lmrm_add_region(side->pool, &region) == 0, "the initiator can't grow");
 	memory->registered = true;
 	memory->gone = false;
@@ -1193,6 +1197,27 @@ static void settle(void)
 	say("accidents again");
 }
 
+/* What the host has seen in an epoch before: a region whose slot was used so often that generations soon wrap around. */
+static void age(struct xfer_join *join, bool immediates)
+{
+	struct xfer_region region = { .id = ++w.regions, .slot_size = 16, .slots = 1 };
+	uint32_t last = UINT32_MAX - rnd(300);
+	struct xfer_slot_name name = { .epoch = 1, .generation = last / 2 };
+	struct xfer_joined joined;
+
+	if (xfer_join_begin(join, name.epoch, NULL, 0) || xfer_join_add_region(join, &region))
+		abort();
+	for (int i = 0; i < 2; i++, name.generation = last) {
+		xfer_join_rpc(join, &name, 0, &region, w.now, &joined);
+		if (immediates)
+			xfer_join_immediate(join, name.epoch, xfer_immediate(&name), &joined);
+		xfer_join_done(join, &name);
+	}
+	xfer_join_end(join);
+	if (xfer_join_remove_region(join, region.id))
+		abort();
+}
+
 static void set_up(uint64_t seed, enum rule broken)
 {
 	struct xfer_quota_config quota = {
@@ -1213,7 +1238,6 @@ static void set_up(uint64_t seed, enum rule broken)
 		struct side *side = &lane->sides[i % 2];
 		struct xfer_lmrm_config config = { .direction = i % 2 ? READ : WRITE,
 			.immediates = i / 2 != 1,
-			.generation = UINT32_MAX - rnd(300), /* they wrap around */
 			.waiters_max = 3,
 			.wait_ns = 30 * MS,
 			.quarantine_ns = 300 * MS };
@@ -1222,8 +1246,10 @@ static void set_up(uint64_t seed, enum rule broken)
 
 		lane->verbs = i / 2 != 1;
 		lane->lost = lane->ended = true;
+		lane->epoch = 1;
 		if (xfer_lmrm_create(&config, &side->pool) || xfer_join_create(&join, &side->join))
 			abort();
+		age(side->join, join.immediates);
 		grow(i / 2, i % 2);
 	}
 }

@@ -47,11 +47,10 @@ static void add(uint32_t id, uint32_t size, uint32_t slots, uint16_t first)
 	assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
 }
 
-static int create(enum xfer_pool_direction direction, bool immediates, uint32_t generation)
+static int create(enum xfer_pool_direction direction, bool immediates)
 {
 	struct xfer_lmrm_config config = { .direction = direction,
 		.immediates = immediates,
-		.generation = generation,
 		.waiters_max = 3,
 		.wait_ns = 10 * T,
 		.quarantine_ns = 100 * T };
@@ -70,7 +69,7 @@ static void furnish(void)
 static int set_up_write(void **state)
 {
 	(void)state;
-	if (create(XFER_POOL_WRITE, false, 0))
+	if (create(XFER_POOL_WRITE, false))
 		return -1;
 	furnish();
 	return 0;
@@ -79,7 +78,7 @@ static int set_up_write(void **state)
 static int set_up_read(void **state)
 {
 	(void)state;
-	if (create(XFER_POOL_READ, true, 0))
+	if (create(XFER_POOL_READ, true))
 		return -1;
 	furnish();
 	return 0;
@@ -367,10 +366,12 @@ static void test_withheld(void **state)
 static void test_generations_wrap_around(void **state)
 {
 	static const uint32_t expected[] = { UINT32_MAX, 0, 1 };
+	struct xfer_region place = region(1, SMALL, 1, 0);
 
 	(void)state;
-	assert_int_equal(create(XFER_POOL_WRITE, false, UINT32_MAX - 1), 0);
-	add(1, SMALL, 1, 0);
+	assert_int_equal(create(XFER_POOL_WRITE, false), 0);
+	place.generation = UINT32_MAX - 1;
+	assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
 	xfer_lmrm_welcome(pool, UINT32_MAX, NULL, 0, 0);
 	for (int i = 0; i < 3; i++) {
 		take(1);
@@ -464,6 +465,7 @@ static void test_grow(void **state)
 
 static void test_retire(void **state)
 {
+	struct xfer_region again = region(3, LARGE, 4, 8);
 	struct xfer_slot_name old;
 
 	(void)state;
@@ -484,11 +486,29 @@ static void test_retire(void **state)
 	assert_int_equal(xfer_lmrm_remove_region(pool, 2), 0);
 	assert_int_equal(xfer_lmrm_reply(pool, &old), -ESTALE);
 	expect_count(XFER_SLOT_FREE, 8);
-	add(3, LARGE, 4, 8); /* the same numbers: names go on */
+	again.generation = old.generation; /* the same numbers: names go on */
+	assert_int_equal(xfer_lmrm_add_region(pool, &again), 0);
 	take(LARGE);
 	assert_int_equal(slot.name.generation, old.generation + 1);
 	assert_int_equal(xfer_lmrm_reply(pool, &old), -ESTALE);
 	assert_false(xfer_lmrm_drained(pool, 3));
+}
+
+/* Whatever this end has seen of the numbers before: only the host knows what is the latest. */
+static void test_host_says_where_generations_begin(void **state)
+{
+	struct xfer_region place = region(2, LARGE, 1, 8);
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_int_equal(xfer_lmrm_retire(pool, 2), 0);
+		assert_int_equal(xfer_lmrm_remove_region(pool, 2), 0);
+		place.generation = UINT32_C(0x7fffffff) * i;
+		assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
+		take(LARGE);
+		assert_int_equal(slot.name.generation, place.generation + 1);
+		assert_int_equal(xfer_lmrm_abort(pool, &slot.name, 0), XFER_ABORT_FREE);
+	}
 }
 
 /* --- waiters ------------------------------------------------------------------------------------ */
@@ -665,7 +685,7 @@ static void test_delivered_across_epochs(void **state)
 static void test_read_without_immediates(void **state)
 {
 	(void)state;
-	assert_int_equal(create(XFER_POOL_READ, false, 0), 0);
+	assert_int_equal(create(XFER_POOL_READ, false), 0);
 	furnish();
 	offer(SMALL);
 	assert_int_equal(xfer_lmrm_read_reply(pool, &slot.name, true, SMALL + 1), -EPROTO);
@@ -720,8 +740,8 @@ static void test_out_of_memory(void **state)
 	xfer_lmrm_destroy(pool);
 	xfer_lmrm_destroy(NULL);
 	allocations = 0;
-	assert_int_equal(create(XFER_POOL_WRITE, false, 0), -ENOMEM);
-	assert_int_equal(create(XFER_POOL_WRITE, false, 0), 0);
+	assert_int_equal(create(XFER_POOL_WRITE, false), -ENOMEM);
+	assert_int_equal(create(XFER_POOL_WRITE, false), 0);
 	furnish();
 	allocations = 0;
 	assert_int_equal(xfer_lmrm_add_region(pool, &place), -ENOMEM);
@@ -763,6 +783,7 @@ int main(void)
 		WRITE_TEST(test_regions_that_cannot_be),
 		WRITE_TEST(test_grow),
 		WRITE_TEST(test_retire),
+		WRITE_TEST(test_host_says_where_generations_begin),
 		WRITE_TEST(test_first_come_first_served),
 		WRITE_TEST(test_waiting_ends),
 		READ_TEST(test_reply_then_immediate),
