@@ -151,7 +151,6 @@ static void remember_generations(struct xfer_join *join, const struct region *re
 int xfer_join_remove_region(struct xfer_join *join, uint32_t id)
 {
 	struct region *region;
-	uint32_t busy;
 	unsigned i = 0;
 
 	while (i < join->nregions && join->regions[i]->place.id != id)
@@ -159,10 +158,7 @@ int xfer_join_remove_region(struct xfer_join *join, uint32_t id)
 	if (i == join->nregions)
 		return -ENOENT;
 	region = join->regions[i];
-	busy = region->count[XFER_JOIN_IN_USE] + region->count[XFER_JOIN_WAITING];
-	if (!join->ended) /* an immediate may be on its way, or has come */
-		busy += region->count[XFER_JOIN_ARRIVED] + region->count[XFER_JOIN_GIVEN_UP];
-	if (busy > 0)
+	if (region->count[XFER_JOIN_IDLE] < region->place.slots)
 		return -EBUSY;
 	remember_generations(join, region);
 	join->regions[i] = join->regions[--join->nregions];

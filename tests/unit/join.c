@@ -376,8 +376,41 @@ static void test_region_in_use(void **state)
 	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
 	assert_true(xfer_join_expired(join, T, &joined));
 	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
+	xfer_join_end(join); /* the initiator's slot is in limbo: not drained either */
+	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
+	assert_int_equal(xfer_join_begin(join, 2, withheld, 8), 0);
+	assert_int_equal(xfer_join_remove_region(join, 1), 0);
+}
+
+/* The initiator said so before it knew that the data path is lost. */
+static void test_drained_region_without_a_path(void **state)
+{
+	(void)state;
+	rpc(0, 1);
+	immediate(0, 1);
+	done(1, 0, 1);
 	xfer_join_end(join);
 	assert_int_equal(xfer_join_remove_region(join, 1), 0);
+	assert_int_equal(rpc(0, 1), XFER_JOIN_RESEND); /* late copies */
+	assert_int_equal(immediate(0, 1), XFER_JOIN_IGNORED);
+}
+
+/* All memory comes back, whatever the initiator does, when the last operation is done. */
+static void test_all_regions_without_a_path(void **state)
+{
+	(void)state;
+	add(2, 1, 4);
+	immediate(0, 1); /* its RPC never comes */
+	rpc(1, 1);       /* its bytes never do */
+	rpc(4, 1);
+	immediate(4, 1);
+	xfer_join_end(join);
+	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
+	assert_true(xfer_join_expired(join, 0, &joined));
+	assert_false(xfer_join_expired(join, 0, &joined));
+	assert_int_equal(xfer_join_in_use(join), 1);
+	xfer_join_done(join, &(struct xfer_slot_name){ .epoch = 1, .generation = 1, .slot = 4 });
+	assert_int_equal(xfer_join_in_use(join), 0);
 }
 
 /* Late copies of what was sent for a region that is gone must not find another one's slots. */
@@ -501,6 +534,8 @@ int main(void)
 		SHM_TEST(test_regions),
 		TEST(test_too_many_regions),
 		TEST(test_region_in_use),
+		TEST(test_drained_region_without_a_path),
+		TEST(test_all_regions_without_a_path),
 		SHM_TEST(test_numbers_of_a_region_that_is_gone),
 		SHM_TEST(test_numbers_of_a_hot_slot),
 		TEST(test_garbage),

@@ -494,6 +494,24 @@ static void test_retire(void **state)
 	assert_false(xfer_lmrm_drained(pool, 3));
 }
 
+/* What is in limbo isn't drained: the next epoch frees it, or the pool goes as a whole. */
+static void test_retire_without_a_path(void **state)
+{
+	uint16_t withheld = 8;
+
+	(void)state;
+	xfer_lmrm_path_lost(pool);
+	assert_int_equal(xfer_lmrm_retire(pool, 1), 0);
+	assert_int_equal(xfer_lmrm_retire(pool, 2), 0);
+	assert_false(xfer_lmrm_drained(pool, 2));
+	assert_int_equal(xfer_lmrm_remove_region(pool, 2), -EBUSY);
+	xfer_lmrm_welcome(pool, 2, &withheld, 1, 0);
+	assert_int_equal(xfer_lmrm_reserve(pool, 1, &slot), -EMSGSIZE);
+	assert_int_equal(xfer_lmrm_remove_region(pool, 1), 0);
+	assert_int_equal(xfer_lmrm_remove_region(pool, 2), -EBUSY); /* the host isn't done */
+	assert_int_equal(xfer_lmrm_held(pool), 0);
+}
+
 /* Whatever this end has seen of the numbers before: only the host knows what is the latest. */
 static void test_host_says_where_generations_begin(void **state)
 {
@@ -783,6 +801,7 @@ int main(void)
 		WRITE_TEST(test_regions_that_cannot_be),
 		WRITE_TEST(test_grow),
 		WRITE_TEST(test_retire),
+		WRITE_TEST(test_retire_without_a_path),
 		WRITE_TEST(test_host_says_where_generations_begin),
 		WRITE_TEST(test_first_come_first_served),
 		WRITE_TEST(test_waiting_ends),
