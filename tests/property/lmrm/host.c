@@ -176,9 +176,11 @@ static void begin_work(const struct message *call, bool cancelled)
 	while (work < w.works + WORKS && work->active)
 		work++;
 	CHECK(work < w.works + WORKS, "too many works");
-	*work = (struct work){
-		.active = true, .call = *call, .cancelled = cancelled, .slotted = call->slotted
-	};
+	*work = (struct work){ .active = true,
+		.call = *call,
+		.cancelled = cancelled,
+		.slotted = call->slotted,
+		.slow = rnd(24) == 0 };
 	if (call->slotted)
 		meet(work);
 }

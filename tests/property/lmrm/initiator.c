@@ -42,10 +42,10 @@ static void discard_later(const struct op *op)
 }
 
 /* Nobody waits for the host's answer about the slot any more. */
-static bool quarantine(struct op *op)
+static void quarantine(struct op *op)
 {
 	if (!op->slotted || xfer_lmrm_quarantine(pool_of(op), &op->slot.name, w.now) < 0)
-		return false;
+		return;
 	w.quarantined++;
 	if (w.broken == TIMEOUT) {
 		if (op->write)
@@ -53,7 +53,6 @@ static bool quarantine(struct op *op)
 		else
 			xfer_lmrm_read_reply(pool_of(op), &op->slot.name, false, 0);
 	}
-	return true;
 }
 
 static void end_op(struct op *op)
