@@ -189,12 +189,15 @@ static enum xfer_join_event go(struct xfer_join *join, struct slot *slot, uint16
 	return XFER_JOIN_GO;
 }
 
-/* Whether the epoch is over. One that hasn't begun is neither over nor current. */
+/*
+ * Whether the epoch is over. One that hasn't begun is neither over nor current. Before the first one, only those of
+ * a join that is gone have begun.
+ */
 static bool is_over(const struct xfer_join *join, uint32_t epoch)
 {
 	int32_t order = xfer_serial_order(epoch, join->epoch);
 
-	return order < 0 || (order == 0 && join->ended);
+	return join->epoch == 0 || order < 0 || (order == 0 && join->ended);
 }
 
 /* What there is to say against an RPC of the current epoch, in the state that its slot is in; WAIT: nothing. */

@@ -604,7 +604,8 @@ int xfer_lmrm_immediate(struct xfer_lmrm *pool, uint32_t epoch, uint32_t immedia
 	struct slot *slot = slot_of(pool, xfer_immediate_slot(immediate));
 
 	assert(pool->config.direction == XFER_POOL_READ && pool->config.immediates);
-	if (xfer_serial_order(epoch, pool->epoch) < 0 || (pool->lost && epoch == pool->epoch))
+	if (pool->epoch == 0 || xfer_serial_order(epoch, pool->epoch) < 0 ||
+		(pool->lost && epoch == pool->epoch))
 		return -ESTALE;
 	if (epoch != pool->epoch || !slot || !expects_bytes(slot) || slot->arrived ||
 		!xfer_immediate_names(immediate, slot->generation))

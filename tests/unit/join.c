@@ -316,6 +316,21 @@ static void test_end_of_an_epoch(void **state)
 	assert_int_equal(rpc_of(2, 1, 1), XFER_JOIN_STALE); /* generations go on */
 }
 
+/* What is late was sent for a join that is gone: not the initiator's fault. */
+static void test_before_the_first_epoch(void **state)
+{
+	(void)state;
+	xfer_join_destroy(join);
+	assert_int_equal(create(true), 0);
+	add(1, 4, 0);
+	assert_int_equal(rpc_of(7, 0, 1), XFER_JOIN_RESEND);
+	assert_int_equal(xfer_join_immediate(join, 7, 1, &joined), XFER_JOIN_IGNORED);
+	assert_int_equal(xfer_join_begin(join, 8, withheld, 8), 0);
+	assert_int_equal(rpc_of(7, 0, 1), XFER_JOIN_RESEND);
+	assert_int_equal(rpc_of(9, 0, 1), XFER_JOIN_BAD_EPOCH);
+	assert_int_equal(rpc_of(8, 0, 1), XFER_JOIN_WAIT);
+}
+
 static void test_operation_that_ends_between_epochs(void **state)
 {
 	(void)state;
@@ -530,6 +545,7 @@ int main(void)
 		TEST(test_low_half_of_a_generation),
 		TEST(test_deadline),
 		TEST(test_end_of_an_epoch),
+		TEST(test_before_the_first_epoch),
 		SHM_TEST(test_operation_that_ends_between_epochs),
 		SHM_TEST(test_regions),
 		TEST(test_too_many_regions),

@@ -700,6 +700,18 @@ static void test_delivered_across_epochs(void **state)
 	expect_count(XFER_SLOT_FREE, 12);
 }
 
+/* What is late was sent for a pool that is gone: not the host's fault. */
+static void test_immediate_before_the_first_epoch(void **state)
+{
+	(void)state;
+	offer(1);
+	xfer_lmrm_destroy(pool);
+	assert_int_equal(create(XFER_POOL_READ, true), 0);
+	assert_int_equal(immediate(), -ESTALE);
+	assert_int_equal(xfer_lmrm_read_reply(pool, &slot.name, true, 1), -ESTALE);
+	furnish();
+}
+
 static void test_read_without_immediates(void **state)
 {
 	(void)state;
@@ -811,6 +823,7 @@ int main(void)
 		READ_TEST(test_read_timeout),
 		READ_TEST(test_immediates_of_others),
 		READ_TEST(test_delivered_across_epochs),
+		READ_TEST(test_immediate_before_the_first_epoch),
 		BARE_TEST(test_read_without_immediates),
 		READ_TEST(test_garbage),
 		WRITE_TEST(test_out_of_memory),
