@@ -30,7 +30,7 @@ void begin_epoch(struct lane *lane)
 	say("host: lane %d begins epoch %u", (int)(lane - w.lanes), lane->epoch);
 }
 
-static void lose_path(struct lane *lane)
+void lose_path(struct lane *lane)
 {
 	say("lane %d: path lost", (int)(lane - w.lanes));
 	lane->lost = true;
@@ -77,6 +77,8 @@ void epoch_step(void)
 {
 	struct lane *lane = &w.lanes[rnd(LANES)];
 
+	if (lane->closed)
+		return;
 	if (lane->welcome && lane->lost) {
 		accept_welcome(lane, lane->epoch);
 	} else if (lane->lost) {

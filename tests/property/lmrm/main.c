@@ -103,9 +103,9 @@ static int run_one(uint64_t seed, unsigned steps, enum rule broken)
 
 	if (held) {
 		printf("%u steps: %lu executed, %lu slots named, %lu READs delivered, %lu resent "
-		       "inline, %lu quarantined, %lu withheld, %lu epochs, %lu regions\n",
+		       "inline, %lu quarantined, %lu withheld, %lu epochs, %lu regions, %lu lanes closed\n",
 			w.step, w.executed, w.slotted, w.delivered, w.resent, w.quarantined,
-			w.withheld, w.epochs, w.grown);
+			w.withheld, w.epochs, w.grown, w.closed);
 		return broken != NONE;
 	}
 	print_trace();

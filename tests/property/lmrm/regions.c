@@ -35,7 +35,7 @@ void grow(int number, int direction)
 		.base = (uint64_t)(uintptr_t)memory->room };
 	uint64_t bytes = (uint64_t)region.slot_size * region.slots;
 
-	if (memory->registered)
+	if (memory->registered || w.lanes[number].closed)
 		return;
 	memory->bytes = xfer_quota_grant(&w.quota, w.client, bytes, bytes, w.now);
 	if (memory->bytes == 0)
@@ -53,7 +53,14 @@ void grow(int number, int direction)
 		region.slots, region.first);
 }
 
-static void shrink(struct side *side, struct memory *memory)
+static void deregister(struct memory *memory)
+{
+	xfer_quota_return(&w.quota, w.client, memory->bytes);
+	memory->registered = false;
+	say("region %u deregistered", memory->id);
+}
+
+static void shrink(const struct lane *lane, struct side *side, struct memory *memory)
 {
 	if (!memory->registered)
 		return;
@@ -62,23 +69,77 @@ static void shrink(struct side *side, struct memory *memory)
 		xfer_lmrm_retire(side->pool, memory->id);
 		memory->gone = w.broken == DRAIN;
 	}
-	if (!xfer_lmrm_drained(side->pool, memory->id))
+	if (!xfer_lmrm_drained(side->pool, memory->id)) {
+		if (w.broken == LIMBO && lane->ended &&
+			xfer_join_remove_region(side->join, memory->id) == 0)
+			deregister(memory);
 		return;
+	}
 	CHECK(xfer_lmrm_remove_region(side->pool, memory->id) == 0, "a drained region stays");
 	CHECK(xfer_join_remove_region(side->join, memory->id) == 0,
 		"a drained region is in use at the host");
-	xfer_quota_return(&w.quota, w.client, memory->bytes);
-	memory->registered = false;
-	say("region %u deregistered", memory->id);
+	deregister(memory);
+}
+
+/* The host, by itself: what executes uses its slots to the end. */
+static void empty_host(struct lane *lane)
+{
+	for (int i = 0; i < 2; i++)
+		if (xfer_join_in_use(lane->sides[i].join) > 0)
+			return;
+	for (int i = 0; i < 2; i++) {
+		struct side *side = &lane->sides[i];
+
+		for (int j = 0; j < MEMORIES; j++)
+			if (side->memories[j].registered)
+				deregister(&side->memories[j]);
+		xfer_join_destroy(side->join);
+		create_join((int)(lane - w.lanes), i);
+	}
+	lane->emptied = true;
+}
+
+/* The initiator, by itself: who uses a slot does so to the end. The lane may have memory and epochs again. */
+static void empty_initiator(struct lane *lane)
+{
+	for (int i = 0; i < 2; i++)
+		if (xfer_lmrm_held(lane->sides[i].pool) > 0)
+			return;
+	for (int i = 0; i < 2; i++) {
+		xfer_lmrm_destroy(lane->sides[i].pool);
+		create_pool((int)(lane - w.lanes), i);
+	}
+	lane->closed = lane->emptied = false;
+	say("lane %d: all memory is back", (int)(lane - w.lanes));
+}
+
+/* All regions go back without being drained, since no epoch follows that would use them. */
+static void close_step(struct lane *lane)
+{
+	if (!lane->closed && w.broken != LOCAL_EPOCH && accident(400)) {
+		say("lane %d closes", (int)(lane - w.lanes));
+		lane->closed = true;
+		if (!lane->ended)
+			host_end(lane);
+		if (!lane->lost)
+			lose_path(lane);
+		w.closed++;
+	} else if (lane->closed && !lane->emptied) {
+		empty_host(lane);
+	} else if (lane->closed) {
+		empty_initiator(lane);
+	}
 }
 
 void region_step(void)
 {
-	int lane = (int)rnd(LANES), direction = (int)rnd(2);
-	struct side *side = &w.lanes[lane].sides[direction];
+	int number = (int)rnd(LANES), direction = (int)rnd(2);
+	struct lane *lane = &w.lanes[number];
+	struct side *side = &lane->sides[direction];
 
+	close_step(lane);
 	if (rnd(2))
-		grow(lane, direction);
+		grow(number, direction);
 	else
-		shrink(side, &side->memories[rnd(MEMORIES)]);
+		shrink(lane, side, &side->memories[rnd(MEMORIES)]);
 }

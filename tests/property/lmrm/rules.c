@@ -18,5 +18,6 @@ const char *const rules[RULES] = {
 	[LET_GO] = "let-go", /* a slot isn't reused while somebody at this end writes into it */
 	[ENDED_PATH] =
 		"ended-path", /* a host that has given up an RPC doesn't carry it out later */
+	[LIMBO] = "limbo",    /* a region isn't removed while a data path is lost */
 	[BEGIN] = "begin",    /* a region's generations begin where the host says */
 };

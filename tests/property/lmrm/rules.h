@@ -18,6 +18,7 @@ enum rule {
 	LET_GO,
 	ENDED_PATH,
 	BEGIN,
+	LIMBO,
 	RULES,
 };
 

@@ -41,21 +41,34 @@ bool whole(uint64_t address, uint32_t id)
 	return words(address)[0] == id && words(address)[2] == id;
 }
 
-static void set_up_side(int number, int direction)
+void create_pool(int number, int direction)
 {
-	bool verbs = number != 1;
-	struct side *side = &w.lanes[number].sides[direction];
 	struct xfer_lmrm_config config = { .direction = direction ? READ : WRITE,
-		.immediates = verbs,
+		.immediates = w.lanes[number].verbs,
 		.waiters_max = 3,
 		.wait_ns = 30 * MS,
 		.quarantine_ns = 300 * MS };
-	struct xfer_join_config join = { .immediates = direction == WRITE && verbs,
-		.wait_ns = 40 * MS };
 
-	if (xfer_lmrm_create(&config, &side->pool) || xfer_join_create(&join, &side->join))
+	if (xfer_lmrm_create(&config, &w.lanes[number].sides[direction].pool))
 		abort();
-	age(side->join, join.immediates);
+}
+
+void create_join(int number, int direction)
+{
+	struct side *side = &w.lanes[number].sides[direction];
+	struct xfer_join_config config = {
+		.immediates = direction == WRITE && w.lanes[number].verbs, .wait_ns = 40 * MS
+	};
+
+	if (xfer_join_create(&config, &side->join))
+		abort();
+}
+
+static void set_up_side(int number, int direction)
+{
+	create_pool(number, direction);
+	create_join(number, direction);
+	age(w.lanes[number].sides[direction].join, direction == WRITE && w.lanes[number].verbs);
 	grow(number, direction);
 }
 

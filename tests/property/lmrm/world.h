@@ -97,7 +97,8 @@ struct side {
 
 struct lane {
 	bool verbs, lost, ended, welcome; /* welcome: on its way */
-	uint32_t epoch, accepted;         /* the host's, the initiator's */
+	bool closed, emptied; /* all memory goes back: no epoch begins; emptied: the host has it */
+	uint32_t epoch, accepted; /* the host's, the initiator's */
 	struct side sides[2];
 };
 
@@ -116,7 +117,8 @@ struct world {
 	struct xfer_replycache cache;
 	struct xfer_quota quota;
 	unsigned client;
-	unsigned long executed, slotted, delivered, resent, quarantined, withheld, epochs, grown;
+	unsigned long executed, slotted, delivered, resent, quarantined, withheld, epochs, grown,
+		closed;
 };
 
 extern struct world w;
@@ -125,6 +127,8 @@ extern struct world w;
 
 void set_up(uint64_t seed, enum rule broken);
 void tear_down(void);
+void create_join(int number, int direction);
+void create_pool(int number, int direction);
 uint32_t rnd(uint32_t n);
 /* One in n, but not while things have to come to an end. */
 bool accident(uint32_t n);
@@ -150,6 +154,7 @@ void transit_step(void);
 
 void host_end(struct lane *lane);
 void begin_epoch(struct lane *lane);
+void lose_path(struct lane *lane);
 void epoch_step(void);
 
 /* --- regions.c --- */
