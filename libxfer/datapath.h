@@ -36,7 +36,8 @@ void xfer_datapath_lost(struct xfer_datapath *path);
  */
 enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t lane,
 	const struct iovec *iov, int iovcnt, uint32_t length, struct xfer_placement *placement);
-/* The host's answer. released: the slot that it names. -EPROTO: it can't be; the path is to be ended. */
+/* The host's answer. released: the slot that it names, which is free again. -EPROTO: it can't be; the path is to be
+ * ended. */
 int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placement *placement,
 	const struct xfer_slot_ref *released);
 
@@ -48,8 +49,9 @@ enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t la
 int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placement,
 	const struct xfer_payload *payload, const struct iovec *iov, int iovcnt);
 
-/* The answer says nothing of the slot: the host may still use it. */
-void xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placement *placement);
+/* The answer says nothing of the slot: the host may still use it. True: too many are lost that way, or for too long; only
+ * another epoch brings them back. */
+bool xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placement *placement);
 
 /* Regions, and slots by state. */
 json_t *xfer_datapath_status(struct xfer_datapath *path);

@@ -11,9 +11,8 @@
 
 struct slot {
 	enum xfer_join_state state;
-	bool used;           /* generation is one */
-	uint32_t generation; /* of the last RPC that was accepted */
-	uint32_t epoch;      /* the same */
+	uint32_t generation; /* of the last RPC that was accepted, else its region's */
+	uint32_t epoch;      /* of that RPC */
 	uint32_t immediate;  /* ARRIVED */
 	bool end_of_epoch;   /* WAITING: in vain */
 	bool late;           /* GIVEN_UP: its immediate came after all */
@@ -31,10 +30,9 @@ struct region {
 
 struct xfer_join {
 	struct xfer_join_config config;
-	uint32_t epoch; /* the last one */
-	bool ended;     /* and it is over */
-	bool any;       /* a region was removed whose slots had generations, up to this one */
-	uint32_t generation;
+	uint32_t epoch;      /* the last one */
+	bool ended;          /* and it is over */
+	uint32_t generation; /* the latest of regions that are gone */
 	unsigned nregions;
 	struct region *regions[XFER_REGIONS_MAX];
 	TAILQ_HEAD(, slot) waiting; /* the oldest first */
@@ -127,12 +125,12 @@ int xfer_join_add_region(struct xfer_join *join, struct xfer_region *place)
 	region = calloc(1, sizeof(*region) + place->slots * sizeof(region->slots[0]));
 	if (!region)
 		return -ENOMEM;
+	place->generation = join->generation;
 	region->place = *place;
 	region->count[XFER_JOIN_IDLE] = place->slots;
 	for (uint32_t i = 0; i < place->slots; i++) {
 		region->slots[i].region = region;
-		region->slots[i].used = join->any;
-		region->slots[i].generation = join->generation;
+		region->slots[i].generation = place->generation;
 	}
 	join->regions[join->nregions++] = region;
 	return 0;
@@ -140,25 +138,19 @@ int xfer_join_add_region(struct xfer_join *join, struct xfer_region *place)
 
 /*
  * Another region may get its numbers: late copies of what was sent for its slots must be known by their
- * generations.
+ * generations. Only this end remembers: after 2^31 uses of a slot two memories could have different opinions of
+ * what is the latest.
  */
 static void remember_generations(struct xfer_join *join, const struct region *region)
 {
-	for (uint32_t i = 0; i < region->place.slots; i++) {
-		const struct slot *slot = &region->slots[i];
-
-		if (!slot->used)
-			continue;
-		if (!join->any || xfer_serial_order(slot->generation, join->generation) > 0)
-			join->generation = slot->generation;
-		join->any = true;
-	}
+	for (uint32_t i = 0; i < region->place.slots; i++)
+		if (xfer_serial_order(region->slots[i].generation, join->generation) > 0)
+			join->generation = region->slots[i].generation;
 }
 
 int xfer_join_remove_region(struct xfer_join *join, uint32_t id)
 {
 	struct region *region;
-	uint32_t busy;
 	unsigned i = 0;
 
 	while (i < join->nregions && join->regions[i]->place.id != id)
@@ -166,10 +158,7 @@ int xfer_join_remove_region(struct xfer_join *join, uint32_t id)
 	if (i == join->nregions)
 		return -ENOENT;
 	region = join->regions[i];
-	busy = region->count[XFER_JOIN_IN_USE] + region->count[XFER_JOIN_WAITING];
-	if (!join->ended) /* an immediate may be on its way, or has come */
-		busy += region->count[XFER_JOIN_ARRIVED] + region->count[XFER_JOIN_GIVEN_UP];
-	if (busy > 0)
+	if (region->count[XFER_JOIN_IDLE] < region->place.slots)
 		return -EBUSY;
 	remember_generations(join, region);
 	join->regions[i] = join->regions[--join->nregions];
@@ -200,19 +189,22 @@ static enum xfer_join_event go(struct xfer_join *join, struct slot *slot, uint16
 	return XFER_JOIN_GO;
 }
 
-/* Whether the epoch is over. One that hasn't begun is neither over nor current. */
+/*
+ * Whether the epoch is over. One that hasn't begun is neither over nor current. Before the first one, only those of
+ * a join that is gone have begun.
+ */
 static bool is_over(const struct xfer_join *join, uint32_t epoch)
 {
 	int32_t order = xfer_serial_order(epoch, join->epoch);
 
-	return order < 0 || (order == 0 && join->ended);
+	return join->epoch == 0 || order < 0 || (order == 0 && join->ended);
 }
 
 /* What there is to say against an RPC of the current epoch, in the state that its slot is in; WAIT: nothing. */
 static enum xfer_join_event objection(
 	const struct slot *slot, const struct xfer_slot_name *name, uint32_t length)
 {
-	int32_t order = slot->used ? xfer_serial_order(name->generation, slot->generation) : 1;
+	int32_t order = xfer_serial_order(name->generation, slot->generation);
 
 	if (slot->state == XFER_JOIN_GIVEN_UP && order == 0)
 		return XFER_JOIN_RESEND;
@@ -244,7 +236,6 @@ enum xfer_join_event xfer_join_rpc(struct xfer_join *join, const struct xfer_slo
 	event = objection(slot, name, length);
 	if (event != XFER_JOIN_WAIT)
 		return event;
-	slot->used = true;
 	slot->generation = name->generation;
 	slot->epoch = name->epoch;
 	if (!join->config.immediates || slot->state == XFER_JOIN_ARRIVED)

@@ -31,17 +31,22 @@ struct xfer_join_config {
 struct xfer_join;
 
 int xfer_join_create(const struct xfer_join_config *config, struct xfer_join **join); /* -ENOMEM */
-/* Nothing waits and no slot is in use any more. NULL is ignored. */
+/*
+ * Nothing waits and no slot is in use any more. That is how memory comes back without a data path: all of it, after
+ * xfer_join_end. NULL is ignored.
+ */
 void xfer_join_destroy(struct xfer_join *join);
 
 /*
- * Chooses the region's first number: the lowest that leaves room. -EINVAL, -EEXIST (id), -ENOSPC (too many regions,
- * no numbers left), -ENOMEM.
+ * Chooses the region's first number, the lowest that leaves room, and where its generations begin: behind those of
+ * regions that are gone. The initiator is told both. -EINVAL, -EEXIST (id), -ENOSPC (too many regions, no numbers
+ * left), -ENOMEM.
  */
 int xfer_join_add_region(struct xfer_join *join, struct xfer_region *region);
 /*
- * The initiator says that it is drained; or, with no data path, that it isn't needed any more. After it the memory
- * may be deregistered. -ENOENT; -EBUSY: a slot is in use, waits, or something has come for it.
+ * The initiator has said that it is drained, and removed it. After it the memory may be deregistered. -ENOENT; -EBUSY:
+ * a slot isn't IDLE, which no slot of a drained region is. Not before the initiator has said so, data path or not:
+ * its slots would be free again with the next epoch.
  */
 int xfer_join_remove_region(struct xfer_join *join, uint32_t id);
 bool xfer_join_region(const struct xfer_join *join, unsigned index, struct xfer_region *region);

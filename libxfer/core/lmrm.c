@@ -180,7 +180,7 @@ static void init_slots(struct xfer_lmrm *pool, struct region *region)
 
 		slot->state = XFER_SLOT_LIMBO;
 		slot->number = (uint16_t)(region->place.first + i);
-		slot->generation = pool->config.generation;
+		slot->generation = region->place.generation;
 		slot->region = region;
 		slot->owed = pool->lost;
 		settle(pool, slot);
@@ -250,7 +250,6 @@ bool xfer_lmrm_drained(const struct xfer_lmrm *pool, uint32_t id)
 	return region && region->retiring && region->count[XFER_SLOT_FREE] == region->place.slots;
 }
 
-/* Its numbers may be given to another region, whose names must not be those that its own slots had. */
 int xfer_lmrm_remove_region(struct xfer_lmrm *pool, uint32_t id)
 {
 	unsigned index = region_index(pool, id);
@@ -261,9 +260,6 @@ int xfer_lmrm_remove_region(struct xfer_lmrm *pool, uint32_t id)
 	if (!xfer_lmrm_drained(pool, id))
 		return -EBUSY;
 	region = pool->regions[index];
-	for (uint32_t i = 0; i < region->place.slots; i++)
-		if (xfer_serial_order(region->slots[i].generation, pool->config.generation) > 0)
-			pool->config.generation = region->slots[i].generation;
 	region->class->regions--;
 	pool->regions[index] = pool->regions[--pool->nregions];
 	free(region);
@@ -608,7 +604,8 @@ int xfer_lmrm_immediate(struct xfer_lmrm *pool, uint32_t epoch, uint32_t immedia
 	struct slot *slot = slot_of(pool, xfer_immediate_slot(immediate));
 
 	assert(pool->config.direction == XFER_POOL_READ && pool->config.immediates);
-	if (xfer_serial_order(epoch, pool->epoch) < 0 || (pool->lost && epoch == pool->epoch))
+	if (pool->epoch == 0 || xfer_serial_order(epoch, pool->epoch) < 0 ||
+		(pool->lost && epoch == pool->epoch))
 		return -ESTALE;
 	if (epoch != pool->epoch || !slot || !expects_bytes(slot) || slot->arrived ||
 		!xfer_immediate_names(immediate, slot->generation))

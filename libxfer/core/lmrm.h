@@ -41,7 +41,6 @@ enum xfer_pool_direction { XFER_POOL_WRITE, XFER_POOL_READ };
 struct xfer_lmrm_config {
 	enum xfer_pool_direction direction;
 	bool immediates; /* READ: the bytes come with an immediate (verbs), not before the reply (shm) */
-	uint32_t generation; /* where a slot's generations begin */
 	unsigned waiters_max;
 	uint64_t wait_ns; /* how long one waits for a slot, then its payload goes inline */
 	uint64_t
@@ -68,7 +67,7 @@ int xfer_lmrm_add_region(struct xfer_lmrm *pool, const struct xfer_region *regio
 int xfer_lmrm_retire(struct xfer_lmrm *pool, uint32_t id);
 /* It is retiring, and all its slots are free: the host may be told to deregister it. */
 bool xfer_lmrm_drained(const struct xfer_lmrm *pool, uint32_t id);
-/* -ENOENT; -EBUSY: it isn't drained. */
+/* Before the host is told. -ENOENT; -EBUSY: it isn't drained, nor can it be before a lost data path's successor. */
 int xfer_lmrm_remove_region(struct xfer_lmrm *pool, uint32_t id);
 
 /* --- the data path ---------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@ struct xfer_quota_client {
 	bool taken;
 	uint64_t granted, wanted, asked; /* bytes; asked: to be returned */
 	uint64_t used_at;
+	uint64_t asked_at; /* or when it was found overdue; while anything is asked */
 };
 
 int xfer_quota_init(struct xfer_quota *quota, const struct xfer_quota_config *config)
@@ -152,14 +153,13 @@ static uint64_t missing(const struct xfer_quota *quota)
 	return above(wanted, spare(quota) + asked);
 }
 
-/* What it could do without, and hasn't been asked for. */
+/* What it could do without. What it is asked for has one deadline, so nothing is added to that. */
 static uint64_t superfluous(const struct xfer_quota *quota, const struct xfer_quota_client *client,
 	uint64_t now, uint64_t equal)
 {
-	if (!client->taken)
+	if (!client->taken || client->asked > 0)
 		return 0;
-	return above(client->granted,
-		client->asked + (is_idle(quota, client, now) ? quota->config.minimum : equal));
+	return above(client->granted, is_idle(quota, client, now) ? quota->config.minimum : equal);
 }
 
 bool xfer_quota_reclaim(struct xfer_quota *quota, uint64_t now, unsigned *number, uint64_t *bytes)
@@ -185,9 +185,25 @@ bool xfer_quota_reclaim(struct xfer_quota *quota, uint64_t now, unsigned *number
 		return false;
 	*number = (unsigned)(found - quota->clients);
 	*bytes = lesser(most, lacking);
-	found->asked += *bytes;
+	found->asked = *bytes;
+	found->asked_at = now;
 	found->wanted = 0;
 	return true;
+}
+
+bool xfer_quota_overdue(struct xfer_quota *quota, uint64_t now, unsigned *number)
+{
+	for (unsigned i = 0; i < quota->config.clients_max; i++) {
+		struct xfer_quota_client *client = &quota->clients[i];
+
+		if (client->taken && client->asked > 0 &&
+			now - client->asked_at > quota->config.return_ns) {
+			client->asked_at = now;
+			*number = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint64_t xfer_quota_granted(const struct xfer_quota *quota, unsigned number)

@@ -19,7 +19,8 @@
 struct xfer_quota_config {
 	uint64_t total, cap, minimum; /* bytes; of all, of a client */
 	unsigned clients_max;
-	uint64_t idle_ns; /* a client that has used nothing for this long isn't active */
+	uint64_t idle_ns;   /* a client that has used nothing for this long isn't active */
+	uint64_t return_ns; /* who is asked has this long to return all of it */
 };
 
 struct xfer_quota_client;
@@ -52,11 +53,18 @@ void xfer_quota_used(struct xfer_quota *quota, unsigned client, uint64_t now);
 
 /*
  * Somebody wants more than there is: whom to ask for how much back (RETIRE). First who is idle, for all above the
- * minimum; then who has most above the equal share, for what is above. It isn't asked again before it has returned
- * that much. It keeps a want of its own no longer. False: nobody. To be called until then, after a grant that fell
+ * minimum; then who has most above the equal share, for what is above. It isn't asked again, for more either, before
+ * it has returned that much. It keeps a want of its own no longer. False: nobody. To be called until then, after a grant that fell
  * short and with time.
  */
 bool xfer_quota_reclaim(struct xfer_quota *quota, uint64_t now, unsigned *client, uint64_t *bytes);
+
+/*
+ * Who was asked, and hasn't returned that much in time. The caller ends that client's data path: what was
+ * registered for it isn't needed any more, and is returned when no operation uses it. False: nobody. To be called
+ * until then, with time. Who still hasn't returned it after as long again is named again.
+ */
+bool xfer_quota_overdue(struct xfer_quota *quota, uint64_t now, unsigned *client);
 
 uint64_t xfer_quota_granted(const struct xfer_quota *quota, unsigned client);
 

@@ -9,7 +9,7 @@
 /*
  * One use of a slot. A lane has one numbering for WRITE and one for READ, over all regions and size classes. Within
  * a slot's life generations only grow, by serial arithmetic, from one use to the next; they go on in the next epoch.
- * All three have to agree before anybody touches a slot.
+ * Its first use's comes after its region's. All three have to agree before anybody touches a slot.
  */
 struct xfer_slot_name {
 	uint32_t epoch; /* of the data path; 0 is none */
@@ -28,12 +28,14 @@ struct xfer_slot_class {
 	uint32_t slot_size, slots;
 };
 
-/* Memory that is cut into slots of one size. Both ends know it by the same id and the same numbers. */
+/* Memory that is cut into slots of one size. Both ends know it by the same id and the same numbers, which the host
+ * chooses. */
 struct xfer_region {
 	uint32_t id;
 	uint32_t slot_size; /* bytes */
 	uint32_t slots;
-	uint16_t first; /* number of its first slot */
+	uint16_t first;      /* number of its first slot */
+	uint32_t generation; /* where its slots' generations begin */
 	uint64_t
 		base; /* address of its first slot; what sort of address is the transport's affair */
 };

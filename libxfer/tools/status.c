@@ -35,6 +35,45 @@ static void print_lane(size_t index, const json_t *lane)
 	printf("\n");
 }
 
+/* Those that there are: " 12 free, 3 submitted". */
+static void print_states(const json_t *states)
+{
+	const char *separator = "";
+	const json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)states, key, value) {
+		if (json_integer_value(value) == 0 || strcmp(key, "bytes") == 0)
+			continue;
+		printf("%s %lld %s", separator, (long long)json_integer_value(value), key);
+		separator = ",";
+	}
+	printf("\n");
+}
+
+/* A region at a point of contact, both directions at an owner. */
+static void print_path(const json_t *path)
+{
+	static const char *const directions[] = { "write", "read" };
+	json_t *region, *direction;
+	size_t i;
+
+	printf("    data path %s, epoch %lld\n", text(path, "kind"), number(path, "epoch"));
+	json_array_foreach (json_object_get(path, "regions"), i, region) {
+		printf("      lane %lld %s, %lld slots of %lld KiB:", number(region, "lane"),
+			text(region, "direction"), number(region, "slots"),
+			number(region, "slot_size") >> 10);
+		print_states(json_object_get(region, "states"));
+	}
+	for (i = 0; i < 2; i++) {
+		direction = json_object_get(path, directions[i]);
+		if (!direction)
+			continue;
+		printf("      %s, %lld MiB:", directions[i], number(direction, "bytes") >> 20);
+		print_states(direction);
+	}
+}
+
 static void print_session(const json_t *session)
 {
 	bool calling = json_object_get(session, "owner") != NULL;
@@ -64,6 +103,8 @@ static void print_session(const json_t *session)
 	printf("\n");
 	json_array_foreach (json_object_get(session, "lanes"), i, lane)
 		print_lane(i, lane);
+	if (json_object_get(session, "path"))
+		print_path(json_object_get(session, "path"));
 }
 
 static void print_volume(const json_t *volume)
@@ -95,6 +136,12 @@ static void print_counters(const json_t *counters)
 	printf("    calls by procedure    ");
 	json_object_foreach (json_object_get(counters, "rpcs"), key, value)
 		printf(" %s %lld", key, (long long)json_integer_value(value));
+	printf("\n");
+	if (json_object_size(json_object_get(counters, "inline")) == 0)
+		return;
+	printf("    data that went inline ");
+	json_object_foreach (json_object_get(counters, "inline"), key, value)
+		printf(" %s: %lld", key, (long long)json_integer_value(value));
 	printf("\n");
 }
 

@@ -31,7 +31,7 @@ void *__wrap_calloc(size_t n, size_t size)
 	return allocations >= 0 && allocations-- == 0 ? NULL : __real_calloc(n, size);
 }
 
-static void add(uint32_t id, uint32_t slots, int first)
+static void add_from(uint32_t id, uint32_t slots, int first, uint32_t generation)
 {
 	struct xfer_region place = {
 		.id = id, .slot_size = SIZE, .slots = slots, .base = UINT64_C(0x1000000) * id
@@ -39,6 +39,12 @@ static void add(uint32_t id, uint32_t slots, int first)
 
 	assert_int_equal(xfer_join_add_region(join, &place), 0);
 	assert_int_equal(place.first, first);
+	assert_int_equal(place.generation, generation);
+}
+
+static void add(uint32_t id, uint32_t slots, int first)
+{
+	add_from(id, slots, first, 0);
 }
 
 static int create(bool immediates)
@@ -220,7 +226,13 @@ static void test_violations(void **state)
 static void test_generations_wrap_around(void **state)
 {
 	(void)state;
-	assert_int_equal(rpc(0, UINT32_MAX), XFER_JOIN_GO); /* a first use accepts any */
+	assert_int_equal(rpc(0, 0), XFER_JOIN_STALE); /* it comes before the first use */
+	assert_int_equal(rpc(0, UINT32_MAX), XFER_JOIN_STALE);
+	assert_int_equal(rpc(0, 0x7fffffff), XFER_JOIN_GO);
+	done(1, 0, 0x7fffffff);
+	assert_int_equal(rpc(0, UINT32_MAX - 1), XFER_JOIN_GO);
+	done(1, 0, UINT32_MAX - 1);
+	assert_int_equal(rpc(0, UINT32_MAX), XFER_JOIN_GO);
 	done(1, 0, UINT32_MAX);
 	assert_int_equal(rpc(0, 0), XFER_JOIN_GO);
 	done(1, 0, 0);
@@ -304,6 +316,21 @@ static void test_end_of_an_epoch(void **state)
 	assert_int_equal(rpc_of(2, 1, 1), XFER_JOIN_STALE); /* generations go on */
 }
 
+/* What is late was sent for a join that is gone: not the initiator's fault. */
+static void test_before_the_first_epoch(void **state)
+{
+	(void)state;
+	xfer_join_destroy(join);
+	assert_int_equal(create(true), 0);
+	add(1, 4, 0);
+	assert_int_equal(rpc_of(7, 0, 1), XFER_JOIN_RESEND);
+	assert_int_equal(xfer_join_immediate(join, 7, 1, &joined), XFER_JOIN_IGNORED);
+	assert_int_equal(xfer_join_begin(join, 8, withheld, 8), 0);
+	assert_int_equal(rpc_of(7, 0, 1), XFER_JOIN_RESEND);
+	assert_int_equal(rpc_of(9, 0, 1), XFER_JOIN_BAD_EPOCH);
+	assert_int_equal(rpc_of(8, 0, 1), XFER_JOIN_WAIT);
+}
+
 static void test_operation_that_ends_between_epochs(void **state)
 {
 	(void)state;
@@ -364,8 +391,41 @@ static void test_region_in_use(void **state)
 	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
 	assert_true(xfer_join_expired(join, T, &joined));
 	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
+	xfer_join_end(join); /* the initiator's slot is in limbo: not drained either */
+	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
+	assert_int_equal(xfer_join_begin(join, 2, withheld, 8), 0);
+	assert_int_equal(xfer_join_remove_region(join, 1), 0);
+}
+
+/* The initiator said so before it knew that the data path is lost. */
+static void test_drained_region_without_a_path(void **state)
+{
+	(void)state;
+	rpc(0, 1);
+	immediate(0, 1);
+	done(1, 0, 1);
 	xfer_join_end(join);
 	assert_int_equal(xfer_join_remove_region(join, 1), 0);
+	assert_int_equal(rpc(0, 1), XFER_JOIN_RESEND); /* late copies */
+	assert_int_equal(immediate(0, 1), XFER_JOIN_IGNORED);
+}
+
+/* All memory comes back, whatever the initiator does, when the last operation is done. */
+static void test_all_regions_without_a_path(void **state)
+{
+	(void)state;
+	add(2, 1, 4);
+	immediate(0, 1); /* its RPC never comes */
+	rpc(1, 1);       /* its bytes never do */
+	rpc(4, 1);
+	immediate(4, 1);
+	xfer_join_end(join);
+	assert_int_equal(xfer_join_remove_region(join, 1), -EBUSY);
+	assert_true(xfer_join_expired(join, 0, &joined));
+	assert_false(xfer_join_expired(join, 0, &joined));
+	assert_int_equal(xfer_join_in_use(join), 1);
+	xfer_join_done(join, &(struct xfer_slot_name){ .epoch = 1, .generation = 1, .slot = 4 });
+	assert_int_equal(xfer_join_in_use(join), 0);
 }
 
 /* Late copies of what was sent for a region that is gone must not find another one's slots. */
@@ -375,11 +435,37 @@ static void test_numbers_of_a_region_that_is_gone(void **state)
 	rpc(2, 40);
 	done(1, 2, 40);
 	assert_int_equal(xfer_join_remove_region(join, 1), 0);
-	add(2, 4, 0);
+	add_from(2, 4, 0, 40);
 	assert_int_equal(rpc(2, 40), XFER_JOIN_STALE);
 	assert_int_equal(rpc(2, 39), XFER_JOIN_STALE);
 	assert_int_equal(rpc(2, 41), XFER_JOIN_GO);
 	xfer_join_done(join, &joined.name);
+}
+
+/* One slot was used so often that its generations seem to come before the others', or far behind. */
+static void test_numbers_of_a_hot_slot(void **state)
+{
+	struct xfer_region place = { .slot_size = SIZE, .slots = 4 };
+	uint32_t last;
+
+	(void)state;
+	for (uint32_t id = 1; id < 8; id++) {
+		last = place.generation;
+		for (uint32_t i = 0; i < id; i++) {
+			last += 0x7ffffff0;
+			assert_int_equal(rpc(3, last), XFER_JOIN_GO);
+			done(1, 3, last);
+		}
+		assert_int_equal(xfer_join_remove_region(join, id), 0);
+		place.id = id + 1;
+		assert_int_equal(xfer_join_add_region(join, &place), 0);
+		assert_int_equal(rpc(3, last), XFER_JOIN_STALE);
+		for (uint16_t slot = 0; slot < 4; slot++) {
+			assert_int_equal(rpc(slot, place.generation + 1), XFER_JOIN_GO);
+			done(1, slot, place.generation + 1);
+		}
+		place.generation++;
+	}
 }
 
 static void test_out_of_memory(void **state)
@@ -459,11 +545,15 @@ int main(void)
 		TEST(test_low_half_of_a_generation),
 		TEST(test_deadline),
 		TEST(test_end_of_an_epoch),
+		TEST(test_before_the_first_epoch),
 		SHM_TEST(test_operation_that_ends_between_epochs),
 		SHM_TEST(test_regions),
 		TEST(test_too_many_regions),
 		TEST(test_region_in_use),
+		TEST(test_drained_region_without_a_path),
+		TEST(test_all_regions_without_a_path),
 		SHM_TEST(test_numbers_of_a_region_that_is_gone),
+		SHM_TEST(test_numbers_of_a_hot_slot),
 		TEST(test_garbage),
 		TEST(test_out_of_memory),
 	};

@@ -47,11 +47,10 @@ static void add(uint32_t id, uint32_t size, uint32_t slots, uint16_t first)
 	assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
 }
 
-static int create(enum xfer_pool_direction direction, bool immediates, uint32_t generation)
+static int create(enum xfer_pool_direction direction, bool immediates)
 {
 	struct xfer_lmrm_config config = { .direction = direction,
 		.immediates = immediates,
-		.generation = generation,
 		.waiters_max = 3,
 		.wait_ns = 10 * T,
 		.quarantine_ns = 100 * T };
@@ -70,7 +69,7 @@ static void furnish(void)
 static int set_up_write(void **state)
 {
 	(void)state;
-	if (create(XFER_POOL_WRITE, false, 0))
+	if (create(XFER_POOL_WRITE, false))
 		return -1;
 	furnish();
 	return 0;
@@ -79,7 +78,7 @@ static int set_up_write(void **state)
 static int set_up_read(void **state)
 {
 	(void)state;
-	if (create(XFER_POOL_READ, true, 0))
+	if (create(XFER_POOL_READ, true))
 		return -1;
 	furnish();
 	return 0;
@@ -367,10 +366,12 @@ static void test_withheld(void **state)
 static void test_generations_wrap_around(void **state)
 {
 	static const uint32_t expected[] = { UINT32_MAX, 0, 1 };
+	struct xfer_region place = region(1, SMALL, 1, 0);
 
 	(void)state;
-	assert_int_equal(create(XFER_POOL_WRITE, false, UINT32_MAX - 1), 0);
-	add(1, SMALL, 1, 0);
+	assert_int_equal(create(XFER_POOL_WRITE, false), 0);
+	place.generation = UINT32_MAX - 1;
+	assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
 	xfer_lmrm_welcome(pool, UINT32_MAX, NULL, 0, 0);
 	for (int i = 0; i < 3; i++) {
 		take(1);
@@ -464,6 +465,7 @@ static void test_grow(void **state)
 
 static void test_retire(void **state)
 {
+	struct xfer_region again = region(3, LARGE, 4, 8);
 	struct xfer_slot_name old;
 
 	(void)state;
@@ -484,11 +486,47 @@ static void test_retire(void **state)
 	assert_int_equal(xfer_lmrm_remove_region(pool, 2), 0);
 	assert_int_equal(xfer_lmrm_reply(pool, &old), -ESTALE);
 	expect_count(XFER_SLOT_FREE, 8);
-	add(3, LARGE, 4, 8); /* the same numbers: names go on */
+	again.generation = old.generation; /* the same numbers: names go on */
+	assert_int_equal(xfer_lmrm_add_region(pool, &again), 0);
 	take(LARGE);
 	assert_int_equal(slot.name.generation, old.generation + 1);
 	assert_int_equal(xfer_lmrm_reply(pool, &old), -ESTALE);
 	assert_false(xfer_lmrm_drained(pool, 3));
+}
+
+/* What is in limbo isn't drained: the next epoch frees it, or the pool goes as a whole. */
+static void test_retire_without_a_path(void **state)
+{
+	uint16_t withheld = 8;
+
+	(void)state;
+	xfer_lmrm_path_lost(pool);
+	assert_int_equal(xfer_lmrm_retire(pool, 1), 0);
+	assert_int_equal(xfer_lmrm_retire(pool, 2), 0);
+	assert_false(xfer_lmrm_drained(pool, 2));
+	assert_int_equal(xfer_lmrm_remove_region(pool, 2), -EBUSY);
+	xfer_lmrm_welcome(pool, 2, &withheld, 1, 0);
+	assert_int_equal(xfer_lmrm_reserve(pool, 1, &slot), -EMSGSIZE);
+	assert_int_equal(xfer_lmrm_remove_region(pool, 1), 0);
+	assert_int_equal(xfer_lmrm_remove_region(pool, 2), -EBUSY); /* the host isn't done */
+	assert_int_equal(xfer_lmrm_held(pool), 0);
+}
+
+/* Whatever this end has seen of the numbers before: only the host knows what is the latest. */
+static void test_host_says_where_generations_begin(void **state)
+{
+	struct xfer_region place = region(2, LARGE, 1, 8);
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_int_equal(xfer_lmrm_retire(pool, 2), 0);
+		assert_int_equal(xfer_lmrm_remove_region(pool, 2), 0);
+		place.generation = UINT32_C(0x7fffffff) * i;
+		assert_int_equal(xfer_lmrm_add_region(pool, &place), 0);
+		take(LARGE);
+		assert_int_equal(slot.name.generation, place.generation + 1);
+		assert_int_equal(xfer_lmrm_abort(pool, &slot.name, 0), XFER_ABORT_FREE);
+	}
 }
 
 /* --- waiters ------------------------------------------------------------------------------------ */
@@ -662,10 +700,22 @@ static void test_delivered_across_epochs(void **state)
 	expect_count(XFER_SLOT_FREE, 12);
 }
 
+/* What is late was sent for a pool that is gone: not the host's fault. */
+static void test_immediate_before_the_first_epoch(void **state)
+{
+	(void)state;
+	offer(1);
+	xfer_lmrm_destroy(pool);
+	assert_int_equal(create(XFER_POOL_READ, true), 0);
+	assert_int_equal(immediate(), -ESTALE);
+	assert_int_equal(xfer_lmrm_read_reply(pool, &slot.name, true, 1), -ESTALE);
+	furnish();
+}
+
 static void test_read_without_immediates(void **state)
 {
 	(void)state;
-	assert_int_equal(create(XFER_POOL_READ, false, 0), 0);
+	assert_int_equal(create(XFER_POOL_READ, false), 0);
 	furnish();
 	offer(SMALL);
 	assert_int_equal(xfer_lmrm_read_reply(pool, &slot.name, true, SMALL + 1), -EPROTO);
@@ -720,8 +770,8 @@ static void test_out_of_memory(void **state)
 	xfer_lmrm_destroy(pool);
 	xfer_lmrm_destroy(NULL);
 	allocations = 0;
-	assert_int_equal(create(XFER_POOL_WRITE, false, 0), -ENOMEM);
-	assert_int_equal(create(XFER_POOL_WRITE, false, 0), 0);
+	assert_int_equal(create(XFER_POOL_WRITE, false), -ENOMEM);
+	assert_int_equal(create(XFER_POOL_WRITE, false), 0);
 	furnish();
 	allocations = 0;
 	assert_int_equal(xfer_lmrm_add_region(pool, &place), -ENOMEM);
@@ -763,6 +813,8 @@ int main(void)
 		WRITE_TEST(test_regions_that_cannot_be),
 		WRITE_TEST(test_grow),
 		WRITE_TEST(test_retire),
+		WRITE_TEST(test_retire_without_a_path),
+		WRITE_TEST(test_host_says_where_generations_begin),
 		WRITE_TEST(test_first_come_first_served),
 		WRITE_TEST(test_waiting_ends),
 		READ_TEST(test_reply_then_immediate),
@@ -771,6 +823,7 @@ int main(void)
 		READ_TEST(test_read_timeout),
 		READ_TEST(test_immediates_of_others),
 		READ_TEST(test_delivered_across_epochs),
+		READ_TEST(test_immediate_before_the_first_epoch),
 		BARE_TEST(test_read_without_immediates),
 		READ_TEST(test_garbage),
 		WRITE_TEST(test_out_of_memory),

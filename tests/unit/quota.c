@@ -14,12 +14,16 @@
 #include "core/quota.h"
 
 #define IDLE    UINT64_C(1000)
+#define RETURN  UINT64_C(50)
 #define CLIENTS 4u
 
 /* 400 in all: 4 times 20 are kept for minimums, 320 are shared. */
-static const struct xfer_quota_config config = {
-	.total = 400, .cap = 300, .minimum = 20, .clients_max = CLIENTS, .idle_ns = IDLE
-};
+static const struct xfer_quota_config config = { .total = 400,
+	.cap = 300,
+	.minimum = 20,
+	.clients_max = CLIENTS,
+	.idle_ns = IDLE,
+	.return_ns = RETURN };
 
 static struct xfer_quota quota;
 static unsigned who;
@@ -182,6 +186,92 @@ static void test_several_are_asked(void **state)
 	assert_int_equal(grant(2, 130, IDLE), 130);
 }
 
+/* Client 0 has 300, and is asked at 10 for 90 that client 1 misses. */
+static void ask(void)
+{
+	xfer_quota_join(&quota, 0);
+	assert_int_equal(grant(0, 300, 0), 300);
+	xfer_quota_join(&quota, 0);
+	assert_int_equal(grant(1, 150, 0), 60);
+	assert_false(xfer_quota_overdue(&quota, 10 * RETURN, &who)); /* nobody was asked */
+	assert_true(xfer_quota_reclaim(&quota, 10, &who, &bytes));
+	assert_int_equal(who, 0);
+	assert_int_equal(bytes, 90);
+}
+
+static void test_returned_in_time(void **state)
+{
+	(void)state;
+	ask();
+	xfer_quota_return(&quota, 0, 40);
+	assert_false(xfer_quota_overdue(&quota, 10 + RETURN, &who));
+	xfer_quota_return(&quota, 0, 50);
+	assert_false(xfer_quota_overdue(&quota, 100 * RETURN, &who));
+}
+
+static void test_never_returned(void **state)
+{
+	(void)state;
+	ask();
+	assert_false(xfer_quota_overdue(&quota, 10 + RETURN, &who));
+	assert_true(xfer_quota_overdue(&quota, 11 + RETURN, &who));
+	assert_int_equal(who, 0);
+	assert_false(xfer_quota_overdue(&quota, 11 + RETURN, &who)); /* once */
+	assert_false(xfer_quota_overdue(&quota, 11 + 2 * RETURN, &who));
+	assert_true(xfer_quota_overdue(&quota, 12 + 2 * RETURN, &who)); /* its operations hang */
+	xfer_quota_return(&quota, 0, 300); /* its data path has ended */
+	assert_false(xfer_quota_overdue(&quota, 100 * RETURN, &who));
+	assert_int_equal(grant(1, 90, 0), 90);
+	assert_int_equal(grant(0, 50, 0), 50); /* it may come again */
+}
+
+/* One byte short is as good as nothing, and what is returned later than that doesn't postpone anything. */
+static void test_partly_returned(void **state)
+{
+	(void)state;
+	ask();
+	xfer_quota_return(&quota, 0, 89);
+	assert_true(xfer_quota_overdue(&quota, 11 + RETURN, &who));
+	xfer_quota_return(&quota, 0, 1);
+	assert_false(xfer_quota_overdue(&quota, 100 * RETURN, &who));
+}
+
+/* A client has one deadline: it isn't asked for more before it has returned the first. */
+static void test_asked_again(void **state)
+{
+	(void)state;
+	ask();
+	xfer_quota_join(&quota, 0);
+	assert_int_equal(grant(2, 120, 20), 20); /* an equal share is less now */
+	assert_false(xfer_quota_reclaim(&quota, 20, &who, &bytes));
+	xfer_quota_return(&quota, 0, 90);
+	assert_true(xfer_quota_reclaim(&quota, 10 + RETURN, &who, &bytes));
+	assert_int_equal(who, 0);
+	assert_false(xfer_quota_overdue(&quota, 11 + RETURN, &who));
+	assert_true(xfer_quota_overdue(&quota, 11 + 2 * RETURN, &who));
+}
+
+static void test_several_are_overdue(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		xfer_quota_join(&quota, 0);
+	assert_int_equal(grant(0, 100, 0), 100);
+	assert_int_equal(grant(1, 110, 0), 110);
+	assert_int_equal(grant(2, 300, IDLE), 170);
+	assert_true(xfer_quota_reclaim(&quota, IDLE, &who, &bytes));
+	assert_true(xfer_quota_reclaim(&quota, IDLE, &who, &bytes));
+	assert_true(xfer_quota_overdue(&quota, IDLE + RETURN + 1, &who));
+	assert_int_equal(who, 0);
+	assert_true(xfer_quota_overdue(&quota, IDLE + RETURN + 1, &who));
+	assert_int_equal(who, 1);
+	assert_false(xfer_quota_overdue(&quota, IDLE + RETURN + 1, &who));
+	xfer_quota_leave(&quota, 0);
+	xfer_quota_leave(&quota, 1);
+	assert_int_equal(xfer_quota_join(&quota, IDLE), 0); /* another one */
+	assert_false(xfer_quota_overdue(&quota, 100 * RETURN + IDLE, &who));
+}
+
 /* Whatever is asked for, returned and reclaimed: never more than there is, and the minimum is always to be had. */
 static void test_random(void **state)
 {
@@ -230,6 +320,11 @@ int main(void)
 		TEST(test_who_has_most_gives_back),
 		TEST(test_idle_ones_give_first),
 		TEST(test_several_are_asked),
+		TEST(test_returned_in_time),
+		TEST(test_never_returned),
+		TEST(test_partly_returned),
+		TEST(test_asked_again),
+		TEST(test_several_are_overdue),
 		TEST(test_random),
 	};
 

@@ -155,6 +155,26 @@ class Model:
             return s
         return self.send(s._replace(heard=s.heard - {number}), ("reply", number, status, name))
 
+    def answer(self, s, number, status, name):
+        return self.tell(s._replace(cache=put(s.cache, number, ("done", status, name))), number, status, name)
+
+    def message(self, s, message):
+        """One arrives, at either end."""
+        kind, *rest = message
+        if kind == "call":
+            yield from self.arrives(s._replace(heard=s.heard | {rest[0]}), *rest)
+        elif kind == "late":
+            yield from self.arrives(s, *rest)
+        elif kind == "reply":
+            number, status, name = rest
+            yield f"{number} is answered: {status}{'' if name else ', no slot named'}", self.reply(s, *rest)
+        elif kind == "path":
+            yield "the owner begins a new epoch", self.new_path(s, *rest)
+        elif kind == "welcome":
+            yield f"WELCOME {rest[0]}, {len(rest[1])} withheld", self.welcome(s, *rest)
+        else:
+            yield self.other(s, kind, *rest)
+
     def following(self, slot, epoch):
         """The slot's next name."""
         last = slot.name.generation if slot.name.epoch == epoch else 0
@@ -304,30 +324,17 @@ class Writes(Model):
 
     # --- the owner ---
 
-    def message(self, s, message):
-        kind, *rest = message
-        if kind == "call":
-            yield from self.arrives(s._replace(heard=s.heard | {rest[0]}), *rest)
-        elif kind == "late":
-            yield from self.arrives(s, *rest)
-        elif kind == "reply":
-            number, status, name = rest
-            yield f"{number} is answered: {status}{'' if name else ', no slot named'}", self.reply(s, *rest)
-        elif kind == "cancel":
-            yield f"CANCEL of {rest[0]} arrives", self.cancel_arrives(s, *rest)
-        elif kind == "abort":
-            yield "the owner is told of the slot that was given up", self.abort_arrives(s, *rest)
-        elif kind == "aborted":
-            slot = Slot("aborted", rest[0])
-            yield "the owner has acknowledged it", self.slot(s, rest[0], "free") if slot in s.slots else s
-        elif kind == "path":
-            yield "the owner begins a new epoch", self.new_path(s, *rest)
-        elif kind == "welcome":
-            yield f"WELCOME {rest[0]}, {len(rest[1])} withheld", self.welcome(s, *rest)
-        elif kind == "drained":
-            yield "the owner deregisters the region", s._replace(region="gone")
-        elif kind == "repost":
-            yield "a receive is posted", self.repost(s, *rest)
+    def other(self, s, kind, about=None):
+        """A message that READs don't have arrives."""
+        if kind == "cancel":
+            return f"CANCEL of {about} arrives", self.cancel_arrives(s, about)
+        if kind == "abort":
+            return "the owner is told of the slot that was given up", self.abort_arrives(s, about)
+        if kind == "aborted":
+            return "the owner has acknowledged it", self.slot(s, about, "free") if Slot("aborted", about) in s.slots else s
+        if kind == "drained":
+            return "the owner deregisters the region", s._replace(region="gone")
+        return "a receive is posted", self.repost(s, about)
 
     def arrives(self, s, number, lane, name):
         known = s.cache[number]
@@ -386,9 +393,6 @@ class Writes(Model):
 
     def repost(self, s, lane):
         return s._replace(receives=put(s.receives, lane, 1))
-
-    def answer(self, s, number, status, name):
-        return self.tell(s._replace(cache=put(s.cache, number, ("done", status, name))), number, status, name)
 
     def unjoined(self, name):
         """What an answer says of a slot whose immediate hasn't come: nothing."""
@@ -682,28 +686,20 @@ class Reads(Model):
         s = s._replace(slots=tuple(slot if slot.state in kept else slot._replace(state="limbo") for slot in s.slots))
         return self.send(s, ("path", s.epoch))
 
+    def welcome(self, s, epoch, _):
+        if s.up or epoch != s.epoch:
+            return s
+        for slot in s.slots:
+            if slot.state in ("limbo", "free"):
+                s = self.slot(s, Name(slot.name.lane, epoch, 0), "free")
+        return s._replace(up=True, receives=(1,) * self.play.lanes)
+
     # --- the owner ---
 
-    def message(self, s, message):
-        kind, *rest = message
-        if kind == "call":
-            yield from self.arrives(s._replace(heard=s.heard | {rest[0]}), *rest)
-        elif kind == "late":
-            yield from self.arrives(s, *rest)
-        elif kind == "reply":
-            yield f"{rest[0]} is answered: {rest[1]}", self.reply(s, *rest)
-        elif kind == "path":
-            if rest[0] > s.reached:
-                writes = frozenset() if self.keeps("read-destroyed") else s.writes
-                s = s._replace(reached=rest[0], alive=True, writes=writes)
-            yield "the owner begins a new epoch", self.send(s, ("welcome", s.reached))
-        elif not s.up and rest[0] == s.epoch:
-            for slot in s.slots:
-                if slot.state in ("limbo", "free"):
-                    s = self.slot(s, Name(slot.name.lane, s.epoch, 0), "free")
-            yield f"WELCOME {rest[0]}", s._replace(up=True, receives=(1,) * self.play.lanes)
-        else:
-            yield "an old WELCOME", s
+    def new_path(self, s, epoch):
+        if epoch > s.reached:
+            s = s._replace(reached=epoch, alive=True, writes=frozenset() if self.keeps("read-destroyed") else s.writes)
+        return self.send(s, ("welcome", s.reached, frozenset()))
 
     def arrives(self, s, number, name):
         known = s.cache[number]
@@ -731,9 +727,6 @@ class Reads(Model):
         else:
             yield f"{number} is read, but can't be placed", self.answer(s, number, "again", name)
         yield f"there is nothing to read for {number}", self.answer(s, number, "nothing", name)
-
-    def answer(self, s, number, status, name):
-        return self.tell(s._replace(cache=put(s.cache, number, ("done", status, name))), number, status, name)
 
     # --- what goes wrong ---
 
