@@ -56,7 +56,7 @@ xfer_install "${XFER_PACKAGES[@]}"
 echo "==> 2/5 building into $build"
 xfer_build "$source" "$build" -DRDMAXFER_TESTS=OFF
 echo "==> 3/5 starting an owner and a point of contact"
-assignments=$("${cluster[@]}" up --build "$build")
+assignments=$("${cluster[@]}" up --build "$build" --control unix)
 eval "$assignments"
 echo "    owner owner1 at $OWNER1_ADDR, volume $VOLUME1; Ganesha on poc1 at $POC1_ADDR serves it as $EXPORT1"
 

@@ -155,12 +155,8 @@ int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placemen
 	struct lane *lane = lock_lane(path, placement->slot.lane);
 	int err;
 
-	if (released->name.epoch == 0)
-		err = xfer_lmrm_quarantine(pool, &placement->slot.name, xfer_now_ns());
-	else if (released->lane != placement->slot.lane)
-		err = -EPROTO;
-	else
-		err = xfer_lmrm_reply(pool, &released->name);
+	err = released->lane == placement->slot.lane ? xfer_lmrm_reply(pool, &released->name)
+						     : -EPROTO;
 	pthread_mutex_unlock(&lane->lock);
 	return err == -EPROTO ? err : 0;
 }
@@ -227,12 +223,17 @@ int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placem
 	return 0;
 }
 
-void xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placement *placement)
+bool xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placement *placement)
 {
 	struct lane *lane = lock_lane(path, placement->slot.lane);
+	struct xfer_lmrm *pool = pool_of(path, placement);
+	uint64_t now = xfer_now_ns();
+	bool wants;
 
-	(void)xfer_lmrm_quarantine(pool_of(path, placement), &placement->slot.name, xfer_now_ns());
+	wants = xfer_lmrm_quarantine(pool, &placement->slot.name, now) == 0 &&
+		xfer_lmrm_wants_epoch(pool, now);
 	pthread_mutex_unlock(&lane->lock);
+	return wants;
 }
 
 /* --- status ------------------------------------------------------------------------------------- */

@@ -147,17 +147,29 @@ static void place(struct xfer_session_call *call)
 	};
 }
 
+/* The answer gives nothing back. */
+static void abandon(struct xfer_session_call *call)
+{
+	if (xfer_datapath_abandon(call->path, &call->placed))
+		xfer_session_close_lanes(call->session, -ENOBUFS,
+			"too many slots of the data path were not given back");
+}
+
 /* An answer to a call whose data has a slot. -EAGAIN: READ: the data is lost; -EPROTO: the owner is confused. */
 static int take_data(struct xfer_session_call *call)
 {
-	if (call->call.proc == XFER_PROC_WRITE) {
-		xfer_count(XFER_CNT_SLOT_WRITES, 1);
-		return xfer_datapath_written(
-			call->path, &call->placed, &call->results.write.released);
+	const struct xfer_slot_ref *released = &call->results.write.released;
+
+	if (call->call.proc == XFER_PROC_READ) {
+		xfer_count(XFER_CNT_SLOT_READS, 1);
+		return xfer_datapath_read(call->path, &call->placed, &call->results.read.payload,
+			call->call.payload, call->call.payload_count);
 	}
-	xfer_count(XFER_CNT_SLOT_READS, 1);
-	return xfer_datapath_read(call->path, &call->placed, &call->results.read.payload,
-		call->call.payload, call->call.payload_count);
+	xfer_count(XFER_CNT_SLOT_WRITES, 1);
+	if (released->name.epoch != 0)
+		return xfer_datapath_written(call->path, &call->placed, released);
+	abandon(call);
+	return 0;
 }
 
 /* --- waiting: with the lock held -------------------------------------------------------------- */
@@ -281,7 +293,7 @@ static void send_inline(struct xfer_session_call *call)
 {
 	struct xfer_caller *lane = call->call.caller;
 
-	xfer_datapath_abandon(call->path, &call->placed);
+	abandon(call);
 	leave_path(call);
 	xfer_count_inline(XFER_CAUSE_RESENT);
 	set_inline(call);
@@ -300,7 +312,7 @@ static int settle_slot(struct xfer_session_call *call, int err)
 			xfer_session_close_lanes(call->session, err,
 				"an answer names a slot that was not its call's");
 	} else if (err != -EAGAIN && err != -EREMOTEIO) {
-		xfer_datapath_abandon(call->path, &call->placed);
+		abandon(call);
 	}
 	leave_path(call);
 	return err;

@@ -55,6 +55,7 @@ static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, in
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	xfer_count(XFER_CNT_SENT_BYTES, (uint64_t)n);
 	if (fd >= 0) {
 		atomic_store(&socket_io->out, -1);
 		close(fd);
@@ -95,6 +96,7 @@ static ssize_t socket_recvv(struct xfer_conn_io *io, const struct iovec *iov, in
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	xfer_count(XFER_CNT_RECEIVED_BYTES, (uint64_t)n);
 	if (socket_io->local)
 		keep_fd(socket_io, &msg);
 	return n;

@@ -6,6 +6,8 @@ import time
 
 from patient import Cluster
 
+KINDS = ("kill", "stop", "cut")
+LOCAL_KINDS = ("kill", "stop")  # through sockets on one node
 LONG_PERCENT = 20  # longer than sessions outlive silence
 
 
@@ -13,11 +15,11 @@ class Fault:
     """One per seed: a daemon is killed and started again, or stopped and continued, or a point of contact and the owner
     don't reach each other."""
 
-    def __init__(self, seed, addresses):
-        """addresses: of each node."""
+    def __init__(self, seed, addresses, kinds):
+        """addresses: of each node; kinds: some of KINDS."""
         chance = random.Random(f"fault {seed}")
         self.addresses, self.cluster = addresses, Cluster(True)
-        self.kind = chance.choice(("kill", "stop", "cut"))
+        self.kind = chance.choice(kinds)
         pocs = sorted(node for node in addresses if node.startswith("poc"))
         self.node = chance.choice(pocs) if self.kind == "cut" else chance.choice(sorted(addresses))
         self.after = chance.uniform(0.05, 0.6)
