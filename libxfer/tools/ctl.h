@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "xfer/xfer.h"
+
 /* Exit codes. */
 enum { CTL_OK, CTL_FAILED, CTL_USAGE, CTL_CONFIG, CTL_UNREACHABLE };
 
@@ -25,5 +27,16 @@ int ctl_ping(const struct ctl *ctl);
  * -errno of reading the directory.
  */
 int ctl_each_socket(const struct ctl *ctl, void (*each)(void *arg, const char *address), void *arg);
+
+/* An owner, as far as the processes on this node know it. */
+struct ctl_owner {
+	char address[512];
+	char name[XFER_NODE_MAX + 1]; /* empty: none of them has a session with it */
+	char node[XFER_NODE_MAX + 1]; /* this node's own name; empty: there is no process */
+	bool down;                    /* the session of one of them with it is */
+};
+
+/* By its name or its address, ctl->target. */
+void ctl_find_owner(const struct ctl *ctl, struct ctl_owner *owner);
 
 #endif
