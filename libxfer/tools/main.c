@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* main.c -- rdmaxferctl: looking at owners and points of contact */
+/* main.c -- rdmaxferctl: looking at owners and points of contact, measuring */
 
-#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl.h"
-#include "xfer/xfer.h"
 
 #define DEFAULT_RUN_DIR "/run/rdmaxfer"
 #define COUNT_MAX       1000000
+
+struct command {
+	const char *name;
+	int (*run)(const struct ctl *ctl);
+	bool needs_node;
+};
+
+static const struct command commands[] = {
+	{ "status", ctl_status, false },
+	{ "ping", ctl_ping, true },
+	{ "bench", ctl_bench, true },
+};
 
 struct arguments {
 	struct ctl ctl;
@@ -39,6 +49,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &arguments->ctl.bench;
+		break;
 	case 'r':
 		arguments->ctl.run_dir = arg;
 		break;
@@ -58,7 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_END:
 		if (!arguments->command)
-			argp_error(state, "a command is missing: status or ping");
+			argp_error(state, "a command is missing: status, ping or bench");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -66,33 +79,50 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static const struct argp_child children[] = {
+	{ &ctl_bench_argp, 0, "bench:", 1 },
+	{ 0 },
+};
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "status [SOCKET]\nping NODE",
-	.doc = "Shows what rdmaxfer's processes on this node do, and whether others answer.\v"
+	.args_doc = "status [SOCKET]\nping NODE\nbench NODE --volume=NAME",
+	.doc = "Shows what rdmaxfer's processes on this node do, whether others answer, and how fast.\v"
 	       "status prints sessions, lanes and counters of each process whose socket is in the run "
 	       "directory, or of SOCKET.\n"
 	       "ping calls the NULL procedure of NODE: HOST[:PORT], unix:PATH, or an owner's name that a "
-	       "process on this node knows.",
+	       "process on this node knows.\n"
+	       "bench measures READ and WRITE below NFS, on a file that it makes in the volume's root "
+	       "and removes, beside memcpy and plain TCP.",
+	.children = children,
 };
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
 
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { .ctl = { .run_dir = DEFAULT_RUN_DIR, .count = 5 } };
+	const struct command *command;
 
 	argp_program_version = "rdmaxferctl " XFER_RELEASE;
 	argp_err_exit_status = CTL_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	if (strcmp(arguments.command, "status") == 0)
-		return ctl_status(&arguments.ctl);
-	if (strcmp(arguments.command, "ping") == 0 && arguments.ctl.target)
-		return ctl_ping(&arguments.ctl);
-	if (strcmp(arguments.command, "ping") == 0)
-		fprintf(stderr,
-			"rdmaxferctl: ping needs a NODE: HOST[:PORT], unix:PATH or a name\n");
+	command = find_command(arguments.command);
+	if (command && (arguments.ctl.target || !command->needs_node))
+		return command->run(&arguments.ctl);
+	if (command)
+		fprintf(stderr, "rdmaxferctl: %s needs a NODE: HOST[:PORT], unix:PATH or a name\n",
+			command->name);
 	else
-		fprintf(stderr, "rdmaxferctl: there is no command %s; known are status and ping\n",
+		fprintf(stderr,
+			"rdmaxferctl: there is no command %s; known are status, ping and bench\n",
 			arguments.command);
 	return CTL_USAGE;
 }

@@ -3,60 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "ctl.h"
-#include "xfer/xfer.h"
-
-/* --- the address of a name ------------------------------------------------------------------- */
-
-struct search {
-	const char *name;
-	char address[512]; /* empty: not found yet */
-};
-
-static void search_sessions(struct search *search, const json_t *status)
-{
-	json_t *session;
-	size_t i;
-
-	json_array_foreach (json_object_get(status, "sessions"), i, session) {
-		const char *owner = json_string_value(json_object_get(session, "owner"));
-		const char *address = json_string_value(json_object_get(session, "address"));
-
-		if (owner && address && strcmp(owner, search->name) == 0)
-			snprintf(search->address, sizeof(search->address), "%s", address);
-	}
-}
-
-static void search_process(void *arg, const char *socket)
-{
-	struct search *search = arg;
-	char *answer;
-	json_t *status;
-
-	if (xfer_status(socket, CTL_TIMEOUT_MS, &answer))
-		return;
-	status = json_loads(answer, 0, NULL);
-	search_sessions(search, status);
-	json_decref(status);
-	free(answer);
-}
-
-/* A name that a process here has a session with, else the target itself. */
-static void find_address(const struct ctl *ctl, struct search *search)
-{
-	search->name = ctl->target;
-	ctl_each_socket(ctl, search_process, search);
-	if (!search->address[0])
-		snprintf(search->address, sizeof(search->address), "%s%s",
-			*ctl->target == '/' ? "unix:" : "", ctl->target);
-}
-
-/* --- times ------------------------------------------------------------------------------------ */
 
 struct times {
 	const struct ctl *ctl;
@@ -98,13 +49,13 @@ static void print_json(const struct times *times, int err)
 
 int ctl_ping(const struct ctl *ctl)
 {
-	struct search search = { .address = "" };
+	struct ctl_owner owner;
 	struct times times = { .ctl = ctl };
 	int err;
 
-	find_address(ctl, &search);
-	times.address = search.address;
-	err = xfer_ping(search.address, ctl->count, CTL_TIMEOUT_MS, answered, &times);
+	ctl_find_owner(ctl, &owner);
+	times.address = owner.address;
+	err = xfer_ping(owner.address, ctl->count, CTL_TIMEOUT_MS, answered, &times);
 	if (ctl->json)
 		print_json(&times, err);
 	else if (times.count > 0)
@@ -116,10 +67,10 @@ int ctl_ping(const struct ctl *ctl)
 		fprintf(stderr,
 			"rdmaxferctl: %s is no address: use HOST[:PORT], unix:PATH or an owner's name "
 			"that a process on this node knows\n",
-			search.address);
+			owner.address);
 		return CTL_USAGE;
 	}
-	fprintf(stderr, "rdmaxferctl: %s at %s doesn't answer: %s\n", ctl->target, search.address,
+	fprintf(stderr, "rdmaxferctl: %s at %s doesn't answer: %s\n", ctl->target, owner.address,
 		strerror(-err));
 	return CTL_UNREACHABLE;
 }

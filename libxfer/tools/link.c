@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* link.c -- the bench's session with an owner */
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+/* The log's function has no argument. */
+static char trouble[512];
+static atomic_flag taken = ATOMIC_FLAG_INIT;
+static _Atomic bool said;
+
+static void keep_first(enum xfer_log_level level, const char *message)
+{
+	if (level > XFER_LOG_WARN || atomic_flag_test_and_set(&taken))
+		return;
+	snprintf(trouble, sizeof(trouble), "%s", message);
+	said = true;
+}
+
+const char *link_trouble(void)
+{
+	return said ? trouble : NULL;
+}
+
+static int wait_up(struct link *link)
+{
+	uint64_t until = xfer_now_ns() + CTL_TIMEOUT_MS * XFER_NS_PER_MS;
+
+	while (!xfer_session_is_up(link->session)) {
+		if (interrupted())
+			return -EINTR;
+		if (link_trouble())
+			return -ENOTCONN;
+		if (xfer_now_ns() > until)
+			return -ETIMEDOUT;
+		usleep(BENCH_TICK_US);
+	}
+	return 0;
+}
+
+int link_open(struct link *link, const struct ctl_owner *owner, unsigned lanes)
+{
+	const struct xfer_context_params params = {
+		.node = owner->node, .lanes = lanes, .log = keep_first
+	};
+	int err = xfer_context_create(&params, &link->context);
+
+	if (err)
+		return err;
+	err = xfer_session_open(
+		link->context, owner->name, owner->address, NULL, NULL, &link->session);
+	if (err) {
+		xfer_context_destroy(link->context);
+		return err;
+	}
+	err = wait_up(link);
+	if (err)
+		link_close(link);
+	return err;
+}
+
+void link_close(struct link *link)
+{
+	xfer_session_close(link->session);
+	xfer_context_destroy(link->context);
+}
