@@ -18,12 +18,13 @@
 
 #define LOCAL_SEND_BUFFER (2 << 20) /* bytes: a record with a full payload goes out in one call */
 
+/* Of at most five digits, whatever their value: it is kept as a text. */
 static bool valid_port(const char *text)
 {
-	char *end;
-	unsigned long port = strtoul(text, &end, 10);
+	size_t len = strlen(text);
+	unsigned long port = strtoul(text, NULL, 10);
 
-	return *text >= '0' && *text <= '9' && *end == '\0' && port > 0 && port < 65536;
+	return len <= 5 && strspn(text, "0123456789") == len && port > 0 && port < 65536;
 }
 
 static int parse_local(const char *path, struct xfer_address *address)

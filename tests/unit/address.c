@@ -32,6 +32,7 @@ static void test_forms(void **state)
 	expect("b.example:7", "b.example", "7");
 	expect("10.0.0.1", "10.0.0.1", "20491");
 	expect("10.0.0.1:65535", "10.0.0.1", "65535");
+	expect("10.0.0.1:00007", "10.0.0.1", "00007");
 	expect("[fe80::1]", "fe80::1", "20491");
 	expect("[::]:20491", "::", "20491");
 	assert_int_equal(xfer_address_parse("unix:/run/x.sock", &address), 0);
@@ -42,7 +43,8 @@ static void test_forms(void **state)
 static void test_what_is_no_address(void **state)
 {
 	static const char *const wrong[] = { "", ":1", "b:", "b:0", "b:65536", "b:x", "b:1x",
-		"b:-1", "b: 1", "[::1", "[::1]x", "[]:1", "unix:", "unix:relative", "fe80::1" };
+		"b:00000007", "b:-1", "b: 1", "[::1", "[::1]x", "[]:1", "unix:", "unix:relative",
+		"fe80::1" };
 	struct xfer_address address = { .host = "untouched" };
 	char text[400] = "unix:/";
 
