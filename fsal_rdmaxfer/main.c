@@ -91,6 +91,8 @@ static struct config_item items[] = {
 	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, paths, rdx_module, path),
 	CONF_ITEM_STR("Run_Dir", 1, 64, "/run/rdmaxfer", rdx_module, run_dir),
 	CONF_ITEM_UI32("Lanes", 1, 16, 2, rdx_module, lanes),
+	CONF_ITEM_UI32("Small_Slots", 1, 16384, 1024, rdx_module, small_slots),
+	CONF_ITEM_UI32("Large_Slots", 1, 4096, 64, rdx_module, large_slots),
 	CONF_ITEM_UI32("Heartbeat_ms", 100, 60000, 1000, rdx_module, heartbeat_ms),
 	CONFIG_EOL,
 };
@@ -158,6 +160,8 @@ static int create_context(struct rdx_module *module)
 		.lanes = module->lanes,
 		.heartbeat_ms = module->heartbeat_ms,
 		.path = (enum xfer_path_wish)module->path,
+		.small_slots = module->small_slots,
+		.large_slots = module->large_slots,
 		.log = log_to_ganesha,
 	};
 

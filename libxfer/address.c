@@ -11,19 +11,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "clock.h"
 #include "xfer/xfer.h"
 
 #define LOCAL_SEND_BUFFER (2 << 20) /* bytes: a record with a full payload goes out in one call */
 
+/* Of at most five digits, whatever their value: it is kept as a text. */
 static bool valid_port(const char *text)
 {
-	char *end;
-	unsigned long port = strtoul(text, &end, 10);
+	size_t len = strlen(text);
+	unsigned long port = strtoul(text, NULL, 10);
 
-	return *text >= '0' && *text <= '9' && *end == '\0' && port > 0 && port < 65536;
+	return len <= 5 && strspn(text, "0123456789") == len && port > 0 && port < 65536;
 }
 
 static int parse_local(const char *path, struct xfer_address *address)
@@ -141,6 +144,25 @@ static int finish_connect(int fd, unsigned timeout_ms)
 	return -err;
 }
 
+/* A Unix socket with too many who wait to be accepted says so at once, and tells nobody when there is room. */
+static int wait_connect(
+	int fd, const struct sockaddr_storage *storage, socklen_t len, unsigned timeout_ms)
+{
+	static const struct timespec pause = { .tv_nsec = 2 * XFER_NS_PER_MS };
+	uint64_t deadline = xfer_now_ns() + timeout_ms * XFER_NS_PER_MS;
+
+	while (connect(fd, (const struct sockaddr *)storage, len)) {
+		if (errno == EINPROGRESS)
+			return finish_connect(fd, timeout_ms);
+		if (errno != EAGAIN)
+			return -errno;
+		if (xfer_now_ns() >= deadline)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int xfer_address_connect(const struct xfer_address *address, unsigned timeout_ms, int *result)
 {
 	struct sockaddr_storage storage;
@@ -153,12 +175,10 @@ int xfer_address_connect(const struct xfer_address *address, unsigned timeout_ms
 	if (fd < 0)
 		return -errno;
 	xfer_socket_tune(fd, address->local);
-	if (connect(fd, (struct sockaddr *)&storage, len)) {
-		err = errno == EINPROGRESS ? finish_connect(fd, timeout_ms) : -errno;
-		if (err) {
-			close(fd);
-			return err;
-		}
+	err = wait_connect(fd, &storage, len, timeout_ms);
+	if (err) {
+		close(fd);
+		return err;
 	}
 	*result = fd;
 	return 0;

@@ -15,11 +15,8 @@
 #include "session.h"
 #include "transport/shm.h"
 
-#define SLOT_CLASSES                                                                               \
-	{ 16u << 10, 1024 },                                                                       \
-	{                                                                                          \
-		1u << 20, 64                                                                       \
-	} /* of a session, in each direction */
+#define SMALL_SLOT     (16u << 10) /* bytes */
+#define LARGE_SLOT     (1u << 20)
 #define CONNECT_MS     2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 500
@@ -281,16 +278,27 @@ static int attach_lane(struct xfer_session *session, unsigned number)
 /* --- the data path ---------------------------------------------------------------------------- */
 
 /* So many slots of a lane as make up what a session has in all. */
-static void share_layout(const struct xfer_context *context, struct xfer_slot_layout *layout)
+static struct xfer_slot_layout share_layout(const struct xfer_context *context)
 {
-	static const struct xfer_slot_class classes[] = { SLOT_CLASSES };
+	uint32_t lanes = context->nlanes;
 
-	layout->nclasses = sizeof(classes) / sizeof(classes[0]);
-	for (uint32_t i = 0; i < layout->nclasses; i++) {
-		layout->classes[i] = classes[i];
-		layout->classes[i].slots =
-			(classes[i].slots + context->nlanes - 1) / context->nlanes;
-	}
+	return (struct xfer_slot_layout){
+		.nclasses = 2,
+		.classes = { { SMALL_SLOT, (context->small_slots + lanes - 1) / lanes },
+			{ LARGE_SLOT, (context->large_slots + lanes - 1) / lanes } },
+	};
+}
+
+/* Whether it is what was asked for, or less. */
+static bool is_part_of(const struct xfer_slot_layout *granted, const struct xfer_slot_layout *asked)
+{
+	if (granted->nclasses > asked->nclasses)
+		return false;
+	for (uint32_t i = 0; i < granted->nclasses; i++)
+		if (granted->classes[i].slot_size != asked->classes[i].slot_size ||
+			granted->classes[i].slots > asked->classes[i].slots)
+			return false;
+	return true;
 }
 
 /* The owner's memory came along with its answer; ours is already shared. */
@@ -308,8 +316,10 @@ static int join_memory(struct connector *connector, const struct xfer_share_args
 	uint64_t bytes = xfer_layout_bytes(&res->write, args->lanes);
 	struct xfer_session *session = connector->session;
 	struct xfer_datapath *path;
-	int err = res->write.nclasses > 0 ? xfer_shm_map(fd, bytes, &theirs) : 0;
+	int err = is_part_of(&res->write, &args->write) ? 0 : -EPROTO;
 
+	if (err == 0 && res->write.nclasses > 0)
+		err = xfer_shm_map(fd, bytes, &theirs);
 	if (err == 0)
 		err = xfer_shm_create(&theirs, ours, &params.transport);
 	else
@@ -334,7 +344,7 @@ static int share(struct connector *connector)
 	int err, fd;
 
 	args.share.epoch = ++session->path_epoch;
-	share_layout(session->context, &args.share.read);
+	args.share.read = share_layout(session->context);
 	args.share.write = args.share.read;
 	err = xfer_shm_make(xfer_layout_bytes(&args.share.read, args.share.lanes), &ours);
 	if (err)
@@ -417,7 +427,6 @@ static int establish(struct connector *connector)
 			return err;
 		}
 	}
-	share_memory(connector);
 	xfer_events_begin(session);
 	return 0;
 }
@@ -505,13 +514,13 @@ static void take_down(struct xfer_session *session)
 	if (session->state != XFER_SESSION_CLOSING)
 		session->state = XFER_SESSION_DOWN;
 	pthread_mutex_unlock(&session->lock);
-	leave_memory(session);
 	close_lanes(session);
 	pthread_mutex_lock(&session->lock);
 	while (session->flying > 0)
 		pthread_cond_wait(&session->changed, &session->lock);
 	session->broken = false;
 	pthread_mutex_unlock(&session->lock);
+	leave_memory(session);
 	xfer_session_strand(session);
 }
 
@@ -607,6 +616,9 @@ static bool run_epoch(struct connector *connector)
 	struct xfer_session *session = connector->session;
 	bool up = establish(connector) == 0 && go_up(connector) == 0, closing;
 
+	/* It takes time; until then data goes inline. */
+	if (up)
+		share_memory(connector);
 	pthread_mutex_lock(&session->lock);
 	while (session->state == XFER_SESSION_UP && !session->broken)
 		pthread_cond_wait(&session->changed, &session->lock);

@@ -17,6 +17,8 @@
 
 #define DEFAULT_LANES        2
 #define DEFAULT_HEARTBEAT_MS 1000
+#define DEFAULT_SMALL_SLOTS  1024
+#define DEFAULT_LARGE_SLOTS  64
 
 /* --- the status socket: a server that has no sessions to give --------------------------------- */
 
@@ -148,6 +150,8 @@ int xfer_context_create(const struct xfer_context_params *params, struct xfer_co
 	snprintf(context->role, sizeof(context->role), "%s", params->role ? params->role : "");
 	context->heartbeat_ms = params->heartbeat_ms ? params->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
 	context->path = params->path;
+	context->small_slots = params->small_slots ? params->small_slots : DEFAULT_SMALL_SLOTS;
+	context->large_slots = params->large_slots ? params->large_slots : DEFAULT_LARGE_SLOTS;
 	xfer_random(context->boot_id, sizeof(context->boot_id));
 	LIST_INIT(&context->sessions);
 	pthread_mutex_init(&context->lock, NULL);

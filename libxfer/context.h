@@ -20,6 +20,7 @@ struct xfer_context {
 	uint8_t kernel_boot_id[16];
 	unsigned heartbeat_ms;
 	enum xfer_path_wish path;
+	uint32_t small_slots, large_slots;
 	unsigned nlanes; /* connections per session, and threads for them */
 	struct xfer_lane *lanes[XFER_LANES_MAX];
 	struct xfer_server *status; /* NULL: none */

@@ -148,6 +148,14 @@ enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t nu
 	return cause_of(err);
 }
 
+static bool is_its_slot(const struct xfer_placement *placement, const struct xfer_slot_ref *told)
+{
+	const struct xfer_slot_name *own = &placement->slot.name;
+
+	return told->lane == placement->slot.lane && told->name.epoch == own->epoch &&
+	       told->name.slot == own->slot && told->name.generation == own->generation;
+}
+
 int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placement *placement,
 	const struct xfer_slot_ref *released)
 {
@@ -155,8 +163,7 @@ int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placemen
 	struct lane *lane = lock_lane(path, placement->slot.lane);
 	int err;
 
-	err = released->lane == placement->slot.lane ? xfer_lmrm_reply(pool, &released->name)
-						     : -EPROTO;
+	err = is_its_slot(placement, released) ? xfer_lmrm_reply(pool, &released->name) : -EPROTO;
 	pthread_mutex_unlock(&lane->lock);
 	return err == -EPROTO ? err : 0;
 }
@@ -186,21 +193,11 @@ enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t nu
 	return cause_of(err);
 }
 
-/* What a slot says that the answer doesn't name is nobody's. */
-static bool is_placed(const struct xfer_placement *placement, const struct xfer_payload *payload)
-{
-	const struct xfer_slot_name *asked = &placement->slot.name, *told = &payload->slot.name;
-
-	return payload->kind == XFER_PAYLOAD_SLOT && payload->slot.lane == placement->slot.lane &&
-	       told->epoch == asked->epoch && told->slot == asked->slot &&
-	       told->generation == asked->generation;
-}
-
 int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placement,
 	const struct xfer_payload *payload, const struct iovec *iov, int iovcnt)
 {
 	struct xfer_lmrm *pool = pool_of(path, placement);
-	bool placed = is_placed(placement, payload);
+	bool placed = payload->kind == XFER_PAYLOAD_SLOT && is_its_slot(placement, &payload->slot);
 	struct lane *lane;
 	int event;
 

@@ -288,12 +288,13 @@ static bool only_asks(const struct xfer_session_call *call)
 	return call->call.proc == XFER_PROC_LOCK && call->args.lock.op == XFER_LOCK_TEST;
 }
 
-/* The slot was of no use to the owner, which has not begun: the same once more, inline. */
+/* The slot, of this sending or an earlier one, was of no use to the owner, which has not begun: the same once more, inline. */
 static void send_inline(struct xfer_session_call *call)
 {
 	struct xfer_caller *lane = call->call.caller;
 
-	abandon(call);
+	if (call->in_slot)
+		abandon(call);
 	leave_path(call);
 	xfer_count_inline(XFER_CAUSE_RESENT);
 	set_inline(call);
@@ -303,14 +304,27 @@ static void send_inline(struct xfer_session_call *call)
 	xfer_caller_unref(lane);
 }
 
+static int refuse_answer(struct xfer_session_call *call)
+{
+	xfer_session_close_lanes(
+		call->session, -EPROTO, "an answer names a slot that was not its call's");
+	return -EPROTO;
+}
+
+/* A READ that has asked for its data inline. */
+static bool names_strange_slot(const struct xfer_session_call *call)
+{
+	return call->call.proc == XFER_PROC_READ &&
+	       call->results.read.payload.kind == XFER_PAYLOAD_SLOT;
+}
+
 /* What becomes of the slot. Returns what err is then. */
 static int settle_slot(struct xfer_session_call *call, int err)
 {
 	if (err == 0) {
 		err = take_data(call);
 		if (err == -EPROTO)
-			xfer_session_close_lanes(call->session, err,
-				"an answer names a slot that was not its call's");
+			err = refuse_answer(call);
 	} else if (err != -EAGAIN && err != -EREMOTEIO) {
 		abandon(call);
 	}
@@ -325,12 +339,14 @@ static void session_done(struct xfer_call *caller_call, int err)
 	struct xfer_session *session = call->session;
 	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
 
-	if (err == 0 && call->in_slot && call->results.status == XFER_ST_RESEND_INLINE) {
+	if (err == 0 && payload_of(call) && call->results.status == XFER_ST_RESEND_INLINE) {
 		send_inline(call);
 		return;
 	}
 	if (call->in_slot)
 		err = settle_slot(call, err);
+	else if (err == 0 && names_strange_slot(call))
+		err = refuse_answer(call);
 
 	if (lost && only_asks(call))
 		err = -EAGAIN;

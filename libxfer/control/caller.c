@@ -472,7 +472,9 @@ void xfer_caller_close(struct xfer_caller *caller, int err, const char *why)
 
 int xfer_caller_put_fd(struct xfer_caller *caller, int fd)
 {
-	return xfer_conn_put_fd(caller->conn, fd);
+	int err = xfer_conn_want_fd(caller->conn);
+
+	return err ? err : xfer_conn_put_fd(caller->conn, fd);
 }
 
 int xfer_caller_take_fd(struct xfer_caller *caller)

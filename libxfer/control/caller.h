@@ -67,7 +67,7 @@ void xfer_caller_submit(struct xfer_caller *caller, struct xfer_call *call);
 /* Submits and waits; not on a lane thread. The result is what `done` would get. */
 int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call);
 
-/* Beside the call that is submitted next; and what came with an answer (-1: nothing). See conn_io.h. */
+/* Beside the call that is submitted next; then, what came with an answer (-1: nothing). See conn_io.h. */
 int xfer_caller_put_fd(struct xfer_caller *caller, int fd);
 int xfer_caller_take_fd(struct xfer_caller *caller);
 

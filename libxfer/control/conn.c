@@ -563,6 +563,11 @@ void xfer_conn_start(struct xfer_conn *conn)
 	xfer_lane_post(conn->lane, &conn->start);
 }
 
+int xfer_conn_want_fd(struct xfer_conn *conn)
+{
+	return conn->io->ops->want_fd(conn->io);
+}
+
 int xfer_conn_put_fd(struct xfer_conn *conn, int fd)
 {
 	return conn->io->ops->put_fd(conn->io, fd);

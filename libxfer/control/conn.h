@@ -96,6 +96,7 @@ int xfer_conn_fd(const struct xfer_conn *conn);
 void xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);
 
 /* Beside the next bytes that are sent, or before; and what has come so. See conn_io.h. */
+int xfer_conn_want_fd(struct xfer_conn *conn);
 int xfer_conn_put_fd(struct xfer_conn *conn, int fd);
 int xfer_conn_take_fd(struct xfer_conn *conn);
 

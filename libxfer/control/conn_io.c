@@ -21,9 +21,10 @@ union control {
 
 struct socket_io {
 	struct xfer_conn_io io;
-	bool local;      /* a Unix socket */
-	_Atomic int out; /* to be sent; -1: none */
-	_Atomic int in;  /* has come; -1: none */
+	bool local;          /* a Unix socket */
+	_Atomic bool wanted; /* descriptors that come */
+	_Atomic int out;     /* to be sent; -1: none */
+	_Atomic int in;      /* has come; -1: none */
 };
 
 static void attach_fd(struct msghdr *msg, union control *control, int fd)
@@ -63,43 +64,61 @@ static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, in
 	return n;
 }
 
-/* Of several the last one counts: nobody sends more than one. */
-static void keep_fd(struct socket_io *socket_io, struct msghdr *msg)
+/* Nobody sends more than one: the last one counts, the others are closed. */
+static void keep_fd(struct socket_io *socket_io, int fd)
+{
+	fd = atomic_exchange(&socket_io->in, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void keep_fds(struct socket_io *socket_io, struct msghdr *msg)
 {
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
 		header = CMSG_NXTHDR(msg, header)) {
-		int fd;
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-			header->cmsg_len != CMSG_LEN(sizeof(fd)))
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 			continue;
-		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-		fd = atomic_exchange(&socket_io->in, fd);
-		if (fd >= 0)
-			close(fd);
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= header->cmsg_len;
+			at += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, (const uint8_t *)header + at, sizeof(fd));
+			keep_fd(socket_io, fd);
+		}
 	}
 }
 
-/* More descriptors than one don't fit into `control`: the kernel closes them. */
+/* Descriptors that nobody wants, or for which there is no room in `control`, are closed by the kernel. */
 static ssize_t socket_recvv(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt)
 {
 	struct socket_io *socket_io = (struct socket_io *)io;
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)iovcnt };
+	bool wanted = atomic_load_explicit(&socket_io->wanted, memory_order_relaxed);
 	union control control;
 	ssize_t n;
 
 	do {
-		msg.msg_control = socket_io->local ? control.bytes : NULL;
-		msg.msg_controllen = socket_io->local ? sizeof(control.bytes) : 0;
+		msg.msg_control = wanted ? control.bytes : NULL;
+		msg.msg_controllen = wanted ? sizeof(control.bytes) : 0;
 		n = recvmsg(io->fd, &msg, MSG_CMSG_CLOEXEC);
 		xfer_count(XFER_CNT_RECV_CALLS, 1);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	xfer_count(XFER_CNT_RECEIVED_BYTES, (uint64_t)n);
-	if (socket_io->local)
-		keep_fd(socket_io, &msg);
+	if (wanted)
+		keep_fds(socket_io, &msg);
 	return n;
+}
+
+static int socket_want_fd(struct xfer_conn_io *io)
+{
+	struct socket_io *socket_io = (struct socket_io *)io;
+
+	if (!socket_io->local)
+		return -EOPNOTSUPP;
+	atomic_store(&socket_io->wanted, true);
+	return 0;
 }
 
 static int socket_put_fd(struct xfer_conn_io *io, int fd)
@@ -144,6 +163,7 @@ static void socket_free(struct xfer_conn_io *io)
 static const struct xfer_conn_io_ops socket_ops = {
 	.sendv = socket_sendv,
 	.recvv = socket_recvv,
+	.want_fd = socket_want_fd,
 	.put_fd = socket_put_fd,
 	.take_fd = socket_take_fd,
 	.shutdown = socket_shutdown,
@@ -167,6 +187,7 @@ struct xfer_conn_io *xfer_conn_io_socket(int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	socket_io->io = (struct xfer_conn_io){ .ops = &socket_ops, .fd = fd };
 	socket_io->local = is_local(fd);
+	atomic_init(&socket_io->wanted, false);
 	atomic_init(&socket_io->out, -1);
 	atomic_init(&socket_io->in, -1);
 	return &socket_io->io;

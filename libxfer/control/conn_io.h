@@ -15,6 +15,8 @@ struct xfer_conn_io;
 struct xfer_conn_io_ops {
 	ssize_t (*sendv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);
 	ssize_t (*recvv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);
+	/* From now on descriptors that come with bytes are taken. Unix sockets only: -EOPNOTSUPP. Any thread. */
+	int (*want_fd)(struct xfer_conn_io *io);
 	/* A descriptor to be sent with, or before, the next bytes; its own is made of it. Unix sockets only: -EOPNOTSUPP;
 	 * -EBUSY: the last one hasn't left. Any thread. */
 	int (*put_fd)(struct xfer_conn_io *io, int fd);

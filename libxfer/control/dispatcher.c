@@ -357,6 +357,7 @@ static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uin
 {
 	dispatcher->peer = peer;
 	dispatcher->epoch = epoch;
+	(void)xfer_conn_want_fd(dispatcher->conn);
 	dispatcher->ops->joined(dispatcher->server, dispatcher);
 }
 
@@ -528,15 +529,15 @@ static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
 	request->payload_length = placement->length;
 }
 
-/* False: it names a slot that it can't have, and was answered, or its connection is closed. */
-static bool enter_slot(struct xfer_request *request)
+/* What an operation's slot, if it names one, is for it: GO, RESEND, or (any other) a breach, which ends the connection. */
+static enum xfer_join_event enter_slot(struct xfer_request *request)
 {
 	const struct xfer_payload *payload = payload_of(request);
 	enum xfer_join_event event = XFER_JOIN_RESEND;
 	struct xfer_hostpath *path;
 
 	if (!payload || payload->kind != XFER_PAYLOAD_SLOT)
-		return true;
+		return XFER_JOIN_GO;
 	request->placement = (struct xfer_placement){
 		.direction = request->proc == XFER_PROC_READ ? XFER_POOL_READ : XFER_POOL_WRITE,
 		.slot = payload->slot,
@@ -548,13 +549,30 @@ static bool enter_slot(struct xfer_request *request)
 		event = xfer_hostpath_find(path, &request->placement, request);
 	if (event == XFER_JOIN_GO) {
 		use_slot(request, path);
-		return true;
+		return event;
 	}
 	xfer_hostpath_unref(path);
-	if (event != XFER_JOIN_RESEND)
+	if (event != XFER_JOIN_RESEND) {
+		xfer_count(XFER_CNT_PROTOCOL_ERRORS, 1);
 		xfer_conn_close(request->dispatcher->conn, -EPROTO, xfer_join_event_name(event));
-	ask_inline(request);
-	return false;
+	}
+	return event;
+}
+
+/* With its data, or the place for it. */
+static void execute_with_slot(struct xfer_request *request)
+{
+	if (enter_slot(request) == XFER_JOIN_GO)
+		execute(request);
+	else
+		ask_inline(request);
+}
+
+/* It isn't carried out; its slot, if it has one, is free again. */
+static void delay(struct xfer_request *request)
+{
+	(void)enter_slot(request);
+	xfer_request_finish(request, -EAGAIN);
 }
 
 static void execute_any_time(struct xfer_request *request)
@@ -563,8 +581,8 @@ static void execute_any_time(struct xfer_request *request)
 
 	if (!xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
 		drop(request);
-	else if (enter_slot(request))
-		execute(request);
+	else
+		execute_with_slot(request);
 }
 
 /* What changes something is executed once, however often it is sent. */
@@ -585,13 +603,11 @@ static void execute_once(struct xfer_request *request)
 	switch (replay) {
 	case XFER_REPLAY_EXECUTE:
 		request->cached = true;
-		if (enter_slot(request))
-			execute(request);
+		execute_with_slot(request);
 		break;
 	case XFER_REPLAY_CANCELLED:
 		request->cached = true;
-		if (enter_slot(request))
-			xfer_request_finish(request, -EAGAIN);
+		delay(request);
 		break;
 	case XFER_REPLAY_ATTACHED:
 		if (replayed.older)
@@ -612,8 +628,7 @@ static void execute_once(struct xfer_request *request)
 		breach(request, "a call slot is used by two calls at a time");
 		break;
 	case XFER_REPLAY_NO_MEMORY:
-		if (enter_slot(request))
-			xfer_request_finish(request, -EAGAIN);
+		delay(request);
 		break;
 	}
 }

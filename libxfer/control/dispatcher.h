@@ -50,6 +50,7 @@ struct xfer_dispatcher {
 	/* The server's, under its lock. */
 	LIST_ENTRY(xfer_dispatcher) link;
 	bool joined;
+	bool turned_out; /* without a session: it has made room for another one */
 };
 
 struct xfer_dispatcher_params {

@@ -20,7 +20,7 @@ struct xfer_hostpath {
 	struct xfer_transport *transport;
 	uint32_t epoch, nlanes;
 	struct xfer_slot_layout layouts[2]; /* by direction */
-	void (*gone)(void *arg);
+	void (*gone)(void *arg, struct xfer_transport *transport);
 	void *arg;
 	struct lane lanes[];
 };
@@ -150,7 +150,6 @@ static void path_free(struct xfer_hostpath *path)
 		xfer_join_destroy(path->lanes[i].joins[XFER_POOL_READ]);
 		pthread_mutex_destroy(&path->lanes[i].lock);
 	}
-	path->transport->ops->free(path->transport);
 	free(path);
 }
 
@@ -179,10 +178,12 @@ int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_
 		if (err == 0)
 			err = make_join(path, i, XFER_POOL_READ);
 	}
-	if (err)
+	if (err) {
+		params->transport->ops->free(params->transport);
 		path_free(path);
-	else
+	} else {
 		*result = path;
+	}
 	return err;
 }
 
@@ -193,15 +194,10 @@ void xfer_hostpath_ref(struct xfer_hostpath *path)
 
 void xfer_hostpath_unref(struct xfer_hostpath *path)
 {
-	void (*gone)(void *arg);
-	void *arg;
-
 	if (!path || atomic_fetch_sub(&path->refs, 1) != 1)
 		return;
-	gone = path->gone;
-	arg = path->arg;
+	path->gone(path->arg, path->transport);
 	path_free(path);
-	gone(arg);
 }
 
 void xfer_hostpath_end(struct xfer_hostpath *path)

@@ -19,7 +19,8 @@ struct xfer_hostpath_params {
 	struct xfer_transport *transport; /* the path's from then on, also on failure */
 	uint32_t epoch, lanes;
 	struct xfer_slot_layout write, read;
-	void (*gone)(void *arg); /* nothing is left of it; not called on failure */
+	/* Nothing uses it any more; the transport is to be freed, which may take time. Any thread; not called on failure. */
+	void (*gone)(void *arg, struct xfer_transport *transport);
 	void *arg;
 };
 

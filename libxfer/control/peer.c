@@ -79,21 +79,26 @@ static void give_up_path(struct xfer_hostpath *path)
 	xfer_hostpath_unref(path);
 }
 
-bool xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath *path)
+int xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath *path)
 {
 	struct xfer_peer *peer = request->peer;
+	uint32_t epoch = xfer_hostpath_epoch(path);
 	struct xfer_hostpath *useless = path;
-	bool current;
+	int err = 0;
 
 	pthread_mutex_lock(&peer->calls_lock);
-	current = xfer_peer_goes_on(peer, request->dispatcher->epoch);
-	if (current) {
+	if (!xfer_peer_goes_on(peer, request->dispatcher->epoch)) {
+		err = -EAGAIN;
+	} else if (xfer_serial_order(epoch, peer->path_epoch) <= 0) {
+		err = -EINVAL;
+	} else {
 		useless = peer->path;
 		peer->path = path;
+		peer->path_epoch = epoch;
 	}
 	pthread_mutex_unlock(&peer->calls_lock);
 	give_up_path(useless);
-	return current;
+	return err;
 }
 
 static void end_path(struct xfer_peer *peer)
@@ -406,17 +411,23 @@ static struct xfer_peer *peer_find(struct xfer_peers *peers, const struct xfer_h
 	return NULL;
 }
 
-/* With the lock held: from now on only what comes over new connections counts. */
-static void begin_epoch(struct xfer_peer *peer)
+/* With the lock held: from now on only what comes over new connections counts. The data path that ends with it, or NULL,
+ * is to be given up without the lock. */
+static struct xfer_hostpath *begin_epoch(struct xfer_peer *peer)
 {
+	struct xfer_hostpath *path;
+
 	pthread_mutex_lock(&peer->calls_lock);
 	orphan_all(peer, NULL);
 	peer->epoch++;
+	path = peer->path;
+	peer->path = NULL;
 	pthread_mutex_unlock(&peer->calls_lock);
 	memset(peer->tokens, 0, sizeof(peer->tokens));
 	if (peer->connections++ == 0)
 		peer->since_ns = xfer_now_ns();
 	xfer_peer_ref(peer);
+	return path;
 }
 
 /* A peer that is refused comes again and again. */
@@ -449,6 +460,7 @@ static struct xfer_peer *find_or_begin(
 	struct xfer_peers *peers, const struct xfer_hello_args *hello, struct xfer_hello_res *res)
 {
 	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
+	struct xfer_hostpath *path = NULL;
 	struct xfer_peer *peer;
 
 	pthread_mutex_lock(&peers->lock);
@@ -464,12 +476,13 @@ static struct xfer_peer *find_or_begin(
 	if (peer) {
 		if (res->standing == XFER_STANDING_RECOVER)
 			peer->recovering = true;
-		begin_epoch(peer);
+		path = begin_epoch(peer);
 		res->session_id = peer->session_id;
 		res->epoch = peer->epoch;
 		res->limits = peer->limits;
 	}
 	pthread_mutex_unlock(&peers->lock);
+	give_up_path(path);
 	bury(peers, &ended, "the node has another one");
 	return peer;
 }
@@ -486,7 +499,6 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 		snprintf(res->reason, sizeof(res->reason), "out of memory");
 		return NULL;
 	}
-	end_path(peer);
 	if (res->standing == XFER_STANDING_RESUMED && peers->service->epoch_ended)
 		peers->service->epoch_ended(peers->owner, peer);
 	res->minor = XFER_MINOR;

@@ -44,6 +44,7 @@ struct xfer_peer {
 	pthread_mutex_t calls_lock; /* the following, and requests' `orphan` */
 	struct xfer_replycache calls;
 	struct xfer_hostpath *path; /* the data path, referenced; NULL: none */
+	uint32_t path_epoch;        /* of the last one */
 };
 
 /* All sessions of a server. */

@@ -18,7 +18,7 @@
 
 #define LANES_MAX     16
 #define LISTENERS_MAX 16
-#define STRANGERS_MAX 256 /* connections without a session */
+#define STRANGERS_MAX 256 /* connections without a session, over TCP and over Unix sockets each */
 #define TICK_MS       100
 
 _Static_assert(XFER_PROC_COUNT <= XFER_RPC_COUNTERS, "each procedure has a counter");
@@ -39,7 +39,8 @@ struct xfer_server {
 	pthread_cond_t gone;
 	LIST_HEAD(, xfer_dispatcher) dispatchers;
 	unsigned count; /* dispatchers that still use the server */
-	unsigned strangers;
+	unsigned strangers
+		[2]; /* without a session and not turned out: over TCP, over Unix sockets */
 	unsigned next_lane;
 };
 
@@ -202,13 +203,20 @@ static void close_earlier_epochs(struct xfer_server *server, const struct xfer_p
 				dispatcher->conn, -ECONNABORTED, "its session goes on without it");
 }
 
+/* With the lock held: it isn't counted as one any more. */
+static void no_stranger(struct xfer_server *server, struct xfer_dispatcher *dispatcher)
+{
+	if (!dispatcher->joined && !dispatcher->turned_out)
+		server->strangers[dispatcher->identity.local]--;
+}
+
 static void server_joined(void *arg, struct xfer_dispatcher *dispatcher)
 {
 	struct xfer_server *server = arg;
 
 	pthread_mutex_lock(&server->lock);
+	no_stranger(server, dispatcher);
 	dispatcher->joined = true;
-	server->strangers--;
 	close_earlier_epochs(server, dispatcher->peer);
 	pthread_mutex_unlock(&server->lock);
 }
@@ -219,8 +227,7 @@ static void server_gone(void *arg, struct xfer_dispatcher *dispatcher)
 
 	pthread_mutex_lock(&server->lock);
 	LIST_REMOVE(dispatcher, link);
-	if (!dispatcher->joined)
-		server->strangers--;
+	no_stranger(server, dispatcher);
 	pthread_mutex_unlock(&server->lock);
 	if (dispatcher->peer)
 		xfer_peer_unref(dispatcher->peer);
@@ -236,16 +243,67 @@ static const struct xfer_dispatcher_ops dispatcher_ops = {
 	.gone = server_gone,
 };
 
-static void refuse_stranger(const struct xfer_conn_identity *identity, int fd)
+/* --- strangers -------------------------------------------------------------------------------- */
+
+static bool same_host(const struct xfer_conn_identity *a, const struct xfer_conn_identity *b)
+{
+	const struct sockaddr_storage *x = &a->address, *y = &b->address;
+
+	if (a->local)
+		return a->uid == b->uid;
+	if (x->ss_family != y->ss_family)
+		return false;
+	if (x->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)x)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)y)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)x)->sin6_addr,
+		       &((const struct sockaddr_in6 *)y)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+/* With the lock held: the stranger that was accepted first, of this one's host if there is any. */
+static struct xfer_dispatcher *oldest_stranger(
+	struct xfer_server *server, const struct xfer_conn_identity *identity)
+{
+	struct xfer_dispatcher *dispatcher, *any = NULL, *same = NULL;
+
+	LIST_FOREACH (dispatcher, &server->dispatchers, link) {
+		if (dispatcher->joined || dispatcher->turned_out ||
+			dispatcher->identity.local != identity->local)
+			continue;
+		any = dispatcher;
+		if (same_host(&dispatcher->identity, identity))
+			same = dispatcher;
+	}
+	return same ? same : any;
+}
+
+static void log_crowd(const struct xfer_conn_identity *identity)
 {
 	static struct xfer_log_limit limit;
 	unsigned suppressed;
 
-	close(fd);
 	if (xfer_log_allowed(&limit, 10000, &suppressed))
-		xfer_warn("refused %s (and %u before): %d connections without a session are open; "
-			  "look for what makes them",
-			identity->text, suppressed, STRANGERS_MAX);
+		xfer_warn(
+			"%d connections without a session are open when %s comes (and %u before): "
+			"the oldest ones are closed; look for what makes them",
+			STRANGERS_MAX, identity->text, suppressed);
+}
+
+/*
+ * With the lock held: whoever comes is let in, or those who keep connections open would keep out everybody. Those of a
+ * host make room for its own, so that many of them don't push out another's that is about to say HELLO.
+ */
+static void make_room(struct xfer_server *server, const struct xfer_conn_identity *identity)
+{
+	struct xfer_dispatcher *oldest;
+
+	if (server->strangers[identity->local] < STRANGERS_MAX)
+		return;
+	log_crowd(identity);
+	oldest = oldest_stranger(server, identity);
+	no_stranger(server, oldest);
+	oldest->turned_out = true;
+	xfer_conn_close(oldest->conn, -EUSERS, "too many connections without a session are open");
 }
 
 static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *identity)
@@ -258,16 +316,10 @@ static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *
 		.server = server,
 	};
 	struct xfer_dispatcher *dispatcher;
-	bool full;
 
 	pthread_mutex_lock(&server->lock);
-	full = server->strangers >= STRANGERS_MAX;
 	params.lane = server->lanes[server->next_lane++ % server->nlanes];
 	pthread_mutex_unlock(&server->lock);
-	if (full) {
-		refuse_stranger(identity, fd);
-		return;
-	}
 	params.io = xfer_conn_io_socket(fd);
 	if (!params.io) {
 		close(fd);
@@ -276,9 +328,10 @@ static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *
 	if (xfer_dispatcher_create(&params, &dispatcher))
 		return;
 	pthread_mutex_lock(&server->lock);
+	make_room(server, identity);
 	LIST_INSERT_HEAD(&server->dispatchers, dispatcher, link);
 	server->count++;
-	server->strangers++;
+	server->strangers[identity->local]++;
 	pthread_mutex_unlock(&server->lock);
 	xfer_dispatcher_start(dispatcher);
 }

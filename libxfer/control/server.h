@@ -107,9 +107,11 @@ void xfer_server_destroy(struct xfer_server *server);
 const char *xfer_peer_node(const struct xfer_peer *peer);
 uint64_t xfer_peer_session_id(const struct xfer_peer *peer);
 const uint8_t *xfer_peer_boot_id(const struct xfer_peer *peer); /* 16 bytes */
-/* The request's session has this data path from now on, whose reference is the session's. False: its epoch is over, the
- * reference is dropped. */
-bool xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath *path);
+/*
+ * The request's session has this data path from now on, whose reference is the session's, also on failure. -EAGAIN: the
+ * session's epoch is over; -EINVAL: the path's isn't later than the last one's.
+ */
+int xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath *path);
 /* Begun with XFER_STANDING_RECOVER, and RECOVERED has not come. */
 bool xfer_peer_recovering(const struct xfer_peer *peer);
 /* Room for the service's own state about this peer (its opens). */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
+#include "control/dispatcher.h"
 #include "core/layout.h"
 #include "log.h"
 #include "owner/memory.h"
@@ -13,31 +15,15 @@
 #define CLIENTS_MAX 256u
 #define LANES_MAX   16u
 #define IDLE_NS     (60000 * XFER_NS_PER_MS)
+#define LOG_MS      10000
 
 /* One data path's part of it. */
 struct grant {
 	struct memory *memory;
 	unsigned client;
+	struct xfer_transport *transport; /* gone: what is to be unmapped */
+	struct grant *next;               /* gone */
 };
-
-int memory_init(struct memory *memory, uint64_t total, uint64_t session)
-{
-	const struct xfer_quota_config config = {
-		.total = total,
-		.cap = session,
-		.clients_max = CLIENTS_MAX,
-		.idle_ns = IDLE_NS,
-	};
-
-	pthread_mutex_init(&memory->lock, NULL);
-	return xfer_quota_init(&memory->quota, &config);
-}
-
-void memory_fini(struct memory *memory)
-{
-	xfer_quota_fini(&memory->quota);
-	pthread_mutex_destroy(&memory->lock);
-}
 
 /* --- grants ------------------------------------------------------------------------------------- */
 
@@ -55,18 +41,30 @@ static struct grant *grant_new(struct memory *memory)
 		free(grant);
 		return NULL;
 	}
-	*grant = (struct grant){ memory, (unsigned)client };
+	*grant = (struct grant){ .memory = memory, .client = (unsigned)client };
 	return grant;
 }
 
-static void grant_free(void *arg)
+static void grant_free(struct grant *grant)
 {
-	struct grant *grant = arg;
-
 	pthread_mutex_lock(&grant->memory->lock);
 	xfer_quota_leave(&grant->memory->quota, grant->client);
 	pthread_mutex_unlock(&grant->memory->lock);
 	free(grant);
+}
+
+/* Nothing uses the data path any more; on any thread. */
+static void path_gone(void *arg, struct xfer_transport *transport)
+{
+	struct grant *grant = arg;
+	struct memory *memory = grant->memory;
+
+	grant->transport = transport;
+	pthread_mutex_lock(&memory->lock);
+	grant->next = memory->gone;
+	memory->gone = grant;
+	pthread_cond_signal(&memory->changed);
+	pthread_mutex_unlock(&memory->lock);
 }
 
 /* All of it or nothing. */
@@ -120,14 +118,20 @@ static void make_memory(struct grant *grant, uint32_t lanes, struct xfer_slot_la
 
 /* --- SHARE -------------------------------------------------------------------------------------- */
 
-/* What the caller has brought. 0 bytes: nothing, its READs are answered inline. */
-static int map_theirs(const struct xfer_request *request, struct xfer_shm_memory *theirs)
+/*
+ * What the caller has brought; it isn't in the quota, which is for what this process makes, but mapping it costs page
+ * tables here. 0 bytes: nothing, its READs are answered inline.
+ */
+static int map_theirs(const struct memory *memory, const struct xfer_request *request,
+	struct xfer_shm_memory *theirs)
 {
 	const struct xfer_share_args *args = &request->args.share;
 	uint64_t bytes = xfer_layout_bytes(&args->read, args->lanes);
 
 	if (args->read.nclasses == 0)
 		return 0;
+	if (bytes > memory->quota.config.cap)
+		return -EFBIG;
 	return bytes > 0 ? xfer_shm_map(request->fd, bytes, theirs) : -EINVAL;
 }
 
@@ -140,7 +144,7 @@ static int make_path(const struct xfer_request *request, struct grant *grant,
 		.lanes = args->lanes,
 		.write = request->results.share.write,
 		.read = args->read,
-		.gone = grant_free,
+		.gone = path_gone,
 		.arg = grant,
 	};
 	int err = xfer_shm_create(ours, theirs, &params.transport);
@@ -157,8 +161,11 @@ static int share(struct memory *memory, struct xfer_request *request)
 	struct grant *grant;
 	int err = args->epoch == 0 || args->lanes == 0 || args->lanes > LANES_MAX ? -EINVAL : 0;
 
+	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0 ||
+		!request->dispatcher->identity.local)
+		return -EOPNOTSUPP;
 	if (err == 0)
-		err = map_theirs(request, &theirs);
+		err = map_theirs(memory, request, &theirs);
 	if (err)
 		return err;
 	grant = grant_new(memory);
@@ -179,24 +186,132 @@ static int share(struct memory *memory, struct xfer_request *request)
 	}
 	if (err)
 		grant_free(grant);
-	else if (!xfer_peer_take_path(request, path))
-		err = -EAGAIN;
+	else
+		err = xfer_peer_take_path(request, path);
 	return err;
+}
+
+static void log_refusal(const struct xfer_request *request, int err)
+{
+	unsigned suppressed;
+	const char *cause =
+		err == -EINVAL   ? "what it offers isn't sealed memory of the size it says"
+		: err == -EFBIG  ? "it offers more than session_memory: raise that, or lower "
+				   "its Small_Slots and Large_Slots"
+		: err == -ENOSPC ? "too many sessions have some"
+				 : strerror(-err);
+
+	if (xfer_log_allowed(xfer_log_limit_of(cause), LOG_MS, &suppressed))
+		xfer_warn(
+			"node %s shares no memory with this owner: %s; its data travels inline (%u "
+			"more like this were not written)",
+			xfer_peer_node(request->peer), cause, suppressed);
+}
+
+static void answer(struct memory *memory, struct xfer_request *request)
+{
+	int err = share(memory, request);
+
+	if (err)
+		request->results.share.write.nclasses = 0;
+	if (err && err != -EOPNOTSUPP)
+		log_refusal(request, err);
+	xfer_request_finish(request, err);
 }
 
 void memory_share(struct memory *memory, struct xfer_request *request)
 {
-	int err = share(memory, request);
+	request->next = NULL;
+	pthread_mutex_lock(&memory->lock);
+	*memory->last = request;
+	memory->last = &request->next;
+	pthread_cond_signal(&memory->changed);
+	pthread_mutex_unlock(&memory->lock);
+}
 
-	if (err) {
-		xfer_warn("node %s shares no memory with this owner: %s; its data travels inline",
-			xfer_peer_node(request->peer),
-			err == -EINVAL   ? "what it offers isn't sealed memory of the size it says"
-			: err == -ENOSPC ? "too many sessions have some"
-					 : "it can't be mapped");
-		request->results.share.write.nclasses = 0;
+/* --- the thread --------------------------------------------------------------------------------- */
+
+/* With the lock held; drops it meanwhile. */
+static void give_gone(struct memory *memory)
+{
+	struct grant *grant = memory->gone;
+
+	memory->gone = grant->next;
+	pthread_mutex_unlock(&memory->lock);
+	grant->transport->ops->free(grant->transport);
+	grant_free(grant);
+	pthread_mutex_lock(&memory->lock);
+}
+
+/* The same. */
+static void answer_next(struct memory *memory)
+{
+	struct xfer_request *request = memory->requests;
+
+	memory->requests = request->next;
+	if (!memory->requests)
+		memory->last = &memory->requests;
+	pthread_mutex_unlock(&memory->lock);
+	answer(memory, request);
+	pthread_mutex_lock(&memory->lock);
+}
+
+static void *work(void *arg)
+{
+	struct memory *memory = arg;
+
+	pthread_setname_np(pthread_self(), "xfer-memory");
+	pthread_mutex_lock(&memory->lock);
+	while (!memory->ending || memory->gone || memory->requests) {
+		if (memory->gone)
+			give_gone(memory);
+		else if (memory->requests)
+			answer_next(memory);
+		else
+			pthread_cond_wait(&memory->changed, &memory->lock);
 	}
-	xfer_request_finish(request, err);
+	pthread_mutex_unlock(&memory->lock);
+	return NULL;
+}
+
+int memory_init(struct memory *memory, uint64_t total, uint64_t session)
+{
+	const struct xfer_quota_config config = {
+		.total = total,
+		.cap = session,
+		.clients_max = CLIENTS_MAX,
+		.idle_ns = IDLE_NS,
+		.return_ns = IDLE_NS,
+	};
+	int err = xfer_quota_init(&memory->quota, &config);
+
+	if (err)
+		return err;
+	pthread_mutex_init(&memory->lock, NULL);
+	pthread_cond_init(&memory->changed, NULL);
+	memory->ending = false;
+	memory->requests = NULL;
+	memory->last = &memory->requests;
+	memory->gone = NULL;
+	err = -pthread_create(&memory->thread, NULL, work, memory);
+	if (err) {
+		pthread_cond_destroy(&memory->changed);
+		pthread_mutex_destroy(&memory->lock);
+		xfer_quota_fini(&memory->quota);
+	}
+	return err;
+}
+
+void memory_fini(struct memory *memory)
+{
+	pthread_mutex_lock(&memory->lock);
+	memory->ending = true;
+	pthread_cond_signal(&memory->changed);
+	pthread_mutex_unlock(&memory->lock);
+	pthread_join(memory->thread, NULL);
+	pthread_cond_destroy(&memory->changed);
+	pthread_mutex_destroy(&memory->lock);
+	xfer_quota_fini(&memory->quota);
 }
 
 json_t *memory_status(struct memory *memory)

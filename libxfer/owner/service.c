@@ -131,17 +131,10 @@ static struct op op_of(struct service *service, struct xfer_request *request)
 /* On a worker. The volume's queue has to stay until the pool has counted the request off. */
 static void *run(void *arg, struct xfer_request *request)
 {
-	struct service *service = arg;
+	struct op op = op_of(arg, request);
 	struct served *served = request->user;
-	struct op op;
-	int err;
+	int err = procedures[request->proc](&op);
 
-	if (request->proc == XFER_PROC_SHARE) {
-		memory_share(&service->memory, request);
-		return NULL;
-	}
-	op = op_of(service, request);
-	err = procedures[request->proc](&op);
 	if (err)
 		log_error(&op, err);
 	xfer_request_finish(request, err);
@@ -324,8 +317,7 @@ static void share(void *arg, struct xfer_request *request)
 {
 	struct service *service = arg;
 
-	if (work_submit(service->pool, &service->memory_queue, request))
-		xfer_request_finish(request, -EAGAIN);
+	memory_share(&service->memory, request);
 }
 
 /* --- operations that need not be carried out any more -------------------------------------------- */
@@ -477,7 +469,7 @@ int service_open_volumes(struct service *service, struct config *config,
 /* Each volume has threads of its own, in effect: together they never ask for more than there are. */
 static int set_caps(struct service *service, const struct setup *setup)
 {
-	unsigned threads = 1; /* the memory's */
+	unsigned threads = 0;
 
 	for (unsigned i = 0; i < setup->nvolumes; i++) {
 		threads += setup->volumes[i].config->workers;
@@ -546,6 +538,18 @@ static int start_coherence(struct service *service)
 	return err;
 }
 
+static int start_memory(struct service *service)
+{
+	const struct config *config = service->setup->config;
+	int err = memory_init(&service->memory, (uint64_t)config->memory << 20,
+		(uint64_t)config->session_memory << 20);
+
+	if (err)
+		xfer_error("memory can't be shared: %s; check memory, or raise TasksMax",
+			strerror(-err));
+	return err;
+}
+
 static int start_threads(struct service *service)
 {
 	struct work_pool_params pool = {
@@ -556,7 +560,6 @@ static int start_threads(struct service *service)
 	};
 	int err = filecache_create(CACHED_FILES, &service->cache);
 
-	work_queue_init(&service->memory_queue, 1);
 	if (err == 0)
 		err = work_pool_create(&pool, &service->pool);
 	if (err == 0)
@@ -590,16 +593,19 @@ int service_start(struct service *service)
 
 	if (err)
 		return err;
-	err = verifier_init(&service->verifier, config->state_dir);
+	err = start_memory(service);
 	if (err) {
 		recovery_destroy(service->recovery);
 		return err;
 	}
+	err = verifier_init(&service->verifier, config->state_dir);
+	if (err) {
+		memory_fini(&service->memory);
+		recovery_destroy(service->recovery);
+		return err;
+	}
 	set_opens_limit(&service->opens);
-	err = memory_init(&service->memory, (uint64_t)config->memory << 20,
-		(uint64_t)config->session_memory << 20);
-	if (err == 0)
-		err = start_coherence(service);
+	err = start_coherence(service);
 	if (err == 0)
 		err = start_threads(service);
 	if (err) {

@@ -38,8 +38,7 @@ struct service {
 	unsigned lease_ms; /* before service_start; 0: XFER_LEASE_MS */
 	struct hold hold;
 	struct memory memory;
-	struct work_queue memory_queue; /* SHARE */
-	pthread_mutex_t peers_lock;     /* the making of peers' state, and the following */
+	pthread_mutex_t peers_lock; /* the making of peers' state, and the following */
 	LIST_HEAD(, peer_state) peers;
 	struct xfer_service ops;
 };

@@ -153,7 +153,8 @@ static void print_grace(const json_t *grace)
 
 	printf("  grace period: %lld s left", (number(grace, "left_ms") + 999) / 1000);
 	json_array_foreach (json_object_get(grace, "awaited"), i, node)
-		printf("%s %s", i ? "," : ", waiting for node", json_string_value(node));
+		printf("%s %s", i ? "," : ", waiting for node",
+			json_is_string(node) ? json_string_value(node) : "?");
 	printf("\n");
 }
 

@@ -40,7 +40,7 @@ static int map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
 static int fill(int fd, uint64_t bytes)
 {
 	if (ftruncate(fd, (off_t)bytes) || fallocate(fd, 0, 0, (off_t)bytes) ||
-		fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL))
+		fcntl(fd, F_ADD_SEALS, SEALS))
 		return -errno;
 	return 0;
 }
@@ -73,14 +73,28 @@ static bool is_sealed_memory(int fd, uint64_t bytes)
 	struct stat st;
 
 	return seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &st) == 0 &&
-	       (uint64_t)st.st_size == bytes && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+	       (uint64_t)st.st_size == bytes && (uint64_t)st.st_blocks * 512 >= bytes &&
+	       fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+/* Both ends have it mapped: from now on nobody can punch holes into it, and none was punched before. */
+static bool seal(int fd, uint64_t bytes)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0 && is_sealed_memory(fd, bytes);
 }
 
 int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
 {
+	int err;
+
 	if (fd < 0 || bytes == 0 || !is_sealed_memory(fd, bytes))
 		return -EINVAL;
-	return map(fd, bytes, memory);
+	err = map(fd, bytes, memory);
+	if (err == 0 && !seal(fd, bytes)) {
+		xfer_shm_unmap(memory);
+		err = -EINVAL;
+	}
+	return err;
 }
 
 void xfer_shm_close(struct xfer_shm_memory *memory)

@@ -7,8 +7,8 @@
 
 /*
  * Each end makes the memory that is placed in at its end: the host that of WRITE, the initiator that of READ. It is
- * preallocated, and sealed against shrinking and growing, so that no access ever ends in SIGBUS. An epoch has memory of
- * its own.
+ * preallocated, and sealed: its maker against shrinking and growing, then the other end against holes. So no access ends in
+ * SIGBUS, and nobody makes a peer allocate. An epoch has memory of its own.
  */
 struct xfer_shm_memory {
 	void *base;
@@ -19,8 +19,8 @@ struct xfer_shm_memory {
 /* -ENOMEM, or what memfd_create and the like give: it was logged with its cause. */
 int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory);
 /*
- * Maps what a peer has made; fd stays the caller's. -EINVAL: it isn't sealed, has another size than `bytes`, or isn't
- * memory at all; -ENOMEM.
+ * Maps what a peer has made; fd stays the caller's. -EINVAL: it isn't sealed or can't be, has another size than
+ * `bytes`, is sparse, or isn't memory at all; -ENOMEM.
  */
 int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory);
 void xfer_shm_unmap(struct xfer_shm_memory *memory); /* none: ignored */

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* caller.c -- a calling end whose calls get damaged answers */
+/* caller.c -- a calling end and the answers that it gets: the size of pieces (a byte), steps as in fuzz.h */
 
 #include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "control/caller.h"
 #include "fuzz.h"
+#include "memory_io.h"
+#include "support/messages.h"
 
-#define CALLS_MAX   8u
-#define PAYLOAD_MAX 20000u
+#define CALLS_MAX 8u
+#define WAIT_S    20
 
 /* A call whose answer's memory is just as large as it says. */
 struct asked {
@@ -34,10 +34,11 @@ static sem_t ended; /* each call's end, and the connection's */
 static void call_done(struct xfer_call *call, int err)
 {
 	struct asked *asked = call->user;
+	const struct xfer_payload *payload =
+		err ? NULL : xfer_results_payload(call->proc, call->results);
 
-	if (err == 0 && call->proc == XFER_PROC_READ &&
-		asked->results.read.payload.kind == XFER_PAYLOAD_INLINE)
-		FUZZ_CHECK(asked->results.read.payload.length <= call->payload_length);
+	if (payload && payload->kind == XFER_PAYLOAD_INLINE)
+		FUZZ_CHECK(payload->length <= call->payload_length);
 	asked->done++;
 	sem_post(&ended);
 }
@@ -52,16 +53,14 @@ static void closed(void *user, struct xfer_caller *caller, int err, const char *
 
 static const struct xfer_caller_ops ops = { .closed = closed };
 
-static void start(void)
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	(void)argc;
+	(void)argv;
+	fuzz_quiet();
 	sem_init(&ended, 0, 0);
 	FUZZ_CHECK(xfer_lane_create("fuzz-lane", 1000, &lane) == 0);
-}
-
-static void stop(void)
-{
-	xfer_lane_destroy(lane);
-	sem_destroy(&ended);
+	return 0;
 }
 
 static void wait_ended(unsigned count)
@@ -69,31 +68,31 @@ static void wait_ended(unsigned count)
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 20;
+	until.tv_sec += WAIT_S;
 	while (count-- > 0)
 		FUZZ_CHECK(sem_timedwait(&ended, &until) == 0);
 }
 
-/* --- calls --------------------------------------------------------------------------------------- */
-
-static void ask(struct xfer_caller *caller, struct random *random, struct asked *asked)
+/* A call with arguments of its procedure's own, and so much room for what comes. */
+static void ask(struct xfer_caller *caller, uint32_t proc, uint32_t room, struct asked *asked)
 {
-	uint32_t proc = random_below(random, XFER_PROC_COUNT), length;
+	struct random random = random_from(proc);
+	struct xfer_payload *payload;
 
 	memset(asked, 0, sizeof(*asked));
 	if (!xfer_proc_info(proc))
 		proc = XFER_PROC_READ;
-	message_args(random, proc, &asked->args);
-	message_header(random, &asked->header, asked->groups);
-	length = random_below(random, PAYLOAD_MAX);
-	asked->variable = malloc(length + 1);
-	asked->payload = calloc(1, length + 1);
-	message_results_room(proc, &asked->results, asked->variable, length);
-	asked->iov[0] = (struct iovec){ asked->payload, length / 3 };
-	asked->iov[1] = (struct iovec){ asked->payload + length / 3, length - length / 3 };
-	if (proc == XFER_PROC_WRITE)
-		asked->args.write.payload =
-			(struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = length };
+	message_args(&random, proc, &asked->args);
+	message_header(&random, &asked->header, asked->groups);
+	asked->variable = malloc(room + 1);
+	asked->payload = calloc(1, room + 1);
+	FUZZ_CHECK(asked->variable && asked->payload);
+	message_results_room(proc, &asked->results, asked->variable, room);
+	asked->iov[0] = (struct iovec){ asked->payload, room / 3 };
+	asked->iov[1] = (struct iovec){ asked->payload + room / 3, room - room / 3 };
+	payload = xfer_args_payload(proc, &asked->args);
+	if (payload)
+		*payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = room };
 	asked->call = (struct xfer_call){
 		.proc = proc,
 		.header = proc >= XFER_PROC_FIRST_OP ? &asked->header : NULL,
@@ -101,82 +100,73 @@ static void ask(struct xfer_caller *caller, struct random *random, struct asked 
 		.results = &asked->results,
 		.payload = asked->iov,
 		.payload_count = 2,
-		.payload_length = length,
+		.payload_length = room,
 		.done = call_done,
 		.user = asked,
 	};
 	xfer_caller_submit(caller, &asked->call);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- a round ------------------------------------------------------------------------------------- */
 
-static void add_answer(
-	struct bytes *stream, struct random *random, const struct asked *asked, bool damage)
-{
-	static uint8_t variable[MESSAGE_VARIABLE];
-	struct xfer_payload *payload;
-	struct bytes head = { 0 };
-	union xfer_results results;
-	uint32_t inline_length = 0;
-	int len;
-
-	message_results(random, asked->call.proc, &results, variable);
-	payload = xfer_results_payload(asked->call.proc, &results);
-	if (payload && random_below(random, 8))
-		payload->length %= asked->call.payload_length + 1;
-	else if (payload)
-		payload->length = asked->call.payload_length + 1 + random_below(random, 100);
-	if (payload && payload->kind == XFER_PAYLOAD_INLINE)
-		inline_length = payload->length;
-	bytes_add(&head, NULL, XFER_HEAD_MAX);
-	if (random_below(random, 10))
-		len = xfer_rpc_encode_reply(
-			head.data, XFER_HEAD_MAX, asked->call.xid, asked->call.proc, &results);
-	else
-		len = xfer_rpc_encode_refusal(head.data, XFER_HEAD_MAX, asked->call.xid,
-			random_below(random, XFER_RPC_NO_SESSION + 1));
-	FUZZ_CHECK(len > 0);
-	head.len = (size_t)len;
-	if (damage)
-		bytes_damage(&head, random);
-	bytes_add_record(stream, head.data, (uint32_t)head.len & ~3u, inline_length);
-	bytes_free(&head);
-}
-
-static void run(struct random *random)
-{
-	static struct asked asked[CALLS_MAX];
-	uint32_t calls = 1 + random_below(random, CALLS_MAX);
-	int fds[2], size = 1 << 20;
-	struct bytes stream = { 0 };
+struct round {
 	struct xfer_caller *caller;
+	struct memory_io *io;
+	struct asked asked[CALLS_MAX];
+	unsigned calls;
+};
 
-	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	FUZZ_CHECK(xfer_caller_create(lane, xfer_conn_io_socket(fds[0]), "fuzz", 60000, &ops, NULL,
-			   &caller) == 0);
-	for (uint32_t i = 0; i < calls; i++)
-		ask(caller, random, &asked[i]);
-	for (uint32_t i = 0; i < calls; i++)
-		add_answer(&stream, random, &asked[random_below(random, 8) ? i : 0],
-			random_below(random, 3) == 0);
-	if (random_below(random, 4) == 0)
-		bytes_damage(&stream, random);
-	if (fuzz_send(fds[1], &stream, random))
-		shutdown(fds[1], SHUT_WR);
-	FUZZ_CHECK(fuzz_drain(fds[1], 20));
-	wait_ended(calls + 1);
-	FUZZ_CHECK(xfer_caller_pending(caller) == 0);
-	for (uint32_t i = 0; i < calls; i++) {
-		FUZZ_CHECK(asked[i].done == 1);
-		free(asked[i].variable);
-		free(asked[i].payload);
+static void step(struct round *round, struct input *input)
+{
+	uint8_t what = input_u8(input) % STEPS, proc;
+	uint16_t length, payload;
+	struct input bytes;
+
+	if (what == STEP_NEXT) {
+		proc = input_u8(input) % XFER_PROC_COUNT;
+		length = input_u16(input);
+		if (round->calls < CALLS_MAX)
+			ask(round->caller, proc, length, &round->asked[round->calls++]);
+		return;
 	}
-	xfer_caller_unref(caller);
-	close(fds[1]);
-	bytes_free(&stream);
+	if (what == STEP_END)
+		return;
+	length = input_u16(input);
+	payload = what == STEP_RECORD ? input_u16(input) : 0;
+	bytes = input_part(input, length);
+	if (what == STEP_RECORD)
+		memory_io_feed_record(round->io, &bytes, payload);
+	else
+		memory_io_feed(round->io, bytes.data, bytes.size);
+	memory_io_wait(round->io);
 }
 
-const struct fuzz_target fuzz_caller = {
-	.name = "caller", .start = start, .run = run, .stop = stop
-};
+static void finish(struct round *round)
+{
+	memory_io_end(round->io);
+	wait_ended(round->calls + 1);
+	FUZZ_CHECK(xfer_caller_pending(round->caller) == 0);
+	for (unsigned i = 0; i < round->calls; i++) {
+		FUZZ_CHECK(round->asked[i].done == 1);
+		free(round->asked[i].variable);
+		free(round->asked[i].payload);
+	}
+	xfer_caller_unref(round->caller);
+	memory_io_check_sent(round->io);
+	memory_io_put(round->io);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct round round;
+	struct input input = { data, size };
+
+	round.calls = 0;
+	round.io = memory_io_new(input_u8(&input));
+	FUZZ_CHECK(xfer_caller_create(lane, memory_io_seam(round.io), "fuzz", 60000, &ops, NULL,
+			   &round.caller) == 0);
+	while (input.size > 0)
+		step(&round, &input);
+	finish(&round);
+	return 0;
+}

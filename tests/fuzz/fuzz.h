@@ -1,53 +1,48 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* fuzz.h -- decoders and connections fed with valid messages that were damaged */
+/* fuzz.h -- what fuzz targets share: one file each, which defines the two functions that libFuzzer calls */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
-#include "support/messages.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* One thing that takes bytes from a stranger. */
-struct fuzz_target {
-	const char *name;
-	/* Around the process that runs it, whichever way that ends; NULL: nothing to do. */
-	void (*prepare)(void);
-	void (*clean)(void);
-	/* In that process, once each; NULL: nothing to do. */
-	void (*start)(void);
-	void (*stop)(void);
-	/* One iteration; everything about it follows from *random. A violated promise ends the process. */
-	void (*run)(struct random *random);
-};
-
-extern const struct fuzz_target fuzz_args, fuzz_results, fuzz_calls, fuzz_replies, fuzz_entries,
-	fuzz_handles, fuzz_server, fuzz_caller;
+/* libFuzzer's, or replay.c's: once, and for each input. Both give 0. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A promise that has to hold for whatever bytes. */
 #define FUZZ_CHECK(condition) fuzz_check((condition), #condition, __FILE__, __LINE__)
 void fuzz_check(bool condition, const char *text, const char *file, int line);
 
-/* --- bytes that grow ----------------------------------------------------------------------------- */
+/* No lines of the log that nobody wants to read; they are formatted, though. */
+void fuzz_quiet(void);
 
-struct bytes {
-	uint8_t *data;
-	size_t len, size;
+/* An input that is taken from its front; what is missing reads as zeros. */
+struct input {
+	const uint8_t *data;
+	size_t size;
 };
 
-void bytes_add(struct bytes *bytes, const void *data, size_t len);
-void bytes_free(struct bytes *bytes);
+uint8_t input_u8(struct input *input);
+uint16_t input_u16(struct input *input);
+/* The next `max` bytes, or what there is of them. */
+struct input input_part(struct input *input, size_t max);
 
-/* Damages them: bits, words, lengths, parts left out, doubled or put in. Often only a little. */
-void bytes_damage(struct bytes *bytes, struct random *random);
+/* A copy in memory of just the right size, so that a byte too far is noticed; to be freed. input_text's ends with a NUL. */
+uint8_t *input_bytes(const struct input *input);
+char *input_text(const struct input *input);
 
-/* A record: a fragment of the head and, with a payload, one of that many bytes. */
-void bytes_add_record(
-	struct bytes *bytes, const uint8_t *head, uint32_t len, uint32_t payload_length);
-
-/* --- sockets ------------------------------------------------------------------------------------- */
-
-/* Sends all, in parts of random length; false: the other end has closed. In which parts they are received is up to
- * the scheduler: what failed once may need some more iterations to fail again. */
-bool fuzz_send(int fd, const struct bytes *bytes, struct random *random);
-/* Reads until the other end closes; false: it didn't within `seconds`. */
-bool fuzz_drain(int fd, int seconds);
+/*
+ * What inputs of `server` and `caller` are made of: one of these in a byte, and what belongs to it. Numbers of 16 bits
+ * are little-endian.
+ */
+enum step {
+	STEP_RECORD, /* length of the head, length of the payload (16 bits each), the head */
+	STEP_BYTES,  /* length (16 bits), bytes that are sent as they are */
+	STEP_NEXT, /* server: another connection. caller: a call: procedure, bytes of room (16 bits) */
+	STEP_END, /* server: the connection is closed by the peer. caller: nothing */
+	STEPS,
+};
 
 #endif

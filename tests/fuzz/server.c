@@ -1,29 +1,49 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* server.c -- a serving process whose connections get damaged records */
+/* server.c -- a serving process and connections to it, one after the other: steps as in fuzz.h */
 
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-#include "address.h"
+#include "boot.h"
 #include "bufpool.h"
-#include "control/rpc.h"
-#include "control/server.h"
+#include "clock.h"
+#include "control/dispatcher.h"
 #include "fuzz.h"
+#include "heap_path.h"
+#include "log.h"
+#include "memory_io.h"
+#include "seeds.h"
 
-#define PAYLOAD_MAX 20000u
+#define CONNECTIONS_MAX 6u
+#define HELD_MAX        4u /* fewer than what a connection stops at */
+#define WAIT_S          20
 
-static struct xfer_server *server;
-static char directory[] = "/tmp/rdmaxfer-fuzz.XXXXXX";
-static char address[64];
+static struct xfer_lane *lane;
+static struct xfer_peers peers;
 static _Atomic unsigned long checksum;
+static _Atomic uint8_t randoms; /* how often random bytes were asked for, in this round */
 
-/* --- a service that answers everything at once --------------------------------------------------- */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gone = PTHREAD_COND_INITIALIZER;
+static unsigned living; /* dispatchers; under the lock */
+
+static struct xfer_request
+	*held[HELD_MAX]; /* not answered before the round's end; the lane's, then the round's */
+static unsigned nheld;
+
+/* In place of libxfer's (see CMakeLists.txt): inputs can know session ids and tokens. */
+void __wrap_xfer_random(void *bytes, size_t len);
+void __wrap_xfer_random(void *bytes, size_t len)
+{
+	memset(bytes, SEED_RANDOM(randoms++), len);
+}
+
+/* --- a service that answers most things at once -------------------------------------------------- */
 
 static uint32_t admit(void *owner, const struct xfer_hello_args *hello,
 	const struct xfer_conn_identity *identity, char *reason, size_t reason_len)
@@ -49,6 +69,13 @@ static void answer_read(struct xfer_request *request)
 		xfer_request_finish(request, -EINVAL);
 		return;
 	}
+	if (request->args.read.payload.kind == XFER_PAYLOAD_SLOT) {
+		memset(request->answer, 0, count);
+		request->results.read.payload =
+			(struct xfer_payload){ .kind = XFER_PAYLOAD_SLOT, .length = count };
+		xfer_request_finish(request, 0);
+		return;
+	}
 	request->answer = xfer_bufpool_get(count);
 	FUZZ_CHECK(request->answer != NULL);
 	memset(request->answer, 0, count);
@@ -60,7 +87,7 @@ static void answer_read(struct xfer_request *request)
 }
 
 /* Looks at every byte, so that one that isn't there is noticed. */
-static void take_write(struct xfer_request *request)
+static void take_payload(const struct xfer_request *request)
 {
 	unsigned long sum = 0;
 	size_t length = 0;
@@ -73,10 +100,7 @@ static void take_write(struct xfer_request *request)
 		length += request->payload[i].iov_len;
 	}
 	FUZZ_CHECK(length == request->payload_length && length <= XFER_IO_MAX);
-	FUZZ_CHECK(request->args.write.payload.kind != XFER_PAYLOAD_SLOT);
 	checksum += sum;
-	request->results.write.count = request->payload_length;
-	xfer_request_finish(request, 0);
 }
 
 static void dispatch(void *owner, struct xfer_request *request)
@@ -85,12 +109,20 @@ static void dispatch(void *owner, struct xfer_request *request)
 	FUZZ_CHECK(request->peer != NULL);
 	FUZZ_CHECK(request->proc >= XFER_PROC_FIRST_OP && request->proc < XFER_PROC_COUNT);
 	FUZZ_CHECK(request->header.ngroups <= XFER_GROUPS_MAX);
+	take_payload(request);
 	if (request->proc == XFER_PROC_READ)
 		answer_read(request);
-	else if (request->proc == XFER_PROC_WRITE)
-		take_write(request);
+	else if (request->header.gid % 4 == 0 && nheld < HELD_MAX)
+		held[nheld++] = request;
 	else
 		xfer_request_finish(request, -ENOENT);
+}
+
+/* Their connections may have ended, and the same calls may have come over others. */
+static void answer_held(void)
+{
+	while (nheld > 0)
+		xfer_request_finish(held[--nheld], -ENOENT);
 }
 
 /* Of any number at a time, whatever was seen. */
@@ -106,16 +138,17 @@ static void events(void *owner, struct xfer_request *request)
 	xfer_request_finish(request, 0);
 }
 
+static void share(void *owner, struct xfer_request *request)
+{
+	(void)owner;
+	FUZZ_CHECK(request->fd == -1);
+	xfer_request_finish(request, heap_path_share(request));
+}
+
 static void peer_gone(void *owner, struct xfer_peer *peer)
 {
 	(void)owner;
 	(void)peer;
-}
-
-static char *status(void *owner)
-{
-	(void)owner;
-	return strdup("{\"role\":\"fuzz\"}");
 }
 
 static void write_verifier(void *owner, uint8_t verifier[8])
@@ -128,143 +161,138 @@ static const struct xfer_service service = {
 	.admit = admit,
 	.dispatch = dispatch,
 	.peer_gone = peer_gone,
-	.status = status,
 	.write_verifier = write_verifier,
 	.events = events,
+	.share = share,
 };
 
-static void prepare(void)
+/* --- its server ---------------------------------------------------------------------------------- */
+
+static char *server_status(void *server)
 {
-	FUZZ_CHECK(mkdtemp(directory) != NULL);
-	snprintf(address, sizeof(address), "unix:%s/socket", directory);
+	(void)server;
+	return strdup("{\"role\":\"fuzz\"}");
 }
 
-static void clean(void)
+static void server_joined(void *server, struct xfer_dispatcher *dispatcher)
 {
-	unlink(address + strlen("unix:"));
-	rmdir(directory);
+	(void)server;
+	FUZZ_CHECK(dispatcher->peer != NULL);
 }
 
-static void start(void)
+static void server_gone(void *server, struct xfer_dispatcher *dispatcher)
 {
-	/* Each round leaves a session or two behind. */
-	struct xfer_server_params params = {
-		.node = "b", .lanes = 2, .service = &service, .keep_ms = 200
+	(void)server;
+	if (dispatcher->peer)
+		xfer_peer_unref(dispatcher->peer);
+	pthread_mutex_lock(&lock);
+	living--;
+	pthread_cond_broadcast(&gone);
+	pthread_mutex_unlock(&lock);
+}
+
+static const struct xfer_dispatcher_ops ops = {
+	.status = server_status,
+	.joined = server_joined,
+	.gone = server_gone,
+};
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	const struct xfer_server_params params = { .node = "b", .service = &service };
+
+	(void)argc;
+	(void)argv;
+	fuzz_quiet();
+	FUZZ_CHECK(xfer_peers_init(&peers, &params) == 0);
+	FUZZ_CHECK(xfer_lane_create("fuzz-lane", 1000, &lane) == 0);
+	return 0;
+}
+
+/* --- a round ------------------------------------------------------------------------------------- */
+
+static void connect_io(struct memory_io *io)
+{
+	const struct xfer_conn_identity identity = { .local = true, .text = "fuzz" };
+	const struct xfer_dispatcher_params params = {
+		.lane = lane,
+		.io = memory_io_seam(io),
+		.identity = &identity,
+		.peers = &peers,
+		.ops = &ops,
 	};
+	struct xfer_dispatcher *dispatcher;
 
-	FUZZ_CHECK(xfer_server_create(&params, &server) == 0);
-	FUZZ_CHECK(xfer_server_listen(server, address) == 0);
+	pthread_mutex_lock(&lock);
+	living++;
+	pthread_mutex_unlock(&lock);
+	FUZZ_CHECK(xfer_dispatcher_create(&params, &dispatcher) == 0);
+	xfer_dispatcher_start(dispatcher);
 }
 
-static void stop(void)
+static void wait_gone(void)
 {
-	xfer_server_destroy(server);
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WAIT_S;
+	pthread_mutex_lock(&lock);
+	while (living > 0)
+		FUZZ_CHECK(pthread_cond_timedwait(&gone, &lock, &until) == 0);
+	pthread_mutex_unlock(&lock);
 }
 
-/* --- what is sent -------------------------------------------------------------------------------- */
-
-static void add_call(struct bytes *stream, struct random *random, uint32_t proc, bool damage)
+/* One step on the latest connection; false: it is followed by another one. */
+static bool step(struct memory_io *io, struct input *input)
 {
-	static uint32_t groups[XFER_GROUPS_MAX];
-	struct xfer_request_header header;
-	struct bytes head = { 0 };
-	struct xfer_payload *payload;
-	union xfer_args args;
-	uint32_t inline_length = 0;
-	int len;
+	uint8_t what = input_u8(input) % STEPS;
+	struct input bytes;
+	uint16_t length, payload;
 
-	message_args(random, proc, &args);
-	message_header(random, &header, groups);
-	payload = xfer_args_payload(proc, &args);
-	if (payload)
-		payload->length %= PAYLOAD_MAX;
-	if (payload && payload->kind == XFER_PAYLOAD_INLINE)
-		inline_length = payload->length;
-	/* A payload that isn't announced, or not sent, or shorter or longer. */
-	if (random_below(random, 10) == 0)
-		inline_length = random_upto(random, PAYLOAD_MAX);
-	if (proc == XFER_PROC_READ)
-		args.read.count %= PAYLOAD_MAX;
-	if (proc == XFER_PROC_HELLO && !damage) {
-		args.hello.minor_min = 0;
-		args.hello.features_required = 0;
-		args.hello.limits = xfer_own_limits;
+	if (what == STEP_NEXT)
+		return false;
+	if (what == STEP_END) {
+		memory_io_end(io);
+		return true;
 	}
-	bytes_add(&head, NULL, 16384);
-	len = xfer_rpc_encode_call(head.data, 16384, (uint32_t)random_u64(random), proc,
-		proc >= XFER_PROC_FIRST_OP ? &header : NULL, &args);
-	FUZZ_CHECK(len > 0);
-	head.len = (size_t)len;
-	if (damage)
-		bytes_damage(&head, random);
-	bytes_add_record(stream, head.data, (uint32_t)head.len & ~3u, inline_length);
-	bytes_free(&head);
+	length = input_u16(input);
+	payload = what == STEP_RECORD ? input_u16(input) : 0;
+	bytes = input_part(input, length);
+	if (what == STEP_RECORD)
+		memory_io_feed_record(io, &bytes, payload);
+	else
+		memory_io_feed(io, bytes.data, bytes.size);
+	return true;
 }
 
-static uint32_t any_proc(struct random *random)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint32_t proc = random_below(random, XFER_PROC_COUNT);
+	struct memory_io *ios[CONNECTIONS_MAX];
+	struct input input = { data, size };
+	unsigned count = 0;
 
-	return xfer_proc_info(proc) ? proc : XFER_PROC_WRITE;
+	randoms = 0;
+	do {
+		struct memory_io *io = memory_io_new(input_u8(&input));
+
+		connect_io(io);
+		ios[count++] = io;
+		while (input.size > 0 && step(io, &input))
+			;
+		memory_io_wait(io);
+	} while (input.size > 0 && count < CONNECTIONS_MAX);
+	for (unsigned i = 0; i < count; i++)
+		memory_io_end(ios[i]);
+	for (unsigned i = 0; i < count; i++)
+		memory_io_wait_end(ios[i]);
+	answer_held();
+	wait_gone();
+	for (unsigned i = 0; i < count; i++) {
+		memory_io_check_sent(ios[i]);
+		memory_io_put(ios[i]);
+	}
+	/* No session is left for the next round. */
+	xfer_peers_tick(&peers, UINT64_MAX / 2);
+	FUZZ_CHECK(LIST_EMPTY(&peers.list));
+	return 0;
 }
-
-static int connect_server(void)
-{
-	struct xfer_address parsed;
-	struct timeval patience = { .tv_sec = 20 };
-	int fd, err;
-
-	FUZZ_CHECK(xfer_address_parse(address, &parsed) == 0);
-	while ((err = xfer_address_connect(&parsed, 5000, &fd)) == -EAGAIN)
-		usleep(1000);
-	FUZZ_CHECK(err == 0);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	return fd;
-}
-
-/* Whatever was sent, others are served. */
-static void check_alive(void)
-{
-	struct bytes stream = { 0 };
-	union xfer_args args = { 0 };
-	uint8_t head[XFER_CALL_HEAD], answer[28];
-	int fd = connect_server(), len;
-	struct random random = random_from(1);
-
-	len = xfer_rpc_encode_call(head, sizeof(head), 7, XFER_PROC_NULL, NULL, &args);
-	bytes_add_record(&stream, head, (uint32_t)len, 0);
-	FUZZ_CHECK(fuzz_send(fd, &stream, &random));
-	FUZZ_CHECK(recv(fd, answer, sizeof(answer), MSG_WAITALL) == sizeof(answer));
-	bytes_free(&stream);
-	close(fd);
-}
-
-static void run(struct random *random)
-{
-	struct bytes stream = { 0 };
-	uint32_t calls = 1 + random_below(random, 8);
-	int fd = connect_server();
-
-	if (random_below(random, 4))
-		add_call(&stream, random, XFER_PROC_HELLO, false);
-	while (calls-- > 0)
-		add_call(&stream, random, any_proc(random), random_below(random, 3) == 0);
-	if (random_below(random, 4) == 0)
-		bytes_damage(&stream, random);
-	if (fuzz_send(fd, &stream, random))
-		shutdown(fd, SHUT_WR);
-	FUZZ_CHECK(fuzz_drain(fd, 20));
-	close(fd);
-	bytes_free(&stream);
-	check_alive();
-}
-
-const struct fuzz_target fuzz_server = {
-	.name = "server",
-	.prepare = prepare,
-	.clean = clean,
-	.start = start,
-	.stop = stop,
-	.run = run,
-};

@@ -9,7 +9,7 @@ XFER_PACKAGES=(build-essential cmake pkg-config python3 ca-certificates
 # For the tests, too.
 XFER_TEST_PACKAGES=(libcmocka-dev libnfs-dev nfs-ganesha-vfs nfs-ganesha-proxy-v4
 	user-mode-linux nfs-common e2fsprogs kmod libcap2-bin tcpdump strace procps
-	fio stress-ng git rsync groff-base systemd)
+	fio stress-ng git rsync groff-base systemd clang-14 libclang-rt-14-dev)
 
 # Daemons of packages that are installed must not start in the host's own namespaces.
 xfer_without_services() {
@@ -54,4 +54,10 @@ xfer_build() {
 	done
 	[ $# -lt 2 ] || targets=(--target "${@:2}")
 	cmake -S "$source" -B "$build" "${options[@]}" && cmake --build "$build" -j "$(nproc)" "${targets[@]}"
+}
+
+# xfer_build_fuzzers SOURCE BUILD: what tests/fuzz runs by libFuzzer.
+xfer_build_fuzzers() {
+	xfer_build "$1" "$2" -DCMAKE_C_COMPILER=clang-14 -DRDMAXFER_SANITIZE=fuzzer -DRDMAXFER_WERROR=ON \
+		-DRDMAXFER_TESTS=ON -DRDMAXFER_FSAL=ON -DRDMAXFER_CACHE_DIR="$1/build/cache" -- fuzzers
 }

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ static void test_forms(void **state)
 	expect("b.example:7", "b.example", "7");
 	expect("10.0.0.1", "10.0.0.1", "20491");
 	expect("10.0.0.1:65535", "10.0.0.1", "65535");
+	expect("10.0.0.1:00007", "10.0.0.1", "00007");
 	expect("[fe80::1]", "fe80::1", "20491");
 	expect("[::]:20491", "::", "20491");
 	assert_int_equal(xfer_address_parse("unix:/run/x.sock", &address), 0);
@@ -42,7 +45,8 @@ static void test_forms(void **state)
 static void test_what_is_no_address(void **state)
 {
 	static const char *const wrong[] = { "", ":1", "b:", "b:0", "b:65536", "b:x", "b:1x",
-		"b:-1", "b: 1", "[::1", "[::1]x", "[]:1", "unix:", "unix:relative", "fe80::1" };
+		"b:00000007", "b:-1", "b: 1", "[::1", "[::1]x", "[]:1", "unix:", "unix:relative",
+		"fe80::1" };
 	struct xfer_address address = { .host = "untouched" };
 	char text[400] = "unix:/";
 
@@ -69,6 +73,40 @@ static void test_connecting_fails(void **state)
 	assert_int_equal(xfer_address_parse("no-such-host.invalid", &address), 0);
 	assert_int_equal(xfer_address_connect(&address, 100, &fd), -EHOSTUNREACH);
 	assert_int_equal(fd, -2);
+}
+
+/* Who waits for it accepts one connection after a while. */
+static void *accept_late(void *arg)
+{
+	usleep(50000);
+	close(accept(*(int *)arg, NULL, NULL));
+	return NULL;
+}
+
+/* So many wait to be accepted that there is no room for one more, until there is. */
+static void test_crowded(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting, fd;
+	struct xfer_address address;
+	char text[64];
+	pthread_t thread;
+
+	(void)state;
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "/tmp/xfer-address-%d", getpid());
+	snprintf(text, sizeof(text), "unix:%s", sun.sun_path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(xfer_address_parse(text, &address), 0);
+	assert_int_equal(xfer_address_connect(&address, 100, &waiting), 0);
+	assert_int_equal(xfer_address_connect(&address, 100, &fd), -ETIMEDOUT);
+	assert_int_equal(pthread_create(&thread, NULL, accept_late, &listener), 0);
+	assert_int_equal(xfer_address_connect(&address, 10000, &fd), 0);
+	pthread_join(thread, NULL);
+	close(fd);
+	close(waiting);
+	close(listener);
+	unlink(sun.sun_path);
 }
 
 static void test_text(void **state)
@@ -98,6 +136,7 @@ int main(void)
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_what_is_no_address),
 		cmocka_unit_test(test_connecting_fails),
+		cmocka_unit_test(test_crowded),
 		cmocka_unit_test(test_text),
 	};
 

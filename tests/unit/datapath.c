@@ -36,8 +36,9 @@ struct ends {
 	uint8_t data[LARGE], back[LARGE];
 };
 
-static void gone(void *arg)
+static void gone(void *arg, struct xfer_transport *transport)
 {
+	transport->ops->free(transport);
 	(*(unsigned *)arg)++;
 }
 
@@ -211,6 +212,8 @@ static void test_initiator_refuses(void **state)
 	released = sent.slot;
 	released.lane = 1;
 	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &released), -EPROTO);
+	assert_int_equal(write_slot(ends, 0, SMALL, &asked), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &asked.slot), -EPROTO);
 	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, SMALL, &asked), XFER_CAUSE_NONE);
 	payload.slot = asked.slot;
 	payload.slot.name.generation++;
@@ -248,6 +251,7 @@ static int memory(const char *name, unsigned seals, off_t bytes)
 
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, bytes), 0);
+	assert_int_equal(fallocate(fd, 0, 0, bytes), 0);
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
 	return fd;
 }
@@ -272,6 +276,7 @@ static void test_bad_memory(void **state)
 	expect_no_memory(memory("long", both, SMALL + 1));
 	expect_no_memory(memory("shrinks", F_SEAL_GROW, SMALL));
 	expect_no_memory(memory("grows", F_SEAL_SHRINK, SMALL));
+	expect_no_memory(memory("has no more seals", both | F_SEAL_SEAL, SMALL));
 	assert_int_equal(xfer_shm_map(-1, SMALL, &mapped), -EINVAL);
 	assert_int_equal(xfer_shm_map(0, 0, &mapped), -EINVAL);
 	fd = mkstemp(path);
@@ -285,10 +290,29 @@ static void test_bad_memory(void **state)
 	fd = memory("constant", both | F_SEAL_WRITE, SMALL);
 	assert_true(xfer_shm_map(fd, SMALL, &mapped) < 0);
 	close(fd);
-	/* What is made is what is taken, and can't be cut. */
-	assert_int_equal(xfer_shm_make(SMALL, &mapped), 0);
-	assert_int_equal(ftruncate(mapped.fd, 0), -1);
+	fd = memfd_create("sparse", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(fd, SMALL), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, both), 0);
+	expect_no_memory(fd);
+}
+
+/* Once both have it, nobody can take anything of it away. */
+static void test_memory_is_sealed(void **state)
+{
+	struct xfer_shm_memory made, mapped;
+
+	(void)state;
+	assert_int_equal(xfer_shm_make(SMALL, &made), 0);
+	assert_int_equal(xfer_shm_map(made.fd, SMALL, &mapped), 0);
+	assert_int_equal(ftruncate(made.fd, 0), -1);
 	assert_int_equal(errno, EPERM);
+	assert_int_equal(
+		fallocate(made.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SMALL), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(madvise(made.base, SMALL, MADV_REMOVE), -1);
+	memset(made.base, 7, SMALL);
+	assert_memory_equal(made.base, mapped.base, SMALL);
+	xfer_shm_unmap(&made);
 	xfer_shm_unmap(&mapped);
 }
 
@@ -331,6 +355,7 @@ int main(void)
 		TEST(test_initiator_refuses),
 		TEST(test_memory_stays),
 		cmocka_unit_test(test_bad_memory),
+		cmocka_unit_test(test_memory_is_sealed),
 		cmocka_unit_test(test_layouts),
 	};
 

@@ -59,6 +59,8 @@ struct xfer_context_params {
 	unsigned
 		heartbeat_ms; /* 100..60000; 0: the default, 1000. A peer is dead after five silent ones */
 	enum xfer_path_wish path;
+	/* Slots of 16 KiB and of 1 MiB of shared memory, of each session in each direction. 0: the default, 1024 and 64. */
+	uint32_t small_slots, large_slots;
 	xfer_log_fn log; /* NULL: stderr */
 };
 

@@ -70,6 +70,13 @@ static void shim_free(struct xfer_conn_io *io)
 	free(shim);
 }
 
+static int shim_want_fd(struct xfer_conn_io *io)
+{
+	struct shim *shim = (struct shim *)io;
+
+	return shim->under->ops->want_fd(shim->under);
+}
+
 static int shim_put_fd(struct xfer_conn_io *io, int fd)
 {
 	struct shim *shim = (struct shim *)io;
@@ -87,6 +94,7 @@ static int shim_take_fd(struct xfer_conn_io *io)
 static const struct xfer_conn_io_ops shim_ops = {
 	.sendv = shim_sendv,
 	.recvv = shim_recvv,
+	.want_fd = shim_want_fd,
 	.put_fd = shim_put_fd,
 	.take_fd = shim_take_fd,
 	.shutdown = shim_shutdown,

@@ -132,6 +132,13 @@ static ssize_t faulty_recvv(struct xfer_conn_io *io, const struct iovec *iov, in
 	return pass((struct faulty *)io, FAULT_RECEIVE, iov, iovcnt);
 }
 
+static int faulty_want_fd(struct xfer_conn_io *io)
+{
+	struct faulty *faulty = (struct faulty *)io;
+
+	return faulty->under->ops->want_fd(faulty->under);
+}
+
 static int faulty_put_fd(struct xfer_conn_io *io, int fd)
 {
 	struct faulty *faulty = (struct faulty *)io;
@@ -164,6 +171,7 @@ static void faulty_free(struct xfer_conn_io *io)
 static const struct xfer_conn_io_ops faulty_ops = {
 	.sendv = faulty_sendv,
 	.recvv = faulty_recvv,
+	.want_fd = faulty_want_fd,
 	.put_fd = faulty_put_fd,
 	.take_fd = faulty_take_fd,
 	.shutdown = faulty_shutdown,

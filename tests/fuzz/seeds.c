@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* seeds.c -- valid inputs for the targets of the protocol, to begin a corpus with: DIRECTORY ROUNDS */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <rpc/xdr_inline.h>
+
+#include "control/rpc.h"
+#include "fuzz.h"
+#include "seeds.h"
+#include "support/messages.h"
+
+#define PAYLOAD_MAX 3000u
+
+static const char *directory;
+
+/* An input that grows. */
+struct seed {
+	uint8_t bytes[4 * XFER_HEAD_MAX];
+	size_t len;
+};
+
+static void put(struct seed *seed, const void *bytes, size_t len)
+{
+	FUZZ_CHECK(len <= sizeof(seed->bytes) - seed->len);
+	memcpy(seed->bytes + seed->len, bytes, len);
+	seed->len += len;
+}
+
+static void put_u8(struct seed *seed, uint8_t value)
+{
+	put(seed, &value, 1);
+}
+
+static void put_u16(struct seed *seed, uint32_t value)
+{
+	put_u8(seed, (uint8_t)value);
+	put_u8(seed, (uint8_t)(value >> 8));
+}
+
+static void put_step(struct seed *seed, const uint8_t *head, int len, uint32_t payload_length)
+{
+	FUZZ_CHECK(len > 0 && len <= UINT16_MAX);
+	put_u8(seed, STEP_RECORD);
+	put_u16(seed, (uint32_t)len);
+	put_u16(seed, payload_length);
+	put(seed, head, (size_t)len);
+}
+
+static void save(const struct seed *seed, const char *target, unsigned number)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/seed-%u", directory, target, number);
+	file = fopen(path, "we");
+	FUZZ_CHECK(file && fwrite(seed->bytes, 1, seed->len, file) == seed->len);
+	FUZZ_CHECK(fclose(file) == 0);
+}
+
+/* --- calls --------------------------------------------------------------------------------------- */
+
+/* A call's head; its payload is what comes behind it. */
+static int encode_call(struct random *random, uint32_t proc, uint32_t call_slot,
+	uint8_t head[XFER_HEAD_MAX], uint32_t *payload_length)
+{
+	static uint32_t groups[XFER_GROUPS_MAX];
+	struct xfer_request_header header;
+	struct xfer_payload *payload;
+	union xfer_args args;
+
+	message_args(random, proc, &args);
+	message_header(random, &header, groups);
+	header.call_slot = call_slot;
+	header.ngroups %= 8;
+	payload = xfer_args_payload(proc, &args);
+	*payload_length = 0;
+	if (payload && payload->kind != XFER_PAYLOAD_SLOT) {
+		payload->length %= PAYLOAD_MAX;
+		*payload_length = payload->length;
+	}
+	if (proc == XFER_PROC_READ)
+		args.read.count %= PAYLOAD_MAX;
+	return xfer_rpc_encode_call(head, XFER_HEAD_MAX, (uint32_t)random_u64(random), proc,
+		proc >= XFER_PROC_FIRST_OP ? &header : NULL, &args);
+}
+
+static void seed_call(struct random *random, uint32_t proc, unsigned number)
+{
+	static _Alignas(4) uint8_t head[XFER_HEAD_MAX];
+	static struct seed seed;
+	uint32_t payload_length;
+	int len = encode_call(random, proc, number, head, &payload_length);
+
+	FUZZ_CHECK(len > 0);
+	seed.len = 0;
+	put(&seed, head, (size_t)len);
+	save(&seed, "calls", number);
+}
+
+/* --- a server's connections ---------------------------------------------------------------------- */
+
+/* Of node "a", that asks for a session (0: a new one). */
+static void put_hello(struct seed *seed, uint64_t session_id)
+{
+	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
+	union xfer_args args = { 0 };
+
+	args.hello.limits = xfer_own_limits;
+	args.hello.session_id = session_id;
+	strcpy(args.hello.node, "a");
+	strcpy(args.hello.owner, "b");
+	put_step(seed, head,
+		xfer_rpc_encode_call(head, sizeof(head), 1, XFER_PROC_HELLO, NULL, &args), 0);
+}
+
+static void put_attach(struct seed *seed)
+{
+	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
+	union xfer_args args = { 0 };
+
+	memset(args.attach.token.bytes, SEED_RANDOM(1), sizeof(args.attach.token.bytes));
+	put_step(seed, head,
+		xfer_rpc_encode_call(head, sizeof(head), 1, XFER_PROC_ATTACH, NULL, &args), 0);
+}
+
+static void put_call(struct seed *seed, struct random *random, uint32_t proc, uint32_t call_slot)
+{
+	static _Alignas(4) uint8_t head[XFER_HEAD_MAX];
+	uint32_t payload_length;
+	int len = encode_call(random, proc, call_slot, head, &payload_length);
+
+	put_step(seed, head, len, payload_length);
+}
+
+/* A session, a call of this procedure over its first connection, over a second lane, and after it was resumed. */
+static void seed_server(struct random *random, uint32_t proc, unsigned number)
+{
+	struct random same = *random;
+	static struct seed seed;
+
+	seed.len = 0;
+	put_u8(&seed, (uint8_t)random_below(random, 4));
+	put_hello(&seed, 0);
+	put_call(&seed, random, XFER_PROC_TOKEN, 0);
+	*random = same;
+	put_call(&seed, random, proc, 1);
+	put_u8(&seed, STEP_NEXT);
+	put_u8(&seed, (uint8_t)random_below(random, 4));
+	put_attach(&seed);
+	put_call(&seed, random, proc, 2);
+	put_u8(&seed, STEP_NEXT);
+	put_u8(&seed, 0);
+	put_hello(&seed, 0x0101010101010101 * SEED_RANDOM(0));
+	*random = same;
+	put_call(&seed, random, proc, 1);
+	save(&seed, "server", number);
+}
+
+static void put_slot_call(struct seed *seed, uint32_t proc, uint32_t sequence)
+{
+	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
+	struct xfer_request_header header = { .call_slot = 1, .sequence = sequence };
+	const struct xfer_payload payload = { .kind = XFER_PAYLOAD_SLOT,
+		.length = 100,
+		.slot.name = { .epoch = 1, .generation = sequence } };
+	union xfer_args args = { 0 };
+
+	if (proc == XFER_PROC_READ)
+		args.read = (struct xfer_read_args){ .count = 100, .payload = payload };
+	else
+		args.write = (struct xfer_write_args){ .payload = payload };
+	put_step(seed, head, xfer_rpc_encode_call(head, sizeof(head), 2, proc, &header, &args), 0);
+}
+
+/* A session with a data path, and calls that use its slots. */
+static void seed_share(unsigned number)
+{
+	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
+	union xfer_args args = { .share = { .epoch = 1,
+					 .lanes = 1,
+					 .read = { 1, { { 4096, 2 } } },
+					 .write = { 2, { { 4096, 2 }, { 8192, 1 } } } } };
+	static struct seed seed;
+
+	seed.len = 0;
+	put_u8(&seed, 0);
+	put_hello(&seed, 0);
+	put_step(&seed, head,
+		xfer_rpc_encode_call(head, sizeof(head), 1, XFER_PROC_SHARE, NULL, &args), 0);
+	put_slot_call(&seed, XFER_PROC_WRITE, 1);
+	put_slot_call(&seed, XFER_PROC_READ, 2);
+	put_slot_call(&seed, XFER_PROC_WRITE, 3);
+	save(&seed, "server", number);
+}
+
+/* --- replies ------------------------------------------------------------------------------------- */
+
+static int encode_reply(struct random *random, uint32_t proc, uint32_t xid,
+	uint8_t head[XFER_HEAD_MAX], uint32_t *payload_length)
+{
+	static _Alignas(4) uint8_t variable[MESSAGE_VARIABLE];
+	struct xfer_payload *payload;
+	union xfer_results results;
+
+	message_results(random, proc, &results, variable);
+	payload = xfer_results_payload(proc, &results);
+	*payload_length = 0;
+	if (payload && payload->kind == XFER_PAYLOAD_INLINE) {
+		payload->length %= PAYLOAD_MAX;
+		*payload_length = payload->length;
+	}
+	if (random_below(random, 10) == 0)
+		return xfer_rpc_encode_refusal(
+			head, XFER_HEAD_MAX, xid, random_below(random, XFER_RPC_NO_SESSION + 1));
+	return xfer_rpc_encode_reply(head, XFER_HEAD_MAX, xid, proc, &results);
+}
+
+static void seed_reply(struct random *random, uint32_t proc, unsigned number)
+{
+	static _Alignas(4) uint8_t head[XFER_HEAD_MAX];
+	static struct seed seed;
+	uint32_t payload_length;
+	int len = encode_reply(random, proc, 1, head, &payload_length);
+
+	FUZZ_CHECK(len > 0);
+	seed.len = 0;
+	put_u8(&seed, (uint8_t)proc);
+	put_u16(&seed, UINT16_MAX);
+	put(&seed, head, (size_t)len);
+	save(&seed, "replies", number);
+}
+
+/* Two calls of this procedure; the answer to the second one comes first. */
+static void seed_caller(struct random *random, uint32_t proc, unsigned number)
+{
+	static _Alignas(4) uint8_t head[XFER_HEAD_MAX];
+	static struct seed seed;
+	uint32_t payload_length;
+
+	seed.len = 0;
+	put_u8(&seed, (uint8_t)random_below(random, 4));
+	for (int i = 0; i < 2; i++) {
+		put_u8(&seed, STEP_NEXT);
+		put_u8(&seed, (uint8_t)proc);
+		put_u16(&seed, UINT16_MAX);
+	}
+	for (int i = 1; i >= 0; i--) {
+		/* The first use of the entry of that number. */
+		int len = encode_reply(random, proc, 1u << 12 | (uint32_t)i, head, &payload_length);
+
+		put_step(&seed, head, len, payload_length);
+	}
+	save(&seed, "caller", number);
+}
+
+/* --- entries and handles ------------------------------------------------------------------------- */
+
+static void seed_entries(struct random *random, unsigned number)
+{
+	static _Alignas(4) uint8_t variable[MESSAGE_VARIABLE];
+	static struct seed seed;
+	union xfer_results results;
+
+	message_results(random, XFER_PROC_READDIR, &results, variable);
+	seed.len = 0;
+	put(&seed, results.readdir.entries, results.readdir.entries_len);
+	save(&seed, "entries", number);
+}
+
+static void seed_handle(struct random *random, unsigned number)
+{
+	struct handle_maker maker = seed_maker(number % 2 == 0);
+	union kernel_handle kernel = { 0 };
+	struct xfer_handle handle;
+	static struct seed seed;
+
+	kernel.fh.handle_bytes = 1 + random_below(random, 45);
+	kernel.fh.handle_type = (int)random_below(random, 0x7fff);
+	random_bytes(random, kernel.fh.f_handle, kernel.fh.handle_bytes);
+	FUZZ_CHECK(handle_encode(&maker, &kernel, &handle) == 0);
+	if (number < 2)
+		xfer_handle_root(maker.volume_id, &handle);
+	seed.len = 0;
+	put_u8(&seed, !maker.mac);
+	put(&seed, handle.data, handle.len);
+	save(&seed, "handles", number);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned rounds = argc == 3 ? (unsigned)atoi(argv[2]) : 0, number = 0;
+	struct random random = random_from(1);
+
+	directory = argv[1];
+	for (unsigned i = 0; i < rounds; i++) {
+		seed_entries(&random, i);
+		seed_handle(&random, i);
+		for (uint32_t proc = 0; proc < XFER_PROC_COUNT; proc++) {
+			if (!xfer_proc_info(proc))
+				continue;
+			seed_call(&random, proc, number);
+			seed_server(&random, proc, number);
+			seed_reply(&random, proc, number);
+			seed_caller(&random, proc, number++);
+		}
+	}
+	seed_share(number);
+	if (number > 0)
+		return 0;
+	fprintf(stderr, "usage: fuzz_seeds DIRECTORY ROUNDS\n");
+	return 2;
+}
