@@ -7,8 +7,10 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import counts  # noqa: E402
 import results  # noqa: E402
 from progress import Progress  # noqa: E402
+from traces import Trace  # noqa: E402
 from workloads import Io, Part  # noqa: E402
 
 MIB = 1024 * 1024
@@ -85,6 +87,53 @@ class Time(unittest.TestCase):
         self.assertEqual(str(progress), "[2/5, 3:00 left]")
         progress.done("short", 40)
         self.assertEqual(progress.seconds_left(), 65 + 100)
+
+
+TRACE = """\
+11 epoll_wait(5<anon_inode:[eventpoll]>,  <unfinished ...>
+12 recvmsg(9<TCP:[10.99.0.11:40000->10.99.0.51:20491]>,  <unfinished ...>
+11 <... epoll_wait resumed>[{events=EPOLLIN, data=0x1}], 64, -1) = 1
+12 <... recvmsg resumed>{msg_name=NULL, msg_iov=[{iov_base=""..., iov_len=64}], msg_iovlen=1}, 0) = 40
+12 recvmsg(9<TCP:[10.99.0.11:40000->10.99.0.51:20491]>, {msg_namelen=0}, 0) = -1 EAGAIN (Resource unavailable)
+11 sendmsg(10<UNIX-STREAM:[1234->1235]>, {msg_iovlen=2}, MSG_NOSIGNAL) = 100
+11 sendmsg(11<TCPv6:[[::ffff:10.99.0.11]:2049->[::ffff:10.99.0.100]:700]>, {msg_iovlen=2}, MSG_NOSIGNAL) = 5000
+11 write(4<anon_inode:[eventfd]>, ""..., 8) = 8
+11 read(7</srv/vol1/file>, ""..., 4096) = 4096
+12 futex(0x7f0, FUTEX_WAIT_PRIVATE, 2, NULL <unfinished ...>
+11 --- SIGUSR1 {si_signo=SIGUSR1} ---
+11 +++ exited with 0 +++
+""".splitlines(keepends=True)
+
+
+class Traces(unittest.TestCase):
+    def test_point_of_contact(self):
+        trace = Trace("poc1", TRACE)
+        self.assertEqual(trace.calls, {"epoll_wait": 1, "recvmsg": 2, "sendmsg": 2, "write": 1, "read": 1})
+        self.assertEqual(trace.control, {"recvmsg": 2, "sendmsg": 1})
+        self.assertEqual(trace.bytes, 140)
+
+    def test_owner(self):
+        """All its sockets count."""
+        trace = Trace("owner1", TRACE)
+        self.assertEqual(trace.control, {"recvmsg": 2, "sendmsg": 2})
+        self.assertEqual(trace.bytes, 5140)
+
+    def test_deviation(self):
+        self.assertEqual(counts.deviation(103, 100), 3)
+        self.assertEqual(counts.deviation(95, 100), -5)
+        self.assertIsNone(counts.deviation(1, 0))
+
+    def test_checks(self):
+        before = {"poc1": {"send_calls": 10, "recv_calls": 20}}
+        after = {"poc1": {"send_calls": 11, "recv_calls": 24}}
+        self.assertEqual(counts.checks(before, after, {"poc1": Trace("poc1", TRACE)}), [
+            {"node": "poc1", "call": "sendmsg", "counted": 1, "seen": 1, "percent": 0},
+            {"node": "poc1", "call": "recvmsg", "counted": 4, "seen": 2, "percent": -50},
+        ])
+
+    def test_switches_and_calls(self):
+        self.assertEqual(counts.grown({"a": 5}, {"a": 7, "new": 3}), 5)
+        self.assertEqual(counts.operations_called({"rpcs": {"READ": 5, "PING": 9, "GETATTR": 1}}), 6)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,10 @@ import fnmatch
 
 MIB = 1024 * 1024
 READ_FILE, WRITE_FILE = "bench-read.dat", "bench-write.dat"
+# So many operations are counted: enough for mounting and opening to vanish in it, though each is traced.
+COUNTED_OPS = {MIB: 256, 64 * 1024: 1000, 4096: 2000}
+COUNTED_FILES, COUNTED_ENTRIES = 500, 10000
+PASSES = 4  # of meta: create, stat and unlink, and a stat that finds nothing, which isn't timed
 LISTINGS = 2
 
 
@@ -37,6 +41,15 @@ class Io:
             return load + ["--file", WRITE_FILE, "--fill", "--write", "--verify"]
         return load + ["--file", READ_FILE, "--read"]
 
+    def counted(self, args):
+        """A fixed number of operations, and nothing else."""
+        ops = self.few() if args.quick else str(COUNTED_OPS[self.size])
+        files = ["--file", WRITE_FILE, "--write"] if self.writing else ["--file", READ_FILE, "--read"]
+        return self.shape(args) + ["--ops", ops, *files]
+
+    def operations(self, results, _args):
+        return results[0]["ops"]
+
 
 class Part:
     """One of several results of a workload."""
@@ -57,6 +70,12 @@ class Metadata:
     def arguments(self, args):
         return ["--count", str(args.files), "--depth", str(self.depth)]
 
+    def counted(self, args):
+        return self.arguments(args)
+
+    def operations(self, _results, args):
+        return PASSES * args.files
+
 
 class Listing:
     """Lists a large directory that the servers have never seen, with attributes, and once more right afterwards."""
@@ -68,6 +87,13 @@ class Listing:
 
     def arguments(self, args):
         return ["--count", str(args.entries), "--times", str(LISTINGS)]
+
+    def counted(self, args):
+        return self.arguments(args)
+
+    def operations(self, _results, args):
+        """Entries, so that it doesn't depend on how many there are."""
+        return LISTINGS * args.entries
 
 
 def everything():
