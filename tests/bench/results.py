@@ -69,6 +69,18 @@ def ratios_of(entries):
     ]
 
 
+def relative(entries, base_name="vfs"):
+    """Rates as parts of the base's median, by version of NFS, target and workload: (median, min, max)."""
+    bases = {(one["nfs"], one["workload"]): one["rate"]["median"] for one in entries if one["target"] == base_name}
+    found = {}
+    for one in entries:
+        base = bases.get((one["nfs"], one["workload"]))
+        if base:
+            of_target = found.setdefault(one["nfs"], {}).setdefault(one["target"], {})
+            of_target[one["workload"]] = tuple(one["rate"][which] / base for which in ("median", "min", "max"))
+    return found
+
+
 # --- tables ------------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,13 @@ class Statistics(unittest.TestCase):
         self.assertIsNone(found["meta-create-d1", "shm", "vfs", 3]["cpu"])
         self.assertEqual(ratios[-1]["workload"], "meta-create-d1")
 
+    def test_relative(self):
+        relative = results.relative(entries())
+        self.assertEqual(relative[3]["shm"]["seq-1m-read-d1"], (0.5, 0.45, 0.6))
+        self.assertEqual(relative[3]["vfs"]["seq-1m-read-d1"], (1.0, 0.5, 2.0))
+        self.assertEqual(relative[4]["proxy_v4"]["seq-1m-read-d1"], (0.2, 0.2, 0.2))
+        self.assertEqual(results.relative(entries(), "rdmaxfer"), {})
+
     def test_workload_names(self):
         self.assertEqual(READS.name, "seq-1m-read-d1")
         self.assertEqual(Io("rand", 4096, "4k", True, 1, 16).name, "rand-4k-write-d1-c16")
