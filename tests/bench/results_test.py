@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # results_test.py -- what the benchmarks make of measurements is right, for measurements that are made up
+import importlib.machinery
+import importlib.util
 import os
 import sys
 import unittest
@@ -16,6 +18,16 @@ from workloads import Io, Part  # noqa: E402
 MIB = 1024 * 1024
 
 
+def script(name):
+    """One of the programs as a module."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+readme = script("readme")
 READS = Io("seq", MIB, "1m", False, 1)
 CREATES = Part("meta-create-d1")
 
@@ -141,6 +153,29 @@ class Traces(unittest.TestCase):
     def test_switches_and_calls(self):
         self.assertEqual(counts.grown({"a": 5}, {"a": 7, "new": 3}), 5)
         self.assertEqual(counts.operations_called({"rpcs": {"READ": 5, "PING": 9, "GETATTR": 1}}), 6)
+
+
+class Readme(unittest.TestCase):
+    def test_tables(self):
+        lines = readme.by_target(entries(), readme.rate).splitlines()
+        self.assertEqual(lines[0], "| workload | NFS | unit | vfs | proxy_v4 | shm |")
+        self.assertEqual(lines[2],
+            "| seq-1m-read-d1 | v3 | MiB/s | 200 (100 to 400) | – | 100 (90.0 to 120) ×0.50 |")
+        self.assertEqual(lines[4],
+            "| meta-create-d1 | v3 | ops/s | 10.0 (10.0 to 10.0) | – | 20.0 (20.0 to 20.0) ×2.00 |")
+
+    def test_marks(self):
+        text = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
+        new = f"before\n{readme.BEGIN}\n\nnew\n\n{readme.END}\nafter\n"
+        self.assertEqual(readme.replaced(text, "new"), new)
+        self.assertEqual(readme.replaced(new, "new"), new)
+        self.assertIsNone(readme.replaced("nothing", "new"))
+        self.assertIsNone(readme.replaced(f"{readme.BEGIN}\nno end", "new"))
+
+    def test_ours(self):
+        """README.md has the marks."""
+        with open(readme.SOURCE / "README.md", encoding="utf-8") as file:
+            self.assertIsNotNone(readme.replaced(file.read(), ""))
 
 
 if __name__ == "__main__":
