@@ -8,7 +8,7 @@ XFER_PACKAGES=(build-essential cmake pkg-config python3 ca-certificates
 
 # For the tests, too.
 XFER_TEST_PACKAGES=(libcmocka-dev libnfs-dev nfs-ganesha-vfs nfs-ganesha-proxy-v4
-	user-mode-linux nfs-common e2fsprogs kmod libcap2-bin tcpdump strace procps
+	user-mode-linux nfs-common e2fsprogs kmod libcap2-bin tcpdump strace procps python3-matplotlib
 	fio stress-ng git rsync groff-base systemd clang-14 libclang-rt-14-dev)
 
 # Daemons of packages that are installed must not start in the host's own namespaces.
