@@ -27,7 +27,7 @@ enum recv_state { RECV_HEAD, RECV_MARK, RECV_PAYLOAD, RECV_DISCARD };
 struct xfer_conn {
 	struct xfer_pollable pollable;
 	struct xfer_ticker ticker;
-	struct xfer_task start;
+	struct xfer_task start, resume;
 	_Atomic unsigned refs;
 	struct xfer_lane *lane;
 	struct xfer_conn_io *io;
@@ -54,6 +54,7 @@ struct xfer_conn {
 	uint32_t events; /* in the epoll set */
 	bool registered; /* in the epoll set at all */
 	_Atomic bool paused, closing;
+	bool resuming; /* `resume` is posted */
 	int close_err;
 	const char *close_why;
 	_Atomic size_t unsent;
@@ -235,6 +236,7 @@ static int take_discard(struct xfer_conn *conn)
 	return 1;
 }
 
+/* Until it is paused: a few bytes may ask for much memory. */
 static int take(struct xfer_conn *conn, const char **why)
 {
 	int went_on;
@@ -254,8 +256,21 @@ static int take(struct xfer_conn *conn, const char **why)
 			went_on = take_discard(conn);
 			break;
 		}
-	} while (went_on > 0);
-	return went_on;
+	} while (went_on > 0 && !conn->paused);
+	return went_on < 0 ? went_on : 0;
+}
+
+/* False: it is closed. */
+static bool take_or_close(struct xfer_conn *conn)
+{
+	const char *why = NULL;
+	int err = take(conn, &why);
+
+	if (err) {
+		xfer_count(XFER_CNT_PROTOCOL_ERRORS, err == -EPROTO);
+		xfer_conn_close(conn, err, why);
+	}
+	return err == 0;
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -309,11 +324,10 @@ static void received(struct xfer_conn *conn, size_t n)
 static void receive(struct xfer_conn *conn)
 {
 	struct iovec iov[XFER_IOV_MAX + 1];
-	const char *why = NULL;
 
 	for (int turn = 0; turn < RECV_PER_TURN; turn++) {
 		size_t asked = 0;
-		int iovcnt = receive_iov(conn, iov, &asked), err;
+		int iovcnt = receive_iov(conn, iov, &asked);
 		ssize_t n = iovcnt < 0 ? iovcnt : conn->io->ops->recvv(conn->io, iov, iovcnt);
 
 		if (n == -EAGAIN)
@@ -325,13 +339,7 @@ static void receive(struct xfer_conn *conn)
 		}
 		atomic_store_explicit(&conn->received_ns, xfer_now_ns(), memory_order_relaxed);
 		received(conn, (size_t)n);
-		err = take(conn, &why);
-		if (err) {
-			xfer_count(XFER_CNT_PROTOCOL_ERRORS, err == -EPROTO);
-			xfer_conn_close(conn, err, why);
-			break;
-		}
-		if ((size_t)n < asked || conn->paused || conn->closing)
+		if (!take_or_close(conn) || (size_t)n < asked || conn->paused || conn->closing)
 			break;
 	}
 }
@@ -557,6 +565,20 @@ static void conn_started(struct xfer_task *task)
 		teardown(conn);
 }
 
+/* What was received before the pause. */
+static void conn_resumed(struct xfer_task *task)
+{
+	struct xfer_conn *conn =
+		(struct xfer_conn *)((char *)task - offsetof(struct xfer_conn, resume));
+
+	pthread_mutex_lock(&conn->lock);
+	conn->resuming = false;
+	pthread_mutex_unlock(&conn->lock);
+	if (!conn->closing)
+		take_or_close(conn);
+	xfer_conn_unref(conn);
+}
+
 void xfer_conn_start(struct xfer_conn *conn)
 {
 	xfer_conn_ref(conn);
@@ -580,10 +602,18 @@ int xfer_conn_take_fd(struct xfer_conn *conn)
 
 void xfer_conn_pause(struct xfer_conn *conn, bool paused)
 {
+	bool resume;
+
 	pthread_mutex_lock(&conn->lock);
+	resume = conn->paused && !paused && !conn->resuming && !conn->closing;
 	conn->paused = paused;
+	conn->resuming |= resume;
 	set_events(conn);
 	pthread_mutex_unlock(&conn->lock);
+	if (!resume)
+		return;
+	xfer_conn_ref(conn);
+	xfer_lane_post(conn->lane, &conn->resume);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -600,6 +630,7 @@ int xfer_conn_create(const struct xfer_conn_params *params, struct xfer_conn **r
 	conn->pollable.ready = conn_ready;
 	conn->ticker.tick = conn_tick;
 	conn->start.run = conn_started;
+	conn->resume.run = conn_resumed;
 	atomic_init(&conn->refs, 1);
 	conn->lane = params->lane;
 	conn->io = params->io;

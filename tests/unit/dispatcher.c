@@ -350,6 +350,35 @@ static void test_too_much_under_way(void **state)
 	free(payload);
 }
 
+/* A few bytes that ask for much memory: what was received with them waits, too, and is served when there is room. */
+static void test_too_much_asked(void **state)
+{
+	enum { CALLS = 200, SERVED = XFER_CHARGE_MAX / XFER_IO_MAX };
+	struct raw *raw = *state;
+	uint8_t head[XFER_CALL_HEAD], *bytes = malloc(CALLS * sizeof(head));
+	union xfer_args args = { .read = { .offset = MEMOWNER_SIZE, .count = XFER_IO_MAX } };
+	uint32_t words[64], len;
+	size_t at = 0;
+
+	hello(raw, XFER_ST_OK);
+	raw->owner.hold = true;
+	for (unsigned i = 0; i < CALLS; i++) {
+		len = call_head_at(head, XFER_PROC_READ, &args, i, 1);
+		xfer_mark_put(bytes + at, len, true);
+		memcpy(bytes + at + 4, head, len);
+		at += 4 + len;
+	}
+	assert_true(at < 65536); /* comes by one receive */
+	send_bytes(raw->fd, bytes, at);
+	usleep(200000);
+	assert_in_range(raw->owner.operations, SERVED - 1, SERVED + 1);
+	raw->owner.hold = false;
+	for (unsigned i = 0; i < CALLS; i++)
+		assert_true(recv_reply(raw->fd, words, 64) > 0);
+	assert_int_equal(raw->owner.operations, CALLS);
+	free(bytes);
+}
+
 static bool has_ended(int fd, int ms)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
@@ -398,6 +427,7 @@ int main(void)
 		TEST(test_payload_of_another_length),
 		TEST(test_cut_in_payload),
 		TEST(test_too_much_under_way),
+		TEST(test_too_much_asked),
 		TEST(test_too_many_strangers),
 	};
 
