@@ -22,10 +22,10 @@ def limits():
     return struct.pack(">IIIIIII", 1179652, 256, 1024, 1 << 20, 4096, 0, 1000)
 
 
-def hello(minor=0):
+def hello(minor=0, node=b"poc1"):
     return (
         struct.pack(">IIQQ", minor, minor, 0, 0) + bytes(16) + bytes(16) + struct.pack(">Q", 0)
-        + opaque(b"poc1") + opaque(b"owner1") + limits()
+        + opaque(node) + opaque(b"owner1") + limits()
     )
 
 
@@ -37,7 +37,7 @@ class Peer:
     """One connection; calls one after the other."""
 
     def __init__(self, address, port):
-        self.socket = socket.create_connection((address, port), timeout=10)
+        self.socket = socket.create_connection((address, int(port)), timeout=10)
         self.xid = 0
 
     def call(self, proc, arguments):
@@ -96,7 +96,7 @@ def forged(peer):
 
 
 def main():
-    peer = Peer(sys.argv[1], int(sys.argv[2]))
+    peer = Peer(sys.argv[1], sys.argv[2])
     if sys.argv[3] == "version":
         expect("HELLO of another minor version", status(peer.call(HELLO, hello(minor=7))), ST_VERSION)
     elif sys.argv[3] == "address":
@@ -105,4 +105,5 @@ def main():
         forged(peer)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# control_garbage.py -- throws bytes at a control port: ADDRESS PORT SECONDS [SEED]
+# control_garbage.py -- throws bytes at a control port or socket: ADDRESS PORT|unix PATH SECONDS [SEED]
 """Random bytes, huge lengths, half records, and calls that are almost right."""
 
 import random
@@ -60,15 +60,29 @@ def endless_fragments():
 KINDS = [random_bytes, huge_length, half_record, empty_fragments, almost_a_call, refused_payload, endless_fragments]
 
 
+def connect(address, port):
+    """unix PATH: a Unix socket."""
+    if address != "unix":
+        return socket.create_connection((address, int(port)), timeout=10)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(10)
+    connection.connect(port)
+    return connection
+
+
 def main():
-    address, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    address, port, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else int(time.time())
     print(f"   seed {seed}")
     random.seed(seed)
     deadline = time.monotonic() + seconds
     sent, idle = 0, []
     while time.monotonic() < deadline:
-        connection = socket.create_connection((address, port), timeout=10)
+        try:
+            connection = connect(address, port)
+        except OSError:
+            time.sleep(0.01)  # too many wait to be accepted
+            continue
         connection.settimeout(0.05)
         try:
             for _ in range(random.randrange(1, 5)):
@@ -85,4 +99,5 @@ def main():
     print(f"   {sent} messages of garbage, {len(idle)} connections left open")
 
 
-main()
+if __name__ == "__main__":
+    main()
