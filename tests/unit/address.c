@@ -89,7 +89,7 @@ static void test_crowded(void **state)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting, fd;
 	struct xfer_address address;
-	char text[64];
+	char text[sizeof(sun.sun_path) + 8];
 	pthread_t thread;
 
 	(void)state;
