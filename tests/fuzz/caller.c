@@ -66,11 +66,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void wait_ended(unsigned count)
 {
 	struct timespec until;
+	int err;
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += WAIT_S;
-	while (count-- > 0)
-		FUZZ_CHECK(sem_timedwait(&ended, &until) == 0);
+	while (count-- > 0) {
+		/* libFuzzer's clock interrupts. */
+		do
+			err = sem_timedwait(&ended, &until);
+		while (err && errno == EINTR);
+		FUZZ_CHECK(err == 0);
+	}
 }
 
 /* A call with arguments of its procedure's own, and so much room for what comes. */
