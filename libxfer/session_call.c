@@ -98,7 +98,7 @@ static struct xfer_caller *take_lane(struct xfer_session *session, struct xfer_s
 /* NONE: the call's data is in a slot, or will be. */
 static enum xfer_path_cause take_place(struct xfer_session_call *call)
 {
-	const struct xfer_call *call_ = &call->call;
+	const struct xfer_call *lane_call = &call->call;
 
 	if (call->session->context->path == XFER_WISH_INLINE)
 		return XFER_CAUSE_PINNED;
@@ -106,11 +106,11 @@ static enum xfer_path_cause take_place(struct xfer_session_call *call)
 		return XFER_CAUSE_RESENT;
 	if (!call->path)
 		return XFER_CAUSE_NO_PATH;
-	return call_->proc == XFER_PROC_WRITE
-		       ? xfer_datapath_write(call->path, call->lane, call_->payload,
-				 call_->payload_count, call_->payload_length, &call->placed)
-		       : xfer_datapath_offer(
-				 call->path, call->lane, call_->payload_length, &call->placed);
+	if (lane_call->proc == XFER_PROC_READ)
+		return xfer_datapath_offer(
+			call->path, call->lane, lane_call->payload_length, &call->placed);
+	return xfer_datapath_write(call->path, call->lane, lane_call->payload,
+		lane_call->payload_count, lane_call->payload_length, &call->placed);
 }
 
 static void leave_path(struct xfer_session_call *call)
@@ -347,7 +347,6 @@ static void session_done(struct xfer_call *caller_call, int err)
 		err = settle_slot(call, err);
 	else if (err == 0 && names_strange_slot(call))
 		err = refuse_answer(call);
-
 	if (lost && only_asks(call))
 		err = -EAGAIN;
 	pthread_mutex_lock(&session->lock);

@@ -270,21 +270,30 @@ static struct xfer_request *keep_answer(struct xfer_request *request, int len)
 	return asking;
 }
 
+/* Bytes of a READ that don't get to the caller's slot are asked for once more. */
+static void send_slot(struct xfer_request *request)
+{
+	struct xfer_read_res *res = &request->results.read;
+
+	if (res->payload.kind == XFER_PAYLOAD_SLOT &&
+		xfer_hostpath_send(request->path, &request->placement) == 0) {
+		res->payload.slot = request->placement.slot;
+		return;
+	}
+	if (res->payload.kind == XFER_PAYLOAD_SLOT)
+		res->status = XFER_ST_RESEND_INLINE;
+	res->payload = (struct xfer_payload){ 0 };
+}
+
 /* The answer names the slot: a READ's if there are bytes in it, a WRITE's because it is free again. */
 static void name_slot(struct xfer_request *request)
 {
-	const struct xfer_placement *placement = &request->placement;
-	struct xfer_payload *payload = &request->results.read.payload;
-
 	if (!request->path)
 		return;
-	if (placement->direction == XFER_POOL_WRITE)
-		request->results.write.released = placement->slot;
-	else if (payload->kind == XFER_PAYLOAD_SLOT &&
-		 xfer_hostpath_send(request->path, placement) == 0)
-		payload->slot = placement->slot;
+	if (request->placement.direction == XFER_POOL_READ)
+		send_slot(request);
 	else
-		*payload = (struct xfer_payload){ 0 };
+		request->results.write.released = request->placement.slot;
 	leave_slot(request);
 }
 
