@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 #include "core/layout.h"
 #include "counters.h"
 #include "datapath.h"
+#include "support/fault_transport.h"
 #include "transport/shm.h"
 
 #define EPOCH 7u
@@ -32,6 +34,7 @@ static const struct xfer_slot_layout layout = { .nclasses = 2,
 struct ends {
 	struct xfer_datapath *initiator;
 	struct xfer_hostpath *host;
+	struct fault_transport at_initiator, at_host;
 	unsigned gone;
 	uint8_t data[LARGE], back[LARGE];
 };
@@ -71,6 +74,8 @@ static int set_up(void **state)
 	share(&read[1], &read[0]);
 	assert_int_equal(xfer_shm_create(&write[0], &read[0], &host.transport), 0);
 	assert_int_equal(xfer_shm_create(&write[1], &read[1], &initiator.transport), 0);
+	initiator.transport = fault_transport_new(initiator.transport, &ends->at_initiator);
+	host.transport = fault_transport_new(host.transport, &ends->at_host);
 	assert_int_equal(xfer_datapath_create(&initiator, &ends->initiator), 0);
 	assert_int_equal(xfer_hostpath_create(&host, &ends->host), 0);
 	for (size_t i = 0; i < sizeof(ends->data); i++)
@@ -245,6 +250,49 @@ static void test_memory_stays(void **state)
 	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &found.slot), 0);
 }
 
+/* The size's only slot is free again each time. */
+static void test_transport_fails(void **state)
+{
+	struct xfer_placement sent, found;
+	struct ends *ends = *state;
+
+	ends->at_initiator.stage_err = -EAGAIN;
+	assert_int_equal(write_slot(ends, 0, LARGE, &sent), XFER_CAUSE_EXHAUSTED);
+	ends->at_initiator.stage_err = 0;
+	ends->at_initiator.send_err = -ENOTCONN;
+	assert_int_equal(write_slot(ends, 0, LARGE, &sent), XFER_CAUSE_NO_PATH);
+	ends->at_initiator.send_err = 0;
+	assert_int_equal(write_slot(ends, 0, LARGE, &sent), XFER_CAUSE_NONE);
+	ends->at_host.stage_err = -EAGAIN;
+	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, LARGE, &sent), XFER_CAUSE_NONE);
+	assert_int_equal(arrive(ends, &sent, &found), XFER_JOIN_RESEND);
+	xfer_hostpath_end(ends->host); /* nothing of it is in use */
+}
+
+/* A thread that copies into a slot while the path is lost lets go of it afterwards. */
+static void *write_slowly(void *arg)
+{
+	struct xfer_placement sent;
+
+	return (void *)(uintptr_t)write_slot(arg, 0, LARGE, &sent);
+}
+
+static void test_lost_while_copying(void **state)
+{
+	struct xfer_placement sent;
+	struct ends *ends = *state;
+	pthread_t thread;
+	void *cause;
+
+	ends->at_initiator.send_ms = 200;
+	assert_int_equal(pthread_create(&thread, NULL, write_slowly, ends), 0);
+	usleep(50 * 1000);
+	xfer_datapath_lost(ends->initiator);
+	assert_int_equal(write_slot(ends, 1, LARGE, &sent), XFER_CAUSE_NO_PATH);
+	pthread_join(thread, &cause);
+	assert_int_equal((uintptr_t)cause, XFER_CAUSE_NO_PATH);
+}
+
 static int memory(const char *name, unsigned seals, off_t bytes)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -354,6 +402,8 @@ int main(void)
 		TEST(test_host_refuses),
 		TEST(test_initiator_refuses),
 		TEST(test_memory_stays),
+		TEST(test_transport_fails),
+		TEST(test_lost_while_copying),
 		cmocka_unit_test(test_bad_memory),
 		cmocka_unit_test(test_memory_is_sealed),
 		cmocka_unit_test(test_layouts),
