@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,7 +277,7 @@ static int join(uint8_t boot)
 }
 
 /* SHARE with a descriptor, or (-1) without. */
-static uint32_t share(int fd, const struct xfer_share_args *share_args, int memory)
+static void send_share(int fd, const struct xfer_share_args *share_args, int memory)
 {
 	union {
 		struct cmsghdr align;
@@ -301,7 +302,23 @@ static uint32_t share(int fd, const struct xfer_share_args *share_args, int memo
 		memcpy(CMSG_DATA(header), &memory, sizeof(memory));
 	}
 	assert_int_equal(sendmsg(fd, &msg, 0), 4 + len);
+}
+
+static uint32_t share(int fd, const struct xfer_share_args *args, int memory)
+{
+	send_share(fd, args, memory);
 	return expect_reply(fd, RAW_XID);
+}
+
+/* The connection is closed, whatever was answered before. */
+static void expect_end(int fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	uint8_t bytes[512];
+
+	do
+		assert_int_equal(poll(&readable, 1, 10000), 1);
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0);
 }
 
 static int memory_of(off_t bytes, int seals)
@@ -362,6 +379,153 @@ static void test_bad_offers(void **state)
 	close(loose);
 }
 
+/* The memory for WRITE that came along with the answer to SHARE. */
+static int take_memory(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	uint8_t byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	int memory;
+
+	assert_int_equal(poll(&readable, 1, 10000), 1);
+	assert_int_equal(recvmsg(fd, &msg, MSG_PEEK), 1);
+	assert_non_null(CMSG_FIRSTHDR(&msg));
+	memcpy(&memory, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(memory));
+	return memory;
+}
+
+/* A peer with four slots of 4 KiB, that has mapped them. */
+struct pretender {
+	int fd;
+	uint8_t *slots;
+	struct xfer_handle file;
+	uint32_t sequence;
+	_Atomic bool ending;
+};
+
+static void pretend(struct pretender *pretender, uint8_t boot)
+{
+	struct xfer_share_args args = { .epoch = 1,
+		.lanes = 1,
+		.read = { 1, { { 4096, 4 } } },
+		.write = { 1, { { 4096, 4 } } } };
+	int ours = memory_of(4 * 4096, F_SEAL_SHRINK | F_SEAL_GROW), theirs;
+
+	pretender->fd = join(boot);
+	send_share(pretender->fd, &args, ours);
+	theirs = take_memory(pretender->fd);
+	assert_int_equal(expect_reply(pretender->fd, RAW_XID), XFER_ST_OK);
+	pretender->slots = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, theirs, 0);
+	assert_ptr_not_equal(pretender->slots, MAP_FAILED);
+	close(ours);
+	close(theirs);
+	pretender->file = find("x").handle;
+	pretender->sequence = 0;
+}
+
+static void leave(struct pretender *pretender)
+{
+	munmap(pretender->slots, 4 * 4096);
+	close(pretender->fd);
+}
+
+/* Of slot 0's bytes, as the n-th use of it. */
+static void send_write(
+	struct pretender *pretender, const struct xfer_slot_ref *slot, uint32_t length)
+{
+	union xfer_args args = { .write = {
+					 .handle = pretender->file,
+					 .payload = { .kind = XFER_PAYLOAD_SLOT,
+						 .length = length,
+						 .slot = *slot },
+				 } };
+
+	send_call(pretender->fd, RAW_XID, XFER_PROC_WRITE, &args, 0, ++pretender->sequence);
+}
+
+static void *scribble(void *arg)
+{
+	struct pretender *pretender = arg;
+
+	for (uint8_t n = 0; !pretender->ending; n++)
+		memset(pretender->slots, n, 4096);
+	return NULL;
+}
+
+static void test_scribbling_harms_nobody_else(void **state)
+{
+	struct xfer_slot_ref slot = { .name = { .epoch = 1 } };
+	struct pretender pretender = { 0 };
+	struct xfer_node own;
+	pthread_t thread;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0666);
+	put_file("y", "", 0, 0, 0644);
+	own = find("y");
+	pretend(&pretender, 4);
+	assert_int_equal(pthread_create(&thread, NULL, scribble, &pretender), 0);
+	for (slot.name.generation = 1; slot.name.generation <= 300; slot.name.generation++) {
+		send_write(&pretender, &slot, 4096);
+		assert_int_equal(expect_reply(pretender.fd, RAW_XID), XFER_ST_OK);
+		check_io(&own.handle, 4096, (uint8_t)slot.name.generation);
+	}
+	pretender.ending = true;
+	pthread_join(thread, NULL);
+	leave(&pretender);
+}
+
+static void test_wrong_names_cost_their_peer(void **state)
+{
+	static const struct {
+		struct xfer_slot_ref slot;
+		uint32_t length;
+	} wrong[] = {
+		{ { 1, { 1, 1, 0 } }, 4096 }, /* another lane */
+		{ { UINT16_MAX, { 1, 1, 0 } }, 4096 }, { { 0, { 1, 1, 4 } }, 4096 }, /* no slot */
+		{ { 0, { 1, 1, UINT16_MAX } }, 4096 },
+		{ { 0, { 2, 1, 0 } }, 4096 }, /* an epoch to come */
+		{ { 0, { 1, 1, 0 } }, 4097 }, /* more than there is room for */
+	};
+	struct xfer_slot_ref slot = { .name = { .epoch = 1, .generation = 1 } };
+	struct pretender pretender = { 0 };
+	struct xfer_node own;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0666);
+	put_file("y", "", 0, 0, 0644);
+	own = find("y");
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		pretend(&pretender, (uint8_t)(10 + i));
+		send_write(&pretender, &wrong[i].slot, wrong[i].length);
+		expect_end(pretender.fd);
+		leave(&pretender);
+		check_io(&own.handle, 4096, (uint8_t)i);
+	}
+	/* A name that was used already. */
+	pretend(&pretender, 30);
+	send_write(&pretender, &slot, 4096);
+	assert_int_equal(expect_reply(pretender.fd, RAW_XID), XFER_ST_OK);
+	send_write(&pretender, &slot, 4096);
+	expect_end(pretender.fd);
+	leave(&pretender);
+	/* An epoch that is over is nobody's fault. */
+	pretend(&pretender, 31);
+	slot.name.epoch = UINT32_MAX;
+	send_write(&pretender, &slot, 4096);
+	assert_int_equal(expect_reply(pretender.fd, RAW_XID), XFER_ST_RESEND_INLINE);
+	leave(&pretender);
+	check_io(&own.handle, 4096, 99);
+}
+
 #define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, fixture_teardown)
 
 int main(void)
@@ -373,6 +537,8 @@ int main(void)
 		TEST(test_less_is_granted, set_up_little),
 		TEST(test_none_is_shared, set_up_none),
 		TEST(test_bad_offers, fixture_setup_owner),
+		TEST(test_scribbling_harms_nobody_else, set_up),
+		TEST(test_wrong_names_cost_their_peer, set_up),
 	};
 
 	if (!fixture_possible())
