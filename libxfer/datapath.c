@@ -80,17 +80,22 @@ static enum xfer_path_cause cause_of(int err)
 	}
 }
 
-/* A slot for placement->length bytes, with the lane's lock held. */
-static int reserve(struct xfer_lmrm *pool, struct xfer_placement *placement)
+/* A slot for placement->length bytes, of which the host may be told if it is for READ. */
+static int reserve(struct xfer_datapath *path, struct xfer_placement *placement)
 {
+	struct xfer_lmrm *pool = pool_of(path, placement);
+	struct lane *lane = lock_lane(path, placement->slot.lane);
 	struct xfer_lmrm_slot slot;
 	int err = xfer_lmrm_reserve(pool, placement->length, &slot);
 
-	if (err)
-		return err;
-	placement->slot.name = slot.name;
-	placement->address = slot.address;
-	return 0;
+	if (err == 0) {
+		placement->slot.name = slot.name;
+		placement->address = slot.address;
+	}
+	if (err == 0 && placement->direction == XFER_POOL_READ)
+		err = xfer_lmrm_offered(pool, &slot.name, placement);
+	pthread_mutex_unlock(&lane->lock);
+	return err;
 }
 
 static enum xfer_path_cause choose(
@@ -101,6 +106,16 @@ static enum xfer_path_cause choose(
 	const struct xfer_path_volume volume = { 0 };
 
 	return xfer_path_choose(&op, &volume, &path->facts).cause;
+}
+
+static enum xfer_path_cause take_slot(struct xfer_datapath *path,
+	const struct xfer_placement *wanted, struct xfer_placement *placement)
+{
+	enum xfer_path_cause cause;
+
+	*placement = *wanted;
+	cause = choose(path, placement);
+	return cause == XFER_CAUSE_NONE ? cause_of(reserve(path, placement)) : cause;
 }
 
 /* The thread that fills a slot has it for itself, so no lock is held meanwhile. */
@@ -116,28 +131,12 @@ static int fill(struct xfer_datapath *path, const struct iovec *iov, int iovcnt,
 	return ops->send(path->transport, placement);
 }
 
-enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t number,
-	const struct iovec *iov, int iovcnt, uint32_t length, struct xfer_placement *placement)
+/* It was filled (err 0), or couldn't be. Afterwards the host may be told of it. */
+static int submit(struct xfer_datapath *path, const struct xfer_placement *placement, int err)
 {
-	enum xfer_path_cause cause;
-	struct xfer_lmrm *pool;
-	struct lane *lane;
-	int err;
+	struct xfer_lmrm *pool = pool_of(path, placement);
+	struct lane *lane = lock_lane(path, placement->slot.lane);
 
-	*placement = (struct xfer_placement){
-		.direction = XFER_POOL_WRITE, .slot.lane = number, .length = length
-	};
-	cause = choose(path, placement);
-	if (cause != XFER_CAUSE_NONE)
-		return cause;
-	pool = pool_of(path, placement);
-	lane = lock_lane(path, number);
-	err = reserve(pool, placement);
-	pthread_mutex_unlock(&lane->lock);
-	if (err)
-		return cause_of(err);
-	err = fill(path, iov, iovcnt, placement);
-	pthread_mutex_lock(&lane->lock);
 	if (err)
 		(void)xfer_lmrm_abort(pool, &placement->slot.name, xfer_now_ns());
 	else
@@ -145,7 +144,20 @@ enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t nu
 	if (err == 0)
 		err = xfer_lmrm_submitted(pool, &placement->slot.name);
 	pthread_mutex_unlock(&lane->lock);
-	return cause_of(err);
+	return err;
+}
+
+enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t lane,
+	const struct iovec *iov, int iovcnt, uint32_t length, struct xfer_placement *placement)
+{
+	const struct xfer_placement wanted = {
+		.direction = XFER_POOL_WRITE, .slot.lane = lane, .length = length
+	};
+	enum xfer_path_cause cause = take_slot(path, &wanted, placement);
+
+	if (cause != XFER_CAUSE_NONE)
+		return cause;
+	return cause_of(submit(path, placement, fill(path, iov, iovcnt, placement)));
 }
 
 static bool is_its_slot(const struct xfer_placement *placement, const struct xfer_slot_ref *told)
@@ -170,27 +182,14 @@ int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placemen
 
 /* --- READ --------------------------------------------------------------------------------------- */
 
-enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t number,
-	uint32_t length, struct xfer_placement *placement)
+enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t lane, uint32_t length,
+	struct xfer_placement *placement)
 {
-	enum xfer_path_cause cause;
-	struct xfer_lmrm *pool;
-	struct lane *lane;
-	int err;
-
-	*placement = (struct xfer_placement){
-		.direction = XFER_POOL_READ, .slot.lane = number, .length = length
+	const struct xfer_placement wanted = {
+		.direction = XFER_POOL_READ, .slot.lane = lane, .length = length
 	};
-	cause = choose(path, placement);
-	if (cause != XFER_CAUSE_NONE)
-		return cause;
-	pool = pool_of(path, placement);
-	lane = lock_lane(path, number);
-	err = reserve(pool, placement);
-	if (err == 0)
-		err = xfer_lmrm_offered(pool, &placement->slot.name, placement);
-	pthread_mutex_unlock(&lane->lock);
-	return cause_of(err);
+
+	return take_slot(path, &wanted, placement);
 }
 
 int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placement,
