@@ -46,7 +46,10 @@ static void await_session(struct fixture *f)
 static void set_up(struct fixture *f, unsigned heartbeat_ms)
 {
 	struct xfer_context_params params = {
-		.node = "a", .lanes = 1, .heartbeat_ms = heartbeat_ms
+		.node = "a",
+		.lanes = 1,
+		.heartbeat_ms = heartbeat_ms,
+		.path = XFER_WISH_INLINE, /* nothing else is said meanwhile */
 	};
 
 	memset(f, 0, sizeof(*f));

@@ -65,7 +65,9 @@ const struct xfer_session_ops *session_ops;
 
 struct xfer_context *new_context(unsigned heartbeat_ms)
 {
-	struct xfer_context_params params = { .node = "a", .heartbeat_ms = heartbeat_ms };
+	struct xfer_context_params params = {
+		.node = "a", .heartbeat_ms = heartbeat_ms, .small_slots = 2, .large_slots = 2
+	};
 	struct xfer_context *context;
 
 	assert_int_equal(xfer_context_create(&params, &context), 0);

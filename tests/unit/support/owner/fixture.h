@@ -29,6 +29,10 @@ extern struct fixture {
 	struct xfer_handle root;
 } f;
 
+/* Of the session's shared memory, in each direction. */
+#define FIXTURE_SMALL_SLOTS 16u
+#define FIXTURE_LARGE_SLOTS 4u
+
 /* What the next fixture_serve works with. */
 extern const struct store_ops *fixture_store;
 extern unsigned fixture_lease_ms; /* 0: the usual one */
@@ -38,6 +42,7 @@ extern const struct xfer_cred root_cred, user_cred;
 /* For cmocka. */
 int fixture_setup(void **state);
 int fixture_setup_owner(void **state); /* without a session */
+void fixture_ask(void);                /* the session, and its context */
 int fixture_teardown(void **state);
 /* The owner's process, as it is started again and again. */
 void fixture_serve(void);
