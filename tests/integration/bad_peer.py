@@ -19,7 +19,7 @@ def opaque(data):
 
 
 def limits():
-    return struct.pack(">IIIIIII", 1179652, 256, 1024, 1 << 20, 4096, 0, 1000)
+    return struct.pack(">IIIII", 1179652, 256, 1024, 1 << 20, 1000)
 
 
 def hello(minor=0, node=b"poc1"):
