@@ -68,7 +68,7 @@ def idle(attack):
 
 
 def slow(attack):
-    """A valid call, a byte a second."""
+    """A valid call, a byte a second, as long as one of the connections is let live."""
     connections = [connection for _ in range(SLOW) if (connection := attack.open())]
     for byte in record(call(PING)):
         for connection in list(connections):
@@ -77,7 +77,7 @@ def slow(attack):
                 attack.count += 1
             except OSError:
                 connections.remove(connection)
-        if not attack.time_left():
+        if not connections or not attack.time_left():
             return
         time.sleep(1)
 
@@ -134,11 +134,23 @@ def deaf(attack):
             time.sleep(0.1)
 
 
+def member(attack):
+    """A connection with a session; among so many strangers it may be closed before its HELLO is looked at."""
+    while attack.time_left():
+        try:
+            peer = Peer(*attack.target)
+            if status(peer.call(HELLO, hello())) == OK:
+                return peer
+        except (OSError, SystemExit):
+            time.sleep(0.01)
+    return None
+
+
 def greedy(attack):
     """A session that asks for megabytes and reads none of them."""
-    peer = Peer(*attack.target)
-    if status(peer.call(HELLO, hello())) != OK:
-        sys.exit("HELLO of a member is refused")
+    peer = member(attack)
+    if not peer:
+        return
     handle, slot = lookup(peer, b"nfsload.dat"), 0
     peer.socket.settimeout(0.5)
     try:
