@@ -24,7 +24,7 @@ PAUSE_SECONDS = 0.01  # between a client's files: the load is light
 WINDOW_SECONDS = 20  # at most, over which the median is taken
 TABLE_ROWS = 12
 COUNTS = ("descriptors", "threads")
-SPARE = 2  # of these, for what is under way when it is counted
+SPARE = 2  # of these, beyond the percentage, for what is under way when it is counted
 
 
 def lasting(act):
@@ -154,7 +154,7 @@ def judge(name, samples, args):
         first, last = (typical(samples, until, what) for until in (args.first, args.seconds))
         print(f"   {name:<8} {what:<11} {first:9.0f} after {args.first:.0f} s, {last:9.0f} after {args.seconds:.0f} s: "
               f"{100 * (last / first - 1):+.2f} %")
-        limit = first + SPARE if what in COUNTS else first * (1 + args.percent / 100)
+        limit = first * (1 + args.percent / 100) + (SPARE if what in COUNTS else 0)
         if last > limit:
             grown.append(f"{what} of {name} has grown from {first:.0f} to {last:.0f}")
     return grown
