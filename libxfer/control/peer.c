@@ -101,13 +101,21 @@ int xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath
 	return err;
 }
 
+/* With calls_lock held: what is to be given up without it. */
+static struct xfer_hostpath *detach_path(struct xfer_peer *peer)
+{
+	struct xfer_hostpath *path = peer->path;
+
+	peer->path = NULL;
+	return path;
+}
+
 static void end_path(struct xfer_peer *peer)
 {
 	struct xfer_hostpath *path;
 
 	pthread_mutex_lock(&peer->calls_lock);
-	path = peer->path;
-	peer->path = NULL;
+	path = detach_path(peer);
 	pthread_mutex_unlock(&peer->calls_lock);
 	give_up_path(path);
 }
@@ -289,10 +297,18 @@ bool xfer_peer_call(struct xfer_peer *peer, uint32_t epoch, struct xfer_request 
 	return current;
 }
 
+/* Without the lock: the request, which was an orphan then or wasn't, isn't carried out any more. */
+static void tell_settled(struct xfer_peer *peer, struct xfer_request *request, bool orphaned)
+{
+	const struct xfer_service *service = peer->peers->service;
+
+	if (orphaned && service->orphan_gone)
+		service->orphan_gone(peer->peers->owner, request);
+}
+
 struct xfer_request *xfer_peer_done(
 	struct xfer_peer *peer, struct xfer_request *request, const uint8_t *answer, uint32_t len)
 {
-	const struct xfer_service *service = peer->peers->service;
 	struct xfer_request *asking;
 	bool orphaned;
 
@@ -300,14 +316,12 @@ struct xfer_request *xfer_peer_done(
 	asking = xfer_replycache_done(&peer->calls, request->header.call_slot, answer, len);
 	orphaned = request->orphan;
 	pthread_mutex_unlock(&peer->calls_lock);
-	if (orphaned && service->orphan_gone)
-		service->orphan_gone(peer->peers->owner, request);
+	tell_settled(peer, request, orphaned);
 	return asking;
 }
 
 struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_request *request)
 {
-	const struct xfer_service *service = peer->peers->service;
 	struct xfer_request *asking;
 	bool orphaned;
 
@@ -315,8 +329,7 @@ struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_reques
 	asking = xfer_replycache_forget(&peer->calls, request->header.call_slot);
 	orphaned = request->orphan;
 	pthread_mutex_unlock(&peer->calls_lock);
-	if (orphaned && service->orphan_gone)
-		service->orphan_gone(peer->peers->owner, request);
+	tell_settled(peer, request, orphaned);
 	return asking;
 }
 
@@ -420,8 +433,7 @@ static struct xfer_hostpath *begin_epoch(struct xfer_peer *peer)
 	pthread_mutex_lock(&peer->calls_lock);
 	orphan_all(peer, NULL);
 	peer->epoch++;
-	path = peer->path;
-	peer->path = NULL;
+	path = detach_path(peer);
 	pthread_mutex_unlock(&peer->calls_lock);
 	memset(peer->tokens, 0, sizeof(peer->tokens));
 	if (peer->connections++ == 0)

@@ -113,6 +113,18 @@ static int get_number(const struct reader *reader, const config_setting_t *setti
 	return 0;
 }
 
+/* A number that has bounds. */
+static int read_unsigned(struct reader *reader, const config_setting_t *setting, long long min,
+	long long max, unsigned *to)
+{
+	long long number = 0;
+
+	if (get_number(reader, setting, min, max, &number))
+		return -EINVAL;
+	*to = (unsigned)number;
+	return 0;
+}
+
 static int get_bool(const struct reader *reader, const config_setting_t *setting, bool *value)
 {
 	if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
@@ -298,12 +310,8 @@ static int volume_id(struct reader *reader, const config_setting_t *setting, voi
 
 static int volume_workers(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	long long workers = 0;
-
-	if (get_number(reader, setting, 1, WORKERS_MAX, &workers))
-		return -EINVAL;
-	((struct config_volume *)to)->workers = (unsigned)workers;
-	return 0;
+	return read_unsigned(
+		reader, setting, 1, WORKERS_MAX, &((struct config_volume *)to)->workers);
 }
 
 static int volume_read_only(struct reader *reader, const config_setting_t *setting, void *to)
@@ -498,52 +506,28 @@ static int read_log_level(struct reader *reader, const config_setting_t *setting
 
 static int read_workers(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	long long workers = 0;
-
-	if (get_number(reader, setting, 1, WORKERS_MAX, &workers))
-		return -EINVAL;
-	((struct config *)to)->workers = (unsigned)workers;
-	return 0;
+	return read_unsigned(reader, setting, 1, WORKERS_MAX, &((struct config *)to)->workers);
 }
 
 static int read_session_keep(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	long long seconds = 0;
-
-	if (get_number(reader, setting, 1, KEEP_MAX, &seconds))
-		return -EINVAL;
-	((struct config *)to)->session_keep = (unsigned)seconds;
-	return 0;
+	return read_unsigned(reader, setting, 1, KEEP_MAX, &((struct config *)to)->session_keep);
 }
 
 static int read_grace(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	long long seconds = 0;
-
-	if (get_number(reader, setting, 1, GRACE_MAX, &seconds))
-		return -EINVAL;
-	((struct config *)to)->grace = (unsigned)seconds;
-	return 0;
+	return read_unsigned(reader, setting, 1, GRACE_MAX, &((struct config *)to)->grace);
 }
 
 static int read_memory(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	long long mebibytes = 0;
-
-	if (get_number(reader, setting, 0, MEMORY_MAX, &mebibytes))
-		return -EINVAL;
-	((struct config *)to)->memory = (unsigned)mebibytes;
-	return 0;
+	return read_unsigned(reader, setting, 0, MEMORY_MAX, &((struct config *)to)->memory);
 }
 
 static int read_session_memory(struct reader *reader, const config_setting_t *setting, void *to)
 {
-	long long mebibytes = 0;
-
-	if (get_number(reader, setting, 0, MEMORY_MAX, &mebibytes))
-		return -EINVAL;
-	((struct config *)to)->session_memory = (unsigned)mebibytes;
-	return 0;
+	return read_unsigned(
+		reader, setting, 0, MEMORY_MAX, &((struct config *)to)->session_memory);
 }
 
 static const struct key keys[] = {

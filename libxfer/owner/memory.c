@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "context.h"
 #include "control/dispatcher.h"
 #include "core/layout.h"
 #include "log.h"
@@ -13,7 +14,6 @@
 #include "transport/shm.h"
 
 #define CLIENTS_MAX 256u
-#define LANES_MAX   16u
 #define IDLE_NS     (60000 * XFER_NS_PER_MS)
 #define LOG_MS      10000
 
@@ -159,7 +159,8 @@ static int share(struct memory *memory, struct xfer_request *request)
 	struct xfer_shm_memory ours = { .fd = -1 }, theirs = { .fd = -1 };
 	struct xfer_hostpath *path;
 	struct grant *grant;
-	int err = args->epoch == 0 || args->lanes == 0 || args->lanes > LANES_MAX ? -EINVAL : 0;
+	int err =
+		args->epoch == 0 || args->lanes == 0 || args->lanes > XFER_LANES_MAX ? -EINVAL : 0;
 
 	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0 ||
 		!request->dispatcher->identity.local)
