@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "control/caller.h"
 #include "control/dispatcher.h"
+#include "control/request_slot.h"
 #include "control/rpc.h"
 #include "core/replycache.h"
 #include "counters.h"
@@ -140,21 +141,11 @@ static void drop_variable_results(struct xfer_request *request)
 		free(request->results.text.text);
 }
 
-/* Its slot is free again, if it has one. */
-static void leave_slot(struct xfer_request *request)
-{
-	if (!request->path)
-		return;
-	xfer_hostpath_done(request->path, &request->placement);
-	xfer_hostpath_unref(request->path);
-	request->path = NULL;
-}
-
 static void request_free(struct xfer_request *request)
 {
 	struct exchange *exchange = exchange_of(request);
 
-	leave_slot(request);
+	xfer_request_leave_slot(request);
 	if (request->fd >= 0)
 		close(request->fd);
 	drop_payload(request);
@@ -270,33 +261,6 @@ static struct xfer_request *keep_answer(struct xfer_request *request, int len)
 	return asking;
 }
 
-/* Bytes of a READ that don't get to the caller's slot are asked for once more. */
-static void send_slot(struct xfer_request *request)
-{
-	struct xfer_read_res *res = &request->results.read;
-
-	if (res->payload.kind == XFER_PAYLOAD_SLOT &&
-		xfer_hostpath_send(request->path, &request->placement) == 0) {
-		res->payload.slot = request->placement.slot;
-		return;
-	}
-	if (res->payload.kind == XFER_PAYLOAD_SLOT)
-		res->status = XFER_ST_RESEND_INLINE;
-	res->payload = (struct xfer_payload){ 0 };
-}
-
-/* The answer names the slot: a READ's if there are bytes in it, a WRITE's because it is free again. */
-static void name_slot(struct xfer_request *request)
-{
-	if (!request->path)
-		return;
-	if (request->placement.direction == XFER_POOL_READ)
-		send_slot(request);
-	else
-		request->results.write.released = request->placement.slot;
-	leave_slot(request);
-}
-
 void xfer_request_reply(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
@@ -304,7 +268,7 @@ void xfer_request_reply(struct xfer_request *request)
 	int len;
 
 	drop_payload(request);
-	name_slot(request);
+	xfer_request_name_slot(request);
 	len = encode(request);
 	drop_variable_results(request);
 	if (request->cached) {
@@ -516,62 +480,10 @@ static void ask_inline(struct xfer_request *request)
 	xfer_request_reply(asking);
 }
 
-static struct xfer_payload *payload_of(struct xfer_request *request)
-{
-	return request->proc == XFER_PROC_READ    ? &request->args.read.payload
-	       : request->proc == XFER_PROC_WRITE ? &request->args.write.payload
-						  : NULL;
-}
-
-/* The bytes that a WRITE brings, or where those of a READ go. */
-static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
-{
-	const struct xfer_placement *placement = &request->placement;
-
-	request->path = path;
-	if (placement->direction == XFER_POOL_READ) {
-		request->answer = placement->memory;
-		return;
-	}
-	request->payload[0] = (struct iovec){ placement->memory, placement->length };
-	request->payload_count = 1;
-	request->payload_length = placement->length;
-}
-
-/* What an operation's slot, if it names one, is for it: GO, RESEND, or (any other) a breach, which ends the connection. */
-static enum xfer_join_event enter_slot(struct xfer_request *request)
-{
-	const struct xfer_payload *payload = payload_of(request);
-	enum xfer_join_event event = XFER_JOIN_RESEND;
-	struct xfer_hostpath *path;
-
-	if (!payload || payload->kind != XFER_PAYLOAD_SLOT)
-		return XFER_JOIN_GO;
-	request->placement = (struct xfer_placement){
-		.direction = request->proc == XFER_PROC_READ ? XFER_POOL_READ : XFER_POOL_WRITE,
-		.slot = payload->slot,
-		.length = request->proc == XFER_PROC_READ ? request->args.read.count
-							  : payload->length,
-	};
-	path = xfer_peer_path(request->peer);
-	if (path)
-		event = xfer_hostpath_find(path, &request->placement, request);
-	if (event == XFER_JOIN_GO) {
-		use_slot(request, path);
-		return event;
-	}
-	xfer_hostpath_unref(path);
-	if (event != XFER_JOIN_RESEND) {
-		xfer_count(XFER_CNT_PROTOCOL_ERRORS, 1);
-		xfer_conn_close(request->dispatcher->conn, -EPROTO, xfer_join_event_name(event));
-	}
-	return event;
-}
-
 /* With its data, or the place for it. */
 static void execute_with_slot(struct xfer_request *request)
 {
-	if (enter_slot(request) == XFER_JOIN_GO)
+	if (xfer_request_enter_slot(request) == XFER_JOIN_GO)
 		execute(request);
 	else
 		ask_inline(request);
@@ -580,7 +492,7 @@ static void execute_with_slot(struct xfer_request *request)
 /* It isn't carried out; its slot, if it has one, is free again. */
 static void delay(struct xfer_request *request)
 {
-	(void)enter_slot(request);
+	(void)xfer_request_enter_slot(request);
 	xfer_request_finish(request, -EAGAIN);
 }
 
