@@ -9,8 +9,6 @@
 #include "control/lane.h"
 #include "control/server.h"
 
-#define XFER_LANES_MAX 16
-
 struct xfer_session;
 
 struct xfer_context {

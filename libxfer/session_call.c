@@ -61,12 +61,10 @@ static void give_slot(struct xfer_session *session, struct xfer_session_call *ca
 	call->share->calls--;
 }
 
-/* Where a READ's data is to go, or a WRITE's comes from; NULL: it is neither. */
+/* NULL: it isn't about a file's data. */
 static struct xfer_payload *payload_of(struct xfer_session_call *call)
 {
-	return call->call.proc == XFER_PROC_READ    ? &call->args.read.payload
-	       : call->call.proc == XFER_PROC_WRITE ? &call->args.write.payload
-						    : NULL;
+	return xfer_args_file_data(call->call.proc, &call->args);
 }
 
 /* The lane with the fewest calls under way, the first of equals: a single caller finds it awake. With a

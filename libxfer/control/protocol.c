@@ -606,6 +606,13 @@ struct xfer_payload *xfer_args_payload(uint32_t proc, union xfer_args *args)
 	}
 }
 
+struct xfer_payload *xfer_args_file_data(uint32_t proc, union xfer_args *args)
+{
+	return proc == XFER_PROC_READ    ? &args->read.payload
+	       : proc == XFER_PROC_WRITE ? &args->write.payload
+					 : NULL;
+}
+
 struct xfer_payload *xfer_results_payload(uint32_t proc, union xfer_results *results)
 {
 	switch (proc) {

@@ -25,6 +25,7 @@
 #define XFER_HEAD_MAX   (128u << 10)
 #define XFER_RECORD_MAX (XFER_HEAD_MAX + XFER_IO_MAX + 4)
 #define XFER_CALLS_MAX  1024u /* upper bound of calls outstanding in a session */
+#define XFER_LANES_MAX  16    /* upper bound of a session's connections */
 
 /*
  * A server stops reading a connection, heartbeats included, while calls that hold more memory than the first are
@@ -505,6 +506,8 @@ bool xfer_xdr_dirent(XDR *xdrs, struct xfer_dirent *entry);
 /* The payload part of a call's arguments or of its results; NULL where the procedure has none. */
 struct xfer_payload *xfer_args_payload(uint32_t proc, union xfer_args *args);
 struct xfer_payload *xfer_results_payload(uint32_t proc, union xfer_results *results);
+/* Where a READ's file data is to go, or a WRITE's comes from: what a slot may hold. NULL: it is neither. */
+struct xfer_payload *xfer_args_file_data(uint32_t proc, union xfer_args *args);
 
 /* The handle that says which volume an operation is about. */
 const struct xfer_handle *xfer_args_handle(uint32_t proc, const union xfer_args *args);

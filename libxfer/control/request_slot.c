@@ -7,13 +7,6 @@
 #include "control/request_slot.h"
 #include "counters.h"
 
-static struct xfer_payload *payload_of(struct xfer_request *request)
-{
-	return request->proc == XFER_PROC_READ    ? &request->args.read.payload
-	       : request->proc == XFER_PROC_WRITE ? &request->args.write.payload
-						  : NULL;
-}
-
 /* The bytes that a WRITE brings, or where those of a READ go. */
 static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
 {
@@ -31,7 +24,7 @@ static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
 
 enum xfer_join_event xfer_request_enter_slot(struct xfer_request *request)
 {
-	const struct xfer_payload *payload = payload_of(request);
+	const struct xfer_payload *payload = xfer_args_file_data(request->proc, &request->args);
 	enum xfer_join_event event = XFER_JOIN_RESEND;
 	struct xfer_hostpath *path;
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "context.h"
 #include "control/dispatcher.h"
 #include "core/layout.h"
 #include "log.h"

@@ -308,7 +308,7 @@ static void test_late_execution_overwrites_nothing(void **state)
 	send_size(&c, 0, 0, 50);
 	assert_int_equal(expect_reply(c.fd, 50), XFER_ST_OK);
 	expect_size(0, 50);
-	wait_nothing_held();
+	assert_int_equal(f.service.hold.count, 0);
 }
 
 static void test_orphan_of_a_session_without_connection(void **state)
@@ -447,6 +447,7 @@ static void test_nothing_of_a_dead_session_begins(void **state)
 	usleep(3 * KEEP_MS * 1000);
 	hang = false;
 	assert_int_equal(expect_reply(c.fd, 30), XFER_ST_OK);
+	wait_hanging(0);
 	wait_nothing_held();
 	expect_size(0, 10);
 	expect_size(4, 0);

@@ -616,6 +616,8 @@ static void test_handles_and_payloads(void **state)
 		assert_int_equal(xfer_args_payload(value.proc, &value.args) != NULL,
 			value.proc == XFER_PROC_WRITE || value.proc == XFER_PROC_CREATE ||
 				value.proc == XFER_PROC_SETXATTR);
+		assert_int_equal(xfer_args_file_data(value.proc, &value.args) != NULL,
+			value.proc == XFER_PROC_READ || value.proc == XFER_PROC_WRITE);
 		assert_int_equal(xfer_results_payload(value.proc, &value.results) != NULL,
 			value.proc == XFER_PROC_READ || value.proc == XFER_PROC_READLINK ||
 				value.proc == XFER_PROC_GETXATTR ||
