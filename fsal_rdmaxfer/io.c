@@ -157,6 +157,8 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	transfer->io.iovcnt = arg->iov_count;
 	/* Ganesha has checked the permission, and lets a file's owner read and write it whatever its mode. */
 	transfer->io.owner_override = true;
+	/* A moment's waiting costs less than waking another thread. */
+	transfer->io.attended = true;
 	transfer->io.done = transferred;
 	get_gsh_export_ref(op_ctx->ctx_export);
 	transfer->ctx_export = op_ctx->ctx_export;

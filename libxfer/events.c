@@ -72,6 +72,8 @@ static void events_done(struct xfer_call *call, int err)
 {
 	struct xfer_session *session = call->user;
 
+	if (xfer_caller_defer(call, err))
+		return;
 	session->events.err = err;
 	if (is_last(&session->events) && take_answer(session))
 		ask(session);

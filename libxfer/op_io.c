@@ -99,6 +99,15 @@ static struct io_call *begin(struct xfer_io *io, uint32_t proc)
 	return io_call;
 }
 
+/* Completions, on lane threads, may submit as well. */
+static void submit(struct io_call *io_call)
+{
+	if (io_call->io->attended && !xfer_on_lane_thread())
+		xfer_session_attend(&io_call->call);
+	else
+		xfer_session_submit(&io_call->call);
+}
+
 void xfer_op_read(struct xfer_io *io)
 {
 	struct io_call *io_call = begin(io, XFER_PROC_READ);
@@ -113,7 +122,7 @@ void xfer_op_read(struct xfer_io *io)
 		.flags = io->owner_override ? XFER_IO_OWNER_OVERRIDE : 0,
 	};
 	io_call->call.done = read_done;
-	xfer_session_submit(&io_call->call);
+	submit(io_call);
 }
 
 void xfer_op_write(struct xfer_io *io)
@@ -130,7 +139,7 @@ void xfer_op_write(struct xfer_io *io)
 		.stability = io->stability,
 	};
 	io_call->call.done = write_done;
-	xfer_session_submit(&io_call->call);
+	submit(io_call);
 }
 
 int xfer_op_commit(struct xfer_session *session, const struct xfer_cred *cred,

@@ -121,6 +121,7 @@ static struct xfer_session *session_new(
 	session->context = context;
 	session->parked_ms = XFER_PARKED_MS;
 	session->cancel_ms = XFER_CANCEL_MS;
+	session->attend_ns = XFER_ATTEND_NS;
 	snprintf(session->owner, sizeof(session->owner), "%s", owner);
 	snprintf(session->address_text, sizeof(session->address_text), "%s", address);
 	snprintf(session->reason, sizeof(session->reason), "connecting");
@@ -157,13 +158,15 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	session->address = parsed;
 	session->ops = ops;
 	session->ops_arg = arg;
+	/* The first callback may come before this returns, and wish to use it. */
+	*result = session;
 	err = -pthread_create(&session->thread, NULL, xfer_connect_main, session);
 	if (err) {
+		*result = NULL;
 		session_free(session);
 		return err;
 	}
 	xfer_context_add(context, session);
-	*result = session;
 	return 0;
 }
 

@@ -27,8 +27,8 @@ enum xfer_call_place { XFER_CALL_WAITS, XFER_CALL_FLIES, XFER_CALL_UNSETTLED };
 struct xfer_session_call {
 	union xfer_args args;
 	union xfer_results results;
-	/* err: 0; the results' status as -errno; -EAGAIN or -EREMOTEIO as xfer.h says. Any thread, lane threads
-	 * included; must not block. Asynchronous calls only. */
+	/* err: 0; the results' status as -errno; -EAGAIN or -EREMOTEIO as xfer.h says. The submitting thread, a lane's
+	 * or the session's own; must not block. Asynchronous calls only. */
 	void (*done)(struct xfer_session_call *call, int err);
 
 	/* the session's own */
@@ -42,6 +42,9 @@ struct xfer_session_call {
 		path; /* while it flies, referenced: what a READ or WRITE may use, then what it uses */
 	struct xfer_placement placed; /* its slot, if it uses one */
 	bool in_slot;
+	_Atomic bool
+		attended; /* its thread waits for the answer; whoever clears this goes on with the call */
+	int err;          /* that it was answered with */
 	bool exposed;  /* an owner may have executed it in an earlier epoch */
 	bool recovers; /* from within struct xfer_session_ops.recover: it ends with its connection */
 	bool patient;  /* what is given back: it waits for the session as long as that may take */
@@ -64,6 +67,11 @@ int xfer_session_call(struct xfer_session_call *call);
 
 /* Any thread; never blocks. */
 void xfer_session_submit(struct xfer_session_call *call);
+/*
+ * The same, but if the call is alone the thread waits for the answer, for XFER_ATTEND_NS, and calls `done` itself: nobody
+ * has to be woken. Not on a lane thread.
+ */
+void xfer_session_attend(struct xfer_session_call *call);
 
 /* Gives the present lanes up; their calls end on them. Any thread. */
 void xfer_session_close_lanes(struct xfer_session *session, int err, const char *why);
@@ -91,6 +99,8 @@ bool xfer_session_saw_verifier(struct xfer_session *session, const uint8_t verif
 json_t *xfer_session_status(struct xfer_session *session);
 
 #define XFER_SESSION_SLOTS XFER_CALLS_MAX
+
+#define XFER_ATTEND_NS 50000u /* an owner that has the data in memory has answered by then */
 
 #define XFER_SESSION_RESERVED 4u /* call slots that are kept for making opens and locks again */
 #define XFER_SESSION_PARKED                                                                        \
@@ -127,6 +137,7 @@ struct xfer_session {
 	const struct xfer_session_ops *ops; /* may be NULL */
 	void *ops_arg;
 	unsigned parked_ms, cancel_ms; /* XFER_PARKED_MS, XFER_CANCEL_MS; but for tests */
+	uint64_t attend_ns;            /* XFER_ATTEND_NS; but for tests */
 	pthread_t thread; /* connects; everything about connections is its business alone */
 	struct xfer_events events;
 	LIST_ENTRY(xfer_session) link; /* the context's */
@@ -141,8 +152,12 @@ struct xfer_session {
 	unsigned nlanes;
 	unsigned open_lanes; /* whose `closed` has not been called */
 	unsigned calls;      /* that have not ended: waiting, flying, unsettled */
+	unsigned waiting;    /* of those */
 	unsigned parked;     /* of those waiting, for the session */
 	unsigned flying;
+	uint64_t loads[XFER_LANES_MAX]; /* bytes, of what flies */
+	unsigned unattended;            /* so many calls aren't attended */
+	_Atomic unsigned vain; /* how many that were the last time; 0: that wasn't in vain */
 	struct xfer_session_calls unsettled;
 
 	struct xfer_datapath *path; /* referenced; NULL: none */

@@ -11,6 +11,10 @@
 #include "fault.h"
 #include "session.h"
 
+#define VAIN_MAX 63u
+#define LIGHT    (256u << 10) /* bytes under way: a lane with less has little to do */
+#define PER_CALL 4096u        /* what a call costs a lane beside its payload, in bytes of payload */
+
 #define CANCEL_MS                                                                                  \
 	5000 /* a thread that has waited so long asks for its operation not to be begun any more */
 
@@ -67,21 +71,36 @@ static struct xfer_payload *payload_of(struct xfer_session_call *call)
 	return xfer_args_file_data(call->call.proc, &call->args);
 }
 
-/* The lane with the fewest calls under way, the first of equals: a single caller finds it awake. With a
- * reference; the call flies from now on. */
+/* What a call is to its lane. */
+static uint32_t weight(const struct xfer_session_call *call)
+{
+	return PER_CALL + call->call.payload_length;
+}
+
+/*
+ * The first lane that has little to do: one that is awake costs less than another that has to be woken, and takes
+ * several answers at once. Else the one that has least.
+ */
+static unsigned choose_lane(const struct xfer_session *session)
+{
+	unsigned least = 0;
+
+	for (unsigned i = 0; i < session->nlanes; i++) {
+		if (session->loads[i] < LIGHT)
+			return i;
+		if (session->loads[i] < session->loads[least])
+			least = i;
+	}
+	return least;
+}
+
+/* With a reference; the call flies from now on. */
 static struct xfer_caller *take_lane(struct xfer_session *session, struct xfer_session_call *call)
 {
-	unsigned number = 0, pending = xfer_caller_pending(session->lanes[0]);
+	unsigned number = choose_lane(session);
 
-	for (unsigned i = 1; i < session->nlanes && pending > 0; i++) {
-		unsigned others = xfer_caller_pending(session->lanes[i]);
-
-		if (others < pending) {
-			number = i;
-			pending = others;
-		}
-	}
 	call->lane = number;
+	session->loads[number] += weight(call);
 	call->path = session->path && payload_of(call) ? session->path : NULL;
 	if (call->path)
 		xfer_datapath_ref(call->path);
@@ -181,6 +200,7 @@ static void wait_for_slot(struct xfer_session_call *call)
 {
 	call->place = XFER_CALL_WAITS;
 	call->parked_ns = 0;
+	call->session->waiting++;
 	TAILQ_INSERT_TAIL(&call->share->waiting, call, link);
 }
 
@@ -195,6 +215,7 @@ static bool park(struct xfer_session *session, struct xfer_session_call *call, b
 	call->place = XFER_CALL_WAITS;
 	call->parked_ns = xfer_now_ns();
 	session->parked++;
+	session->waiting++;
 	if (first)
 		TAILQ_INSERT_HEAD(waiting, call, link);
 	else
@@ -205,6 +226,7 @@ static bool park(struct xfer_session *session, struct xfer_session_call *call, b
 static void stop_waiting(struct xfer_session *session, struct xfer_session_call *call)
 {
 	TAILQ_REMOVE(&call->share->waiting, call, link);
+	session->waiting--;
 	if (call->parked_ns)
 		session->parked--;
 }
@@ -212,7 +234,8 @@ static void stop_waiting(struct xfer_session *session, struct xfer_session_call 
 /* The first call of a share that waits and may go; shares take turns. */
 static struct xfer_session_call *take_waiting(struct xfer_session *session)
 {
-	for (unsigned i = 0; i < XFER_SESSION_SHARES && session->nfree > 0; i++) {
+	for (unsigned i = 0; i < XFER_SESSION_SHARES && session->nfree > 0 && session->waiting > 0;
+		i++) {
 		unsigned number = (session->next_share + i) % XFER_SESSION_SHARES;
 		struct xfer_session_call *call = TAILQ_FIRST(&session->shares[number].waiting);
 
@@ -330,10 +353,17 @@ static int settle_slot(struct xfer_session_call *call, int err)
 	return err;
 }
 
-/* Of struct xfer_call: the lane has no part in the call any more. */
-static void session_done(struct xfer_call *caller_call, int err)
+/* With the lock held: the lane has no part in the call any more. */
+static void land(struct xfer_session *session, struct xfer_session_call *call)
 {
-	struct xfer_session_call *call = caller_call->user;
+	session->loads[call->lane] -= weight(call);
+	if (--session->flying == 0 && session->state != XFER_SESSION_UP)
+		pthread_cond_broadcast(&session->changed);
+}
+
+/* Answered, or the connection has ended. */
+static void go_on(struct xfer_session_call *call, int err)
+{
 	struct xfer_session *session = call->session;
 	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
 
@@ -348,21 +378,73 @@ static void session_done(struct xfer_call *caller_call, int err)
 	if (lost && only_asks(call))
 		err = -EAGAIN;
 	pthread_mutex_lock(&session->lock);
+	land(session, call);
 	if (lost)
 		lives = survives(session, call, err);
 	else
 		give_slot(session, call);
-	if (--session->flying == 0 && session->state != XFER_SESSION_UP)
-		pthread_cond_broadcast(&session->changed);
 	pthread_mutex_unlock(&session->lock);
 	if (lives)
 		return;
 	/* The owner forgets what a session has done that was not recovered. */
 	if (lost && (call->recovers || xfer_mutation(XFER_MUTATION_DELAY)))
 		err = -EAGAIN;
-	if (!lost)
+	/* What another thread hands on might end at once, within whatever that thread is at. */
+	if (!lost && xfer_on_lane_thread())
 		xfer_session_pump(session);
 	complete(session, call, outcome(call, err));
+}
+
+/* Of struct xfer_call. */
+static void session_done(struct xfer_call *caller_call, int err)
+{
+	struct xfer_session_call *call = caller_call->user;
+
+	call->err = err;
+	if (!atomic_exchange(&call->attended, false) && !xfer_caller_defer(caller_call, err))
+		go_on(call, err);
+}
+
+/* --- attending a call: its thread receives the answer itself, instead of being told of it ------- */
+
+/*
+ * With the lock held, when the call has been given its slot and lane. It has to be alone: more of them are quicker
+ * when nobody looks after his own, and it hands nothing on in the end. There is room for another one like it, so what
+ * waits for room later on waits for others, too, and these will hand it on.
+ */
+static bool may_attend(struct xfer_session *session, const struct xfer_session_call *call)
+{
+	if (session->flying > 1 || !has_room(session, call))
+		return false;
+	if (session->unattended > 0) {
+		session->unattended--;
+		return false;
+	}
+	return true;
+}
+
+/* The more often it was in vain, one time after the other, the more calls aren't attended afterwards. */
+static void note_attendance(struct xfer_session *session, bool in_vain)
+{
+	unsigned before = atomic_load_explicit(&session->vain, memory_order_relaxed);
+	unsigned vain = in_vain ? 2 * before + 1 : 0;
+
+	if (vain == before)
+		return;
+	pthread_mutex_lock(&session->lock);
+	session->vain = vain < VAIN_MAX ? vain : VAIN_MAX;
+	session->unattended = session->vain;
+	pthread_mutex_unlock(&session->lock);
+}
+
+/* Its end comes now, on this thread, or by the lane. */
+static void attend(struct xfer_session_call *call, struct xfer_caller *lane)
+{
+	xfer_caller_poll(lane, &call->attended, xfer_now_ns() + call->session->attend_ns);
+	note_attendance(call->session, atomic_load(&call->attended));
+	/* Who clears this goes on with the call. */
+	if (!atomic_exchange(&call->attended, false))
+		go_on(call, call->err);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -376,6 +458,7 @@ void xfer_session_prepare(struct xfer_session_call *call, struct xfer_session *s
 	call->patient = false;
 	call->hasty = false;
 	call->waiter = NULL;
+	atomic_init(&call->attended, false);
 	call->path = NULL;
 	call->in_slot = false;
 	call->header = (struct xfer_request_header){
@@ -409,7 +492,6 @@ static void hand_to(struct xfer_caller *lane, struct xfer_session_call *call)
 	call->call.done = session_done;
 	call->call.user = call;
 	xfer_caller_submit(lane, &call->call);
-	xfer_caller_unref(lane);
 }
 
 /* With the lock held: sends it (then *lane is where), lets it wait, or (false) refuses it. */
@@ -433,21 +515,38 @@ static bool admit(
 	return true;
 }
 
-void xfer_session_submit(struct xfer_session_call *call)
+static void submit(struct xfer_session_call *call, bool attends)
 {
 	struct xfer_session *session = call->session;
 	struct xfer_caller *lane = NULL;
-	bool admitted;
+	bool admitted, attended;
 
 	pthread_mutex_lock(&session->lock);
 	admitted = admit(session, call, &lane);
 	session->calls += admitted;
 	session->operations += admitted;
+	attended = attends && lane && may_attend(session, call);
+	atomic_store_explicit(&call->attended, attended, memory_order_relaxed);
 	pthread_mutex_unlock(&session->lock);
 	if (!admitted)
 		call->done(call, -EAGAIN);
-	if (lane)
-		hand_to(lane, call);
+	if (!lane)
+		return;
+	hand_to(lane, call);
+	if (attended)
+		attend(call, lane);
+	xfer_caller_unref(lane);
+}
+
+void xfer_session_submit(struct xfer_session_call *call)
+{
+	submit(call, false);
+}
+
+void xfer_session_attend(struct xfer_session_call *call)
+{
+	assert(!xfer_on_lane_thread());
+	submit(call, true);
 }
 
 void xfer_session_pump(struct xfer_session *session)
@@ -463,8 +562,10 @@ void xfer_session_pump(struct xfer_session *session)
 			lane = take_lane(session, call);
 		}
 		pthread_mutex_unlock(&session->lock);
-		if (call)
+		if (call) {
 			hand_to(lane, call);
+			xfer_caller_unref(lane);
+		}
 	} while (call);
 }
 
@@ -487,6 +588,7 @@ void xfer_session_resend(struct xfer_session *session)
 		if (call) {
 			memset(&call->results, 0, sizeof(call->results));
 			hand_to(lane, call);
+			xfer_caller_unref(lane);
 		}
 	} while (call);
 }
@@ -677,11 +779,10 @@ int xfer_session_call(struct xfer_session_call *call)
 {
 	struct waiter waiter;
 
-	assert(!xfer_on_lane_thread());
 	waiter_init(&waiter);
 	call->waiter = &waiter;
 	call->done = wake;
-	xfer_session_submit(call);
+	xfer_session_attend(call);
 	while (!wait_for_end(&waiter, call->session->cancel_ms))
 		give_up(call);
 	pthread_cond_destroy(&waiter.answered);

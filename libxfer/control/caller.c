@@ -35,14 +35,19 @@ struct xfer_caller {
 	void *user;
 	unsigned heartbeat_ms;
 
-	pthread_mutex_t lock; /* entries, free, pending, closed */
+	struct xfer_lane *lane;
+	pthread_mutex_t lock; /* entries, free, pending, closed, deferred, telling */
 	struct entry *entries;
 	uint32_t free;
 	_Atomic unsigned pending; /* changed with the lock held, read without it */
 	bool closed;
+	STAILQ_HEAD(deferred, xfer_call) deferred; /* their ends are to be told by the lane */
+	struct xfer_task tell;                     /* that */
+	bool telling;                              /* `tell` is posted */
+
+	struct xfer_call *receiving; /* its payload is on the way; whoever receives */
 
 	/* the lane's thread only */
-	struct xfer_call *receiving; /* its payload is on the way */
 	_Atomic bool pinging;
 	struct xfer_call ping;
 	union xfer_args ping_args;
@@ -244,6 +249,60 @@ int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call)
 	return waiter.err;
 }
 
+/* --- receiving in the lane's place ------------------------------------------------------------ */
+
+void xfer_caller_poll(struct xfer_caller *caller, const _Atomic bool *wanted, uint64_t deadline_ns)
+{
+	xfer_conn_poll(caller->conn, wanted, deadline_ns);
+}
+
+bool xfer_caller_defer(struct xfer_call *call, int err)
+{
+	struct xfer_caller *caller = call->caller;
+	bool post;
+
+	if (!xfer_conn_is_polling())
+		return false;
+	call->err = err;
+	pthread_mutex_lock(&caller->lock);
+	STAILQ_INSERT_TAIL(&caller->deferred, call, link);
+	post = !caller->telling;
+	caller->telling = true;
+	pthread_mutex_unlock(&caller->lock);
+	if (post) {
+		xfer_caller_ref(caller);
+		xfer_lane_post(caller->lane, &caller->tell);
+	}
+	return true;
+}
+
+static void tell_deferred(struct xfer_caller *caller)
+{
+	struct deferred deferred = STAILQ_HEAD_INITIALIZER(deferred);
+	struct xfer_call *call;
+
+	pthread_mutex_lock(&caller->lock);
+	STAILQ_CONCAT(&deferred, &caller->deferred);
+	pthread_mutex_unlock(&caller->lock);
+	while ((call = STAILQ_FIRST(&deferred))) {
+		STAILQ_REMOVE_HEAD(&deferred, link);
+		call->done(call, call->err);
+	}
+}
+
+/* Of struct xfer_task. */
+static void tell(struct xfer_task *task)
+{
+	struct xfer_caller *caller =
+		(struct xfer_caller *)((char *)task - offsetof(struct xfer_caller, tell));
+
+	pthread_mutex_lock(&caller->lock);
+	caller->telling = false;
+	pthread_mutex_unlock(&caller->lock);
+	tell_deferred(caller);
+	xfer_caller_unref(caller);
+}
+
 /* --- receiving -------------------------------------------------------------------------------- */
 
 static void broken(struct xfer_call *call)
@@ -336,6 +395,7 @@ static void caller_closed(struct xfer_conn *conn, int err, const char *why)
 	struct xfer_caller *caller = xfer_conn_user(conn);
 	struct xfer_call *call = caller->receiving;
 
+	tell_deferred(caller);
 	caller->receiving = NULL;
 	if (call)
 		broken(call);
@@ -408,6 +468,8 @@ static struct xfer_caller *caller_alloc(void)
 	}
 	for (uint32_t i = 0; i < ENTRIES; i++)
 		caller->entries[i].next_free = i + 1 < ENTRIES ? i + 1 : NO_ENTRY;
+	STAILQ_INIT(&caller->deferred);
+	caller->tell.run = tell;
 	pthread_mutex_init(&caller->lock, NULL);
 	return caller;
 }
@@ -445,6 +507,7 @@ int xfer_caller_create(struct xfer_lane *lane, struct xfer_conn_io *io, const ch
 		caller_free(caller);
 		return err;
 	}
+	caller->lane = lane;
 	caller->ops = ops;
 	caller->user = user;
 	caller->heartbeat_ms = heartbeat_ms;

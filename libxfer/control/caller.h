@@ -10,8 +10,8 @@ struct xfer_caller;
 
 /*
  * One call. The submitter fills the first part; the memory, args, results and payload included,
- * stays its own and has to live until `done`, which is called exactly once, on the lane's thread or
- * on the submitting one.
+ * stays its own and has to live until `done`, which is called exactly once, on the lane's thread, on
+ * the submitting one, or on one that receives in the lane's place.
  */
 struct xfer_call {
 	uint32_t proc;
@@ -36,7 +36,8 @@ struct xfer_call {
 	_Atomic unsigned refs; /* one until it was sent, one until it was answered */
 	uint32_t xid;
 	int err;
-	bool broken; /* the connection ended before the answer */
+	STAILQ_ENTRY(xfer_call) link; /* of those whose end is told by the lane */
+	bool broken;                  /* the connection ended before the answer */
 	uint8_t *head;
 	uint8_t small_head[4 + XFER_CALL_HEAD + 8]; /* mark, head, payload's mark, padding */
 };
@@ -66,6 +67,19 @@ void xfer_caller_submit(struct xfer_caller *caller, struct xfer_call *call);
 
 /* Submits and waits; not on a lane thread. The result is what `done` would get. */
 int xfer_caller_call(struct xfer_caller *caller, struct xfer_call *call);
+
+/*
+ * For a thread that waits for the answer to a call of its own: receives in the lane's place as long as *wanted, until
+ * deadline_ns; see xfer_conn_poll. Answers to calls of others come to it, too: their `done` has to cope with running
+ * within what this thread is at, or to defer itself.
+ */
+void xfer_caller_poll(struct xfer_caller *caller, const _Atomic bool *wanted, uint64_t deadline_ns);
+
+/*
+ * For a `done` that takes locks, which the thread that receives may hold already. False: this is no such thread, it
+ * may run; true: it is called once more, with the same err, by the lane, before `closed` is.
+ */
+bool xfer_caller_defer(struct xfer_call *call, int err);
 
 /* Beside the call that is submitted next; then, what came with an answer (-1: nothing). See conn_io.h. */
 int xfer_caller_put_fd(struct xfer_caller *caller, int fd);

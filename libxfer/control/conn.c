@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* conn.c -- one connection: record marking, sends from any thread, receives on its lane */
+/* conn.c -- one connection: record marking, sends from any thread, receives on its lane or in its place */
 
 #include <errno.h>
 #include <pthread.h>
@@ -35,7 +35,8 @@ struct xfer_conn {
 	void *user;
 	char name[96];
 
-	/* receiving: the lane's thread only. Bytes start..end of rbuf are not looked at yet. */
+	/* receiving. Bytes start..end of rbuf are not looked at yet. */
+	pthread_mutex_t receiving; /* nobody sleeps for it */
 	struct xfer_rbuf *rbuf;
 	uint32_t start_at, end_at;
 	uint32_t recv_chunk;
@@ -53,6 +54,7 @@ struct xfer_conn {
 	STAILQ_HEAD(, xfer_out) queue;
 	uint32_t events; /* in the epoll set */
 	bool registered; /* in the epoll set at all */
+	bool polled;     /* a thread receives in the lane's place */
 	_Atomic bool paused, closing;
 	bool resuming; /* `resume` is posted */
 	int close_err;
@@ -377,7 +379,7 @@ static size_t out_bytes(const struct xfer_out *out)
 /* With the lock held. A closing connection is always listened to: its end arrives that way. */
 static uint32_t wanted_events(struct xfer_conn *conn)
 {
-	return (conn->paused && !conn->closing ? 0 : EPOLLIN) |
+	return ((conn->paused || conn->polled) && !conn->closing ? 0 : EPOLLIN) |
 	       (STAILQ_EMPTY(&conn->queue) ? 0 : EPOLLOUT);
 }
 
@@ -524,6 +526,7 @@ static void conn_ready(struct xfer_pollable *pollable, uint32_t events)
 {
 	struct xfer_conn *conn = (struct xfer_conn *)pollable;
 	struct out_list done = STAILQ_HEAD_INITIALIZER(done);
+	bool closing;
 
 	if (events & EPOLLOUT) {
 		pthread_mutex_lock(&conn->lock);
@@ -531,10 +534,58 @@ static void conn_ready(struct xfer_pollable *pollable, uint32_t events)
 		pthread_mutex_unlock(&conn->lock);
 		report_sent(&done, 0);
 	}
+	/* What there is still to be received, or the end, is told again. */
+	if (pthread_mutex_trylock(&conn->receiving))
+		return;
 	if (!conn->closing && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		receive(conn);
-	if (conn->closing)
+	closing = conn->closing;
+	pthread_mutex_unlock(&conn->receiving);
+	if (closing)
 		teardown(conn);
+}
+
+/* --- receiving in the lane's place ------------------------------------------------------------ */
+
+static _Thread_local bool polling;
+
+bool xfer_conn_is_polling(void)
+{
+	return polling;
+}
+
+/* False: there is nothing to be received any more, or not yet. */
+static bool set_polled(struct xfer_conn *conn, bool polled)
+{
+	bool possible;
+
+	pthread_mutex_lock(&conn->lock);
+	possible = conn->registered && !conn->closing;
+	conn->polled = polled;
+	set_events(conn);
+	pthread_mutex_unlock(&conn->lock);
+	return possible;
+}
+
+static bool goes_on(const struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns)
+{
+	return atomic_load(wanted) && !conn->closing && xfer_now_ns() < deadline_ns;
+}
+
+void xfer_conn_poll(struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns)
+{
+	/* Whoever receives now may have what is wanted, else it will leave in a moment. */
+	while (pthread_mutex_trylock(&conn->receiving))
+		if (!goes_on(conn, wanted, deadline_ns))
+			return;
+	if (set_polled(conn, true)) {
+		polling = true;
+		while (goes_on(conn, wanted, deadline_ns))
+			receive(conn);
+		polling = false;
+	}
+	set_polled(conn, false);
+	pthread_mutex_unlock(&conn->receiving);
 }
 
 static void conn_tick(struct xfer_ticker *ticker, uint64_t now_ns)
@@ -643,6 +694,7 @@ int xfer_conn_create(const struct xfer_conn_params *params, struct xfer_conn **r
 	atomic_init(&conn->received_ns, now);
 	atomic_init(&conn->sent_ns, now);
 	pthread_mutex_init(&conn->lock, NULL);
+	pthread_mutex_init(&conn->receiving, NULL);
 	STAILQ_INIT(&conn->queue);
 	*result = conn;
 	return 0;
@@ -660,6 +712,7 @@ void xfer_conn_unref(struct xfer_conn *conn)
 	conn->io->ops->free(conn->io);
 	xfer_rbuf_unref(conn->rbuf);
 	pthread_mutex_destroy(&conn->lock);
+	pthread_mutex_destroy(&conn->receiving);
 	free(conn);
 }
 

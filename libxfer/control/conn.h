@@ -33,7 +33,10 @@ struct xfer_sink {
 	uint32_t length; /* else: what the head announced, in bytes */
 };
 
-/* What the owner of a connection does with what arrives. All run on the lane's thread. */
+/*
+ * What the owner of a connection does with what arrives. All run on the lane's thread, except that head, place and
+ * complete may run on one that receives in its place (xfer_conn_poll); never two of these three at a time.
+ */
 struct xfer_conn_ops {
 	/*
 	 * A head has arrived: len bytes, valid during the call. more: a payload fragment follows,
@@ -94,6 +97,14 @@ int xfer_conn_fd(const struct xfer_conn *conn);
 
 /* Sends now what can be sent, leaves the rest to the lane. Any thread; never blocks. */
 void xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);
+
+/*
+ * Receives in the lane's place, without ever sleeping, as long as *wanted, until deadline_ns (xfer_now_ns) or the
+ * connection's end. Not on a lane thread, and only on connections that nobody pauses.
+ */
+void xfer_conn_poll(struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns);
+/* Whether the calling thread is within that. */
+bool xfer_conn_is_polling(void);
 
 /* Beside the next bytes that are sent, or before; and what has come so. See conn_io.h. */
 int xfer_conn_want_fd(struct xfer_conn *conn);

@@ -10,7 +10,7 @@ struct xfer_conn_io;
 
 /*
  * All return what the system call would, failures as -errno (-EAGAIN: not now). None blocks. sendv
- * is called under the connection's send lock, recvv on its lane's thread, the two at the same time.
+ * is called under the connection's send lock, recvv by one thread at a time, the two at the same time.
  */
 struct xfer_conn_io_ops {
 	ssize_t (*sendv)(struct xfer_conn_io *io, const struct iovec *iov, int iovcnt);

@@ -287,6 +287,103 @@ static void test_pause(void **state)
 	free(s);
 }
 
+/* --- receiving in the lane's place ------------------------------------------------------------ */
+
+struct poller {
+	struct fixture *f;
+	_Atomic bool wanted;
+	pthread_t thread;
+};
+
+static void *poll_conn(void *arg)
+{
+	struct poller *poller = arg;
+
+	xfer_conn_poll(poller->f->conn, &poller->wanted, xfer_now_ns() + WAIT_MS * XFER_NS_PER_MS);
+	assert_false(xfer_conn_is_polling());
+	return NULL;
+}
+
+static void start_poller(struct poller *poller, struct fixture *f)
+{
+	*poller = (struct poller){ .f = f, .wanted = true };
+	assert_int_equal(pthread_create(&poller->thread, NULL, poll_conn, poller), 0);
+	usleep(20000);
+}
+
+static void expect_by(struct fixture *f, const struct script *s, bool lane)
+{
+	expect_script(f, s);
+	pthread_mutex_lock(&f->lock);
+	assert_int_equal(f->on_lane, lane);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Either goes on where the other has stopped, in the middle of a record, too. */
+static void test_poll(void **state)
+{
+	struct script *s = script_small();
+	struct fixture f;
+
+	(void)state;
+	fixture_start(&f);
+	for (size_t at = 1; at < s->wire_len; at += 7) {
+		size_t before = f.shim->received;
+		struct poller poller;
+
+		send_all(f.peer, s->wire, at);
+		wait_received(&f, before + at);
+		start_poller(&poller, &f);
+		send_all(f.peer, s->wire + at, s->wire_len - at);
+		expect_by(&f, s, false);
+		send_all(f.peer, s->wire, at);
+		wait_received(&f, before + s->wire_len + at);
+		poller.wanted = false;
+		pthread_join(poller.thread, NULL);
+		send_all(f.peer, s->wire + at, s->wire_len - at);
+		expect_by(&f, s, true);
+	}
+	fixture_tear_down(&f);
+	free(s);
+}
+
+/* It is the lane that tells of the end. */
+static void test_peer_closes_while_polled(void **state)
+{
+	struct poller poller;
+	struct fixture f;
+
+	(void)state;
+	fixture_start(&f);
+	start_poller(&poller, &f);
+	shutdown(f.peer, SHUT_RDWR);
+	fixture_wait_end(&f);
+	pthread_join(poller.thread, NULL);
+	assert_true(poller.wanted);
+	assert_int_equal(f.closed_err, -ECONNRESET);
+	assert_int_equal(f.closed, 1);
+	fixture_free(&f);
+}
+
+/* Not before it has begun; not after the deadline; one at a time. */
+static void test_poll_without_receiving(void **state)
+{
+	const _Atomic bool wanted = true;
+	struct poller poller;
+	struct fixture f;
+
+	(void)state;
+	fixture_set_up(&f);
+	xfer_conn_poll(f.conn, &wanted, UINT64_MAX);
+	xfer_conn_start(f.conn);
+	xfer_conn_poll(f.conn, &wanted, xfer_now_ns());
+	start_poller(&poller, &f);
+	xfer_conn_poll(f.conn, &wanted, xfer_now_ns() + XFER_NS_PER_MS);
+	poller.wanted = false;
+	pthread_join(poller.thread, NULL);
+	fixture_tear_down(&f);
+}
+
 static void test_ticks(void **state)
 {
 	struct fixture f;
@@ -321,6 +418,9 @@ int main(void)
 		cmocka_unit_test(test_receiving_fails),
 		cmocka_unit_test(test_first_cause_wins),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_poll),
+		cmocka_unit_test(test_peer_closes_while_polled),
+		cmocka_unit_test(test_poll_without_receiving),
 		cmocka_unit_test(test_ticks),
 	};
 

@@ -244,6 +244,7 @@ static void *hammer(void *arg)
 		for (unsigned i = 0; i < DEPTH; i++) {
 			io_prepare(h->f, &w[i], h->number * REGION + i * piece, out + i * piece,
 				piece);
+			w[i].io.attended = i % 2;
 			xfer_op_write(&w[i].io);
 		}
 		for (unsigned i = 0; i < DEPTH; i++)
@@ -252,6 +253,7 @@ static void *hammer(void *arg)
 		for (unsigned i = 0; i < DEPTH; i++) {
 			io_prepare(
 				h->f, &w[i], h->number * REGION + i * piece, in + i * piece, piece);
+			w[i].io.attended = i % 2;
 			xfer_op_read(&w[i].io);
 		}
 		for (unsigned i = 0; i < DEPTH; i++)

@@ -94,6 +94,7 @@ static void *submit_always(void *arg)
 	while (!breaker->stop) {
 		for (unsigned i = 0; i < 4; i++) {
 			io_prepare(breaker->f, &w[i], i * 5000, data, sizeof(data));
+			w[i].io.attended = i % 2;
 			xfer_op_write(&w[i].io);
 		}
 		(void)xfer_op_getattr(breaker->f->session, &cred, &breaker->f->handle, &attr);
@@ -228,6 +229,7 @@ static void *write_always(void *arg)
 	while (!breaker->stop) {
 		for (unsigned i = 0; i < 4; i++) {
 			io_prepare(breaker->f, &w[i], i * 5000, data, sizeof(data));
+			w[i].io.attended = i % 2;
 			xfer_op_write(&w[i].io);
 		}
 		for (unsigned i = 0; i < 4; i++)

@@ -451,6 +451,7 @@ struct xfer_io {
 	int iovcnt; /* 1..XFER_IOV_MAX; together at most XFER_IO_MAX bytes */
 	bool owner_override;
 	bool hasty; /* it isn't kept while the session is down, but ends with -EAGAIN */
+	bool attended; /* the calling thread may wait for a moment, 50 us, so that done is called on it */
 	enum xfer_stability stability; /* WRITE: what is asked */
 	void (*done)(struct xfer_io *io);
 
@@ -464,8 +465,8 @@ struct xfer_io {
 };
 #define XFER_IOV_MAX 16
 
-/* Neither blocks, either may be called from any thread. While the session is down they wait for it, bounded in number
- * (1024 for a session) and time (10 s), then -EAGAIN. */
+/* Neither blocks (see `attended`), either may be called from any thread. While the session is down they wait for it,
+ * bounded in number (1024 for a session) and time (10 s), then -EAGAIN. */
 void xfer_op_read(struct xfer_io *io);
 void xfer_op_write(struct xfer_io *io);
 

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "control/protocol.h"
+#include "xfer/xfer.h"
 
 /* --- the seam: a socket that takes and gives as many bytes as a test says ---------------------- */
 
@@ -153,6 +154,7 @@ static int on_head(struct xfer_conn *conn, const uint8_t *head, uint32_t len, bo
 	/* libntirpc decodes from aligned memory only. */
 	assert_int_equal((uintptr_t)head % 4, 0);
 	log_add(f, 'H', head, len);
+	f->on_lane = xfer_on_lane_thread();
 	if (!more)
 		count_record(f);
 	else if (f->discard)

@@ -46,6 +46,7 @@ struct fixture {
 	uint8_t *log; /* 'H', length, bytes of each head; 'P', length, bytes of each payload */
 	size_t log_len, log_size;
 	unsigned records, closed, ticks;
+	bool on_lane; /* the last head came on the lane's thread */
 	int closed_err;
 	const char *closed_why;
 	sem_t ended;

@@ -199,6 +199,8 @@ static void *work(void *arg)
 		if (delay)
 			usleep((unsigned)rand_r(&seed) % delay);
 		usleep(owner->late_us);
+		while (request->proc == owner->hold_proc)
+			usleep(1000);
 		if (changes(request))
 			owner->slots[slot] = 0;
 		pthread_mutex_lock(&owner->lock);

@@ -31,8 +31,9 @@ struct memowner {
 	_Atomic bool
 		cancels; /* what waits is taken back when it is cancelled, else it counts as begun */
 	_Atomic bool hold; /* answer nothing of what arrives from now on until it is false again */
-	_Atomic unsigned delay_us; /* upper bound of a random delay before each answer */
-	_Atomic unsigned late_us;  /* a delay before each execution */
+	_Atomic unsigned hold_proc; /* the same of one procedure; at most three of them arrive */
+	_Atomic unsigned delay_us;  /* upper bound of a random delay before each answer */
+	_Atomic unsigned late_us;   /* a delay before each execution */
 
 	/* what a test may look at */
 	_Atomic unsigned operations, peers_gone, max_running;
