@@ -20,6 +20,7 @@ static struct transfer_plan plan_of(const struct options *options, bool writing)
 		.file_size = options->file_size,
 		.ops = options->ops,
 		.seconds = options->seconds,
+		.each = options->each,
 		.stable = options->stable,
 		.cpu = options->cpu.count ? &options->cpu : NULL,
 	};
@@ -56,6 +57,7 @@ static uint64_t verify(struct nfs *nfs, struct nfs_file *file, struct content *c
 	plan.depth = FILL_DEPTH;
 	plan.ops = 0;
 	plan.seconds = 0;
+	plan.each = 0;
 	plan.only = written;
 	transfer_run(nfs, file, content, &plan, &stats);
 	stats_free(&stats);
@@ -77,6 +79,7 @@ static uint64_t write_file(struct nfs *nfs, struct nfs_file *file, struct conten
 		plan.random = false;
 		plan.ops = 0;
 		plan.seconds = 0;
+		plan.each = 0;
 	}
 	transfer_run(nfs, file, content, &plan, &stats);
 	stats_print(&stats, "write", nfs_take_delays(nfs), options->json);

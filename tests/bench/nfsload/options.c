@@ -27,6 +27,7 @@ enum {
 	KEY_FILE_SIZE,
 	KEY_DURATION,
 	KEY_OPS,
+	KEY_EACH,
 	KEY_SEED,
 	KEY_STABLE,
 	KEY_LOCAL,
@@ -67,6 +68,8 @@ static const struct argp_option known[] = {
 	{ "file-size", KEY_FILE_SIZE, "BYTES", 0, "(64M)", 0 },
 	{ "duration", KEY_DURATION, "SECONDS", 0, "(once over the file)", 0 },
 	{ "ops", KEY_OPS, "N", 0, "end after so many operations", 0 },
+	{ "each", KEY_EACH, "N", 0,
+		"so many operations on each connection, and report when each had done them", 0 },
 	{ "seed", KEY_SEED, "N", 0,
 		"what the content follows from (1); --fill uses it too, unless --write", 0 },
 	{ "stable", KEY_STABLE, "unstable|file_sync", 0,
@@ -207,6 +210,9 @@ static error_t parse_value(int key, char *text, struct argp_state *state, struct
 	case KEY_OPS:
 		options->ops = number(state, text, 1, UINT64_MAX);
 		return 0;
+	case KEY_EACH:
+		options->each = number(state, text, 1, 1000000000);
+		return 0;
 	case KEY_SEED:
 		options->seed = number(state, text, 0, (1u << 24) - 2);
 		return 0;
@@ -255,6 +261,8 @@ static void check(struct argp_state *state, struct options *options)
 	if (options->workload == WORKLOAD_IO && !options->reading && !options->writing &&
 		!options->fill)
 		argp_error(state, "io: name --read, --write or --fill");
+	if (options->each && (options->ops || options->seconds > 0))
+		argp_error(state, "io: --each stands without --ops and --duration");
 	if (options->workload != WORKLOAD_COPY)
 		return;
 	if (!options->local)

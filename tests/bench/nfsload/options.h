@@ -28,6 +28,7 @@ struct options {
 	uint64_t file_size;
 	uint64_t ops;
 	double seconds;
+	uint64_t each;
 	uint64_t seed;
 	enum nfs_stable stable;
 	/* copy: */

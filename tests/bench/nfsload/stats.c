@@ -87,6 +87,7 @@ void stats_print(struct stats *stats, const char *what, uint64_t delays, bool js
 	if (stats->cpu)
 		printf(json ? ", \"cpu_seconds\": %.6f" : ", servers' processor time %.3f s",
 			stats->cpu_seconds);
+	pace_print(&stats->pace, stats->began_ns, json);
 	printf(json ? "}\n" : "\n");
 	fflush(stdout);
 }
@@ -94,4 +95,5 @@ void stats_print(struct stats *stats, const char *what, uint64_t delays, bool js
 void stats_free(struct stats *stats)
 {
 	free(stats->latency_ns);
+	pace_free(&stats->pace);
 }

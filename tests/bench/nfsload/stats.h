@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cpu.h"
+#include "pace.h"
 
 struct stats {
 	const struct cpu *cpu; /* of the servers; NULL: not measured */
@@ -19,6 +20,7 @@ struct stats {
 	uint64_t ended_ns;
 	uint64_t *latency_ns;
 	size_t room;
+	struct pace pace; /* of the connections */
 };
 
 uint64_t stats_now(void);

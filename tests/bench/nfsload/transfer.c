@@ -28,6 +28,7 @@ struct transfer {
 struct slot {
 	struct call call;
 	struct transfer *transfer;
+	unsigned number; /* of its connection */
 	struct conn *conn;
 	uint8_t *buffer;
 	uint64_t offset;
@@ -84,7 +85,8 @@ static void slot_next(struct slot *slot)
 	uint64_t block, now = stats_now();
 
 	if (transfer->issued == transfer->limit ||
-		(transfer->deadline_ns && now >= transfer->deadline_ns)) {
+		(transfer->deadline_ns && now >= transfer->deadline_ns) ||
+		!pace_issue(&transfer->stats->pace, slot->number)) {
 		transfer->busy--;
 		return;
 	}
@@ -149,6 +151,7 @@ static void slot_done(struct call *call)
 	struct nfs *nfs = transfer->nfs;
 	bool writing = transfer->plan->writing;
 	struct nfs_io_result result;
+	uint64_t now;
 	int status = writing ? nfs->version->parse_write(call, &result)
 			     : nfs->version->parse_read(call, &result);
 
@@ -170,7 +173,9 @@ static void slot_done(struct call *call)
 		slot_send(slot);
 		return;
 	}
-	stats_add(transfer->stats, slot->len, stats_now() - slot->began_ns);
+	now = stats_now();
+	stats_add(transfer->stats, slot->len, now - slot->began_ns);
+	pace_done(&transfer->stats->pace, slot->number, now);
 	slot_next(slot);
 }
 
@@ -219,7 +224,8 @@ static struct slot *slots_make(struct transfer *transfer, unsigned count)
 		struct slot *slot = &slots[i];
 
 		slot->transfer = transfer;
-		slot->conn = nfs->conns[i % nfs->count];
+		slot->number = i % nfs->count;
+		slot->conn = nfs->conns[slot->number];
 		slot->call.context = slot;
 		slot->call.done = slot_done;
 		conn_add_call(
@@ -249,6 +255,18 @@ static uint64_t blocks_to_do(const struct transfer_plan *plan, uint64_t blocks)
 	return plan->only ? count : blocks;
 }
 
+/* How many operations there are at most. */
+static uint64_t limit_of(const struct transfer_plan *plan, unsigned conns, uint64_t blocks)
+{
+	if (!blocks)
+		return 0;
+	if (plan->each)
+		return plan->each * conns;
+	if (plan->ops)
+		return plan->ops;
+	return plan->seconds > 0 ? UINT64_MAX : blocks_to_do(plan, blocks);
+}
+
 void transfer_run(struct nfs *nfs, struct nfs_file *file, struct content *content,
 	const struct transfer_plan *plan, struct stats *stats)
 {
@@ -264,13 +282,9 @@ void transfer_run(struct nfs *nfs, struct nfs_file *file, struct content *conten
 	unsigned count = plan->depth * nfs->count;
 	struct slot *slots = slots_make(&transfer, count);
 
-	transfer.limit = plan->ops;
-	if (!plan->ops)
-		transfer.limit =
-			plan->seconds > 0 ? UINT64_MAX : blocks_to_do(plan, transfer.blocks);
-	if (!transfer.blocks)
-		transfer.limit = 0;
+	transfer.limit = limit_of(plan, nfs->count, transfer.blocks);
 	stats_begin(stats, plan->cpu);
+	pace_begin(&stats->pace, nfs->count, plan->each);
 	if (plan->seconds > 0)
 		transfer.deadline_ns = stats->began_ns + (uint64_t)(plan->seconds * 1e9);
 	transfer.busy = count;

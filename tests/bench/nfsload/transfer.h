@@ -15,6 +15,7 @@ struct transfer_plan {
 	uint64_t file_size; /* the last operation of a pass may be shorter */
 	uint64_t ops;       /* 0: no limit but the next */
 	double seconds;     /* 0: no limit; neither: once over the file */
+	uint64_t each;      /* operations of each connection, instead of these; 0: none */
 	enum nfs_stable stable;
 	const struct cpu *cpu; /* of the servers; NULL: not measured */
 	uint8_t *written;      /* set for each block that is written, if not NULL */
