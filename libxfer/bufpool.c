@@ -7,53 +7,70 @@
 #include "bufpool.h"
 #include "xfer/xfer.h"
 
+#define SMALLEST 4096u
+#define CLASSES  9u /* each twice as large as the one before */
+
+_Static_assert(SMALLEST << (CLASSES - 1) == XFER_IO_MAX, "the last class holds any payload");
+
 struct kept {
 	struct kept *next;
 };
 
-static struct size_class {
-	size_t size;
-	struct kept *first;
-} classes[] = { { .size = 4096 }, { .size = 65536 }, { .size = XFER_IO_MAX } };
+static struct kept *classes[CLASSES];
 static size_t kept_bytes;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the above */
 
-static struct size_class *class_of(size_t size)
+static size_t size_of(unsigned class)
 {
-	struct size_class *class = classes;
+	return (size_t)SMALLEST << class;
+}
 
-	while (class->size < size)
+static unsigned class_of(size_t size)
+{
+	unsigned class = 0;
+
+	while (size_of(class) < size)
 		class ++;
 	return class;
 }
 
 void *xfer_bufpool_get(size_t size)
 {
-	struct size_class *class = class_of(size);
+	unsigned class = class_of(size);
 	struct kept *kept;
 
 	pthread_mutex_lock(&lock);
-	kept = class->first;
+	kept = classes[class];
 	if (kept) {
-		class->first = kept->next;
-		kept_bytes -= class->size;
+		classes[class] = kept->next;
+		kept_bytes -= size_of(class);
 	}
 	pthread_mutex_unlock(&lock);
-	return kept ? kept : aligned_alloc(4096, class->size);
+	return kept ? kept : aligned_alloc(SMALLEST, size_of(class));
+}
+
+size_t xfer_bufpool_kept(void)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&lock);
+	bytes = kept_bytes;
+	pthread_mutex_unlock(&lock);
+	return bytes;
 }
 
 void xfer_bufpool_put(void *buffer, size_t size)
 {
-	struct size_class *class = class_of(size);
+	unsigned class = class_of(size);
 	struct kept *kept = buffer;
 
 	if (!buffer)
 		return;
 	pthread_mutex_lock(&lock);
-	if (kept_bytes + class->size <= XFER_BUFPOOL_KEEP) {
-		kept->next = class->first;
-		class->first = kept;
-		kept_bytes += class->size;
+	if (kept_bytes + size_of(class) <= XFER_BUFPOOL_KEEP) {
+		kept->next = classes[class];
+		classes[class] = kept;
+		kept_bytes += size_of(class);
 		kept = NULL;
 	}
 	pthread_mutex_unlock(&lock);

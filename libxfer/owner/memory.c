@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bufpool.h"
 #include "clock.h"
 #include "control/dispatcher.h"
 #include "core/layout.h"
@@ -316,12 +317,13 @@ void memory_fini(struct memory *memory)
 
 json_t *memory_status(struct memory *memory)
 {
+	json_int_t kept = (json_int_t)xfer_bufpool_kept();
 	json_t *json;
 
 	pthread_mutex_lock(&memory->lock);
-	json = json_pack("{s:I, s:I, s:I}", "granted_bytes", (json_int_t)memory->quota.granted,
+	json = json_pack("{s:I, s:I, s:I, s:I}", "granted_bytes", (json_int_t)memory->quota.granted,
 		"total_bytes", (json_int_t)memory->quota.config.total, "session_bytes",
-		(json_int_t)memory->quota.config.cap);
+		(json_int_t)memory->quota.config.cap, "kept_bytes", kept);
 	pthread_mutex_unlock(&memory->lock);
 	return json;
 }
