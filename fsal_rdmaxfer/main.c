@@ -93,6 +93,7 @@ static struct config_item items[] = {
 	CONF_ITEM_UI32("Lanes", 1, 16, 2, rdx_module, lanes),
 	CONF_ITEM_UI32("Small_Slots", 1, 16384, 1024, rdx_module, small_slots),
 	CONF_ITEM_UI32("Large_Slots", 1, 4096, 64, rdx_module, large_slots),
+	CONF_ITEM_UI32("Waiting_Memory", 2, 1048576, 2048, rdx_module, waiting_memory),
 	CONF_ITEM_UI32("Heartbeat_ms", 100, 60000, 1000, rdx_module, heartbeat_ms),
 	CONFIG_EOL,
 };
@@ -162,6 +163,7 @@ static int create_context(struct rdx_module *module)
 		.path = (enum xfer_path_wish)module->path,
 		.small_slots = module->small_slots,
 		.large_slots = module->large_slots,
+		.waiting_max = (uint64_t)module->waiting_memory << 20,
 		.log = log_to_ganesha,
 	};
 

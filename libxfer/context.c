@@ -19,6 +19,7 @@
 #define DEFAULT_HEARTBEAT_MS 1000
 #define DEFAULT_SMALL_SLOTS  1024
 #define DEFAULT_LARGE_SLOTS  64
+#define DEFAULT_WAITING_MAX  (UINT64_C(2) << 30)
 
 /* --- the status socket: a server that has no sessions to give --------------------------------- */
 
@@ -152,6 +153,7 @@ int xfer_context_create(const struct xfer_context_params *params, struct xfer_co
 	context->path = params->path;
 	context->small_slots = params->small_slots ? params->small_slots : DEFAULT_SMALL_SLOTS;
 	context->large_slots = params->large_slots ? params->large_slots : DEFAULT_LARGE_SLOTS;
+	context->waiting_max = params->waiting_max ? params->waiting_max : DEFAULT_WAITING_MAX;
 	xfer_random(context->boot_id, sizeof(context->boot_id));
 	LIST_INIT(&context->sessions);
 	pthread_mutex_init(&context->lock, NULL);

@@ -96,12 +96,13 @@ json_t *xfer_session_status(struct xfer_session *session)
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)session->session_id);
 	TAILQ_FOREACH (call, &session->unsettled, link)
 		unsettled++;
-	status = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:i, s:i, s:i, s:o}", "owner",
-		session->owner, "address", session->address_text, "id", id, "epoch",
+	status = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:i, s:i, s:I, s:I, s:i, s:o}",
+		"owner", session->owner, "address", session->address_text, "id", id, "epoch",
 		(int)session->epoch, "state", session->state == XFER_SESSION_UP ? "up" : "down",
 		"reason", session->reason, "operations", (json_int_t)session->operations,
-		"outstanding", (int)session->calls, "parked", (int)session->parked, "unsettled",
-		unsettled, "lanes", lanes);
+		"outstanding", (int)session->calls, "parked", (int)session->parked, "waiting_bytes",
+		(json_int_t)session->waiting_bytes, "waiting_max", (json_int_t)session->waiting_max,
+		"unsettled", unsettled, "lanes", lanes);
 	if (session->path)
 		json_object_set_new(status, "path", xfer_datapath_status(session->path));
 	pthread_mutex_unlock(&session->lock);
@@ -122,6 +123,7 @@ static struct xfer_session *session_new(
 	session->parked_ms = XFER_PARKED_MS;
 	session->cancel_ms = XFER_CANCEL_MS;
 	session->attend_ns = XFER_ATTEND_NS;
+	session->waiting_max = context->waiting_max;
 	snprintf(session->owner, sizeof(session->owner), "%s", owner);
 	snprintf(session->address_text, sizeof(session->address_text), "%s", address);
 	snprintf(session->reason, sizeof(session->reason), "connecting");

@@ -110,13 +110,14 @@ json_t *xfer_session_status(struct xfer_session *session);
 	5000u /* a thread that has waited so long asks for its operation not to be begun any more */
 
 /*
- * What one volume takes of its session: at most half of the call slots and of the payload under way, so that a
- * volume whose disk hangs leaves the rest to the others. Volumes whose ids agree in their lowest bits share.
+ * What one volume takes of its session: at most half of the call slots, of the payload under way and of what may wait, so
+ * that a volume whose disk hangs leaves the rest to the others. Volumes whose ids agree in their lowest bits share.
  */
 #define XFER_SESSION_SHARES 64u
 struct xfer_share {
-	unsigned calls;       /* that have a slot */
-	uint64_t payload_out; /* bytes that their READs and WRITEs bring or ask for */
+	unsigned calls;         /* that have a slot */
+	uint64_t payload_out;   /* bytes that their READs and WRITEs bring or ask for */
+	uint64_t waiting_bytes; /* what those that wait keep in memory */
 	struct xfer_session_calls waiting;
 };
 
@@ -138,7 +139,8 @@ struct xfer_session {
 	void *ops_arg;
 	unsigned parked_ms, cancel_ms; /* XFER_PARKED_MS, XFER_CANCEL_MS; but for tests */
 	uint64_t attend_ns;            /* XFER_ATTEND_NS; but for tests */
-	pthread_t thread; /* connects; everything about connections is its business alone */
+	uint64_t waiting_max; /* bytes that READs and WRITEs which wait may keep in memory */
+	pthread_t thread;     /* connects; everything about connections is its business alone */
 	struct xfer_events events;
 	LIST_ENTRY(xfer_session) link; /* the context's */
 
@@ -176,7 +178,7 @@ struct xfer_session {
 	uint16_t free_slots[XFER_SESSION_SLOTS];
 	unsigned nslots, nfree;
 	uint32_t sequences[XFER_SESSION_SLOTS];
-	uint64_t payload_out; /* of all shares */
+	uint64_t payload_out, waiting_bytes; /* of all shares */
 	struct xfer_share shares[XFER_SESSION_SHARES];
 	unsigned next_share; /* whose waiting call is looked at first */
 	uint64_t operations;

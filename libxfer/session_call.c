@@ -196,37 +196,67 @@ static bool is_up(const struct xfer_session *session)
 	return session->state == XFER_SESSION_UP && !session->broken;
 }
 
-static void wait_for_slot(struct xfer_session_call *call)
+/* What it keeps in memory while it waits. Only of READs and WRITEs there may be many: for all else a thread waits. */
+static uint64_t waiting_bytes(struct xfer_session_call *call)
 {
-	call->place = XFER_CALL_WAITS;
-	call->parked_ns = 0;
-	call->session->waiting++;
-	TAILQ_INSERT_TAIL(&call->share->waiting, call, link);
+	return payload_of(call) ? sizeof(*call) + call->call.payload_length : 0;
 }
 
-/* False: it can't be kept until the session is up again. */
-static bool park(struct xfer_session *session, struct xfer_session_call *call, bool first)
+static bool may_wait(const struct xfer_session *session, struct xfer_session_call *call)
+{
+	uint64_t bytes = waiting_bytes(call);
+
+	return bytes == 0 ||
+	       (session->waiting_bytes + bytes <= session->waiting_max &&
+		       2 * (call->share->waiting_bytes + bytes) <= session->waiting_max);
+}
+
+static void start_waiting(struct xfer_session *session, struct xfer_session_call *call, bool first)
 {
 	struct xfer_session_calls *waiting = &call->share->waiting;
+	uint64_t bytes = waiting_bytes(call);
 
-	if (call->waiter || call->hasty || session->state == XFER_SESSION_CLOSING ||
-		(session->parked >= XFER_SESSION_PARKED && !call->patient))
-		return false;
 	call->place = XFER_CALL_WAITS;
-	call->parked_ns = xfer_now_ns();
-	session->parked++;
+	call->share->waiting_bytes += bytes;
+	session->waiting_bytes += bytes;
 	session->waiting++;
 	if (first)
 		TAILQ_INSERT_HEAD(waiting, call, link);
 	else
 		TAILQ_INSERT_TAIL(waiting, call, link);
+}
+
+/* False: too much waits already. */
+static bool wait_for_slot(struct xfer_session *session, struct xfer_session_call *call)
+{
+	if (!may_wait(session, call))
+		return false;
+	call->parked_ns = 0;
+	start_waiting(session, call, false);
+	return true;
+}
+
+/* False: it can't be kept until the session is up again. */
+static bool park(struct xfer_session *session, struct xfer_session_call *call, bool first)
+{
+	if (call->waiter || call->hasty || session->state == XFER_SESSION_CLOSING ||
+		(session->parked >= XFER_SESSION_PARKED && !call->patient) ||
+		!may_wait(session, call))
+		return false;
+	call->parked_ns = xfer_now_ns();
+	session->parked++;
+	start_waiting(session, call, first);
 	return true;
 }
 
 static void stop_waiting(struct xfer_session *session, struct xfer_session_call *call)
 {
+	uint64_t bytes = waiting_bytes(call);
+
 	TAILQ_REMOVE(&call->share->waiting, call, link);
 	session->waiting--;
+	call->share->waiting_bytes -= bytes;
+	session->waiting_bytes -= bytes;
 	if (call->parked_ns)
 		session->parked--;
 }
@@ -509,10 +539,9 @@ static bool admit(
 	if (recoverer || (TAILQ_EMPTY(&call->share->waiting) && has_room(session, call))) {
 		take_slot(session, call);
 		*lane = take_lane(session, call);
-	} else {
-		wait_for_slot(call);
+		return true;
 	}
-	return true;
+	return wait_for_slot(session, call);
 }
 
 static void submit(struct xfer_session_call *call, bool attends)

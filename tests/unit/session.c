@@ -429,6 +429,76 @@ static void test_flow_control(void **state)
 	tear_down(&f);
 }
 
+/* A condition: so much waits in the session. */
+struct waiting {
+	struct xfer_session *session;
+	uint64_t bytes;
+};
+
+static bool so_much_waits(void *arg)
+{
+	struct waiting *waiting = arg;
+	uint64_t bytes;
+
+	pthread_mutex_lock(&waiting->session->lock);
+	bytes = waiting->session->waiting_bytes;
+	pthread_mutex_unlock(&waiting->session->lock);
+	return bytes == waiting->bytes;
+}
+
+/* WRITEs of one volume that nobody answers, one more than may fly and wait: that one ends, in no time. */
+static unsigned fill_volume(
+	struct fixture *f, struct wait_io *w, unsigned most, uint32_t volume, uint8_t *data)
+{
+	unsigned count = 0, refused = 0;
+
+	while (!refused && count < most) {
+		io_prepare(f, &w[count], 0, data, XFER_IO_MAX);
+		xfer_handle_root(volume, &w[count].io.handle);
+		xfer_op_write(&w[count].io);
+		refused = sem_trywait(&w[count].done) == 0;
+		count++;
+	}
+	assert_true(refused);
+	assert_int_equal(w[count - 1].io.result, -EAGAIN);
+	return count - 1;
+}
+
+/* What waits is bounded: a volume that hangs has half of it, what comes then is put off; the rest goes on, and room comes back. */
+static void test_waiting_is_bounded(void **state)
+{
+	enum { MOST = 64, FLY = XFER_PAYLOAD_OUT_MAX / XFER_IO_MAX / 2, WAIT = 5 };
+	const uint64_t each = XFER_IO_MAX + sizeof(struct xfer_session_call);
+	struct wait_io *w = calloc(MOST, sizeof(*w));
+	uint8_t *data = calloc(1, XFER_IO_MAX);
+	struct waiting waiting;
+	struct fixture f;
+	unsigned count;
+
+	(void)state;
+	set_up(&f);
+	waiting = (struct waiting){ f.session, 2 * WAIT * each };
+	f.session->waiting_max = 2 * WAIT * each;
+	f.owner.hold = true;
+	count = fill_volume(&f, w, MOST, 1, data);
+	assert_int_equal(count, FLY + WAIT);
+	count += fill_volume(&f, w + count, MOST - count, 77, data);
+	assert_int_equal(count, 2 * (FLY + WAIT));
+	assert_true(so_much_waits(&waiting));
+	f.owner.hold = false;
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(io_wait(&w[i]), 0);
+	assert_int_equal(f.owner.operations, count);
+	waiting.bytes = 0;
+	assert_true(so_much_waits(&waiting));
+	io_prepare(&f, w, 0, data, XFER_IO_MAX);
+	xfer_op_write(&w->io);
+	assert_int_equal(io_wait(w), 0);
+	free(w);
+	free(data);
+	tear_down(&f);
+}
+
 /* --- verifiers -------------------------------------------------------------------------------- */
 
 /* What was overtaken never brings an old one back, and while one is new nothing matches. */
@@ -602,6 +672,7 @@ int main(void)
 		cmocka_unit_test(test_more_calls_than_slots),
 		cmocka_unit_test(test_a_volume_leaves_slots),
 		cmocka_unit_test(test_flow_control),
+		cmocka_unit_test(test_waiting_is_bounded),
 		cmocka_unit_test(test_verifiers_only_go_on),
 		cmocka_unit_test(test_write_under_an_old_verifier),
 		cmocka_unit_test(test_refusals_name_the_cause),

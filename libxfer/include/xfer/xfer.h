@@ -61,6 +61,9 @@ struct xfer_context_params {
 	enum xfer_path_wish path;
 	/* Slots of 16 KiB and of 1 MiB of shared memory, of each session in each direction. 0: the default, 1024 and 64. */
 	uint32_t small_slots, large_slots;
+	/* Bytes of READs and WRITEs that wait for their turn in each session; of one volume at most half. What goes beyond
+	 * it ends with -EAGAIN at once. 0: the default, 2 GiB. */
+	uint64_t waiting_max;
 	xfer_log_fn log; /* NULL: stderr */
 };
 
