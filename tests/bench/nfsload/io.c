@@ -105,14 +105,15 @@ static uint64_t read_file(struct nfs *nfs, struct nfs_file *file, struct content
 
 uint64_t workload_io(struct nfs *nfs, const struct options *options)
 {
-	bool making = options->fill || options->writing;
+	bool changing = options->fill || options->writing;
+	bool making = changing && !options->existing;
 	struct nfs_file file;
 	struct content content;
 	uint64_t errors = 0;
 	int status;
 
 	status = making ? nfs->version->create(nfs, options->file, &file)
-			: nfs->version->open(nfs, options->file, false, &file);
+			: nfs->version->open(nfs, options->file, changing, &file);
 	if (status)
 		errx(1, "can't open %s: %s%s", options->file, nfs_status_name(status),
 			making ? "" : " (make it first: --fill or --write)");

@@ -23,6 +23,7 @@ enum {
 	KEY_WRITE,
 	KEY_FILL,
 	KEY_VERIFY,
+	KEY_EXISTING,
 	KEY_PATTERN,
 	KEY_FILE_SIZE,
 	KEY_DURATION,
@@ -63,6 +64,8 @@ static const struct argp_option known[] = {
 		"measure writes; with --read as well: first these, over the whole file", 0 },
 	{ "fill", KEY_FILL, 0, 0, "write the whole file first, without measuring", 0 },
 	{ "verify", KEY_VERIFY, 0, 0, "after writes read all that was written, without measuring",
+		0 },
+	{ "existing", KEY_EXISTING, 0, 0, "write to the file that is there, instead of a new one",
 		0 },
 	{ "pattern", KEY_PATTERN, "seq|rand", 0, "(seq)", 0 },
 	{ "file-size", KEY_FILE_SIZE, "BYTES", 0, "(64M)", 0 },
@@ -169,6 +172,9 @@ static error_t parse_flag(int key, struct options *options)
 		return 0;
 	case KEY_VERIFY:
 		options->verify = true;
+		return 0;
+	case KEY_EXISTING:
+		options->existing = true;
 		return 0;
 	case KEY_PUT:
 		options->put = true;

@@ -24,6 +24,7 @@ struct options {
 	bool writing;
 	bool fill;
 	bool verify;
+	bool existing;
 	bool random;
 	uint64_t file_size;
 	uint64_t ops;
