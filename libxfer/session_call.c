@@ -524,6 +524,13 @@ static void hand_to(struct xfer_caller *lane, struct xfer_session_call *call)
 	xfer_caller_submit(lane, &call->call);
 }
 
+/* What brings no payload passes what waits for room for its own; where call slots are missing it finds none, either. */
+static bool may_go(const struct xfer_session *session, const struct xfer_session_call *call)
+{
+	return (TAILQ_EMPTY(&call->share->waiting) || call->call.payload_length == 0) &&
+	       has_room(session, call);
+}
+
 /* With the lock held: sends it (then *lane is where), lets it wait, or (false) refuses it. */
 static bool admit(
 	struct xfer_session *session, struct xfer_session_call *call, struct xfer_caller **lane)
@@ -536,7 +543,7 @@ static bool admit(
 	if (!is_up(session) && !recoverer)
 		return park(session, call, false);
 	/* Nobody waits for the recoverer's slot: it is one of those that are kept for it. */
-	if (recoverer || (TAILQ_EMPTY(&call->share->waiting) && has_room(session, call))) {
+	if (recoverer || may_go(session, call)) {
 		take_slot(session, call);
 		*lane = take_lane(session, call);
 		return true;

@@ -429,6 +429,46 @@ static void test_flow_control(void **state)
 	tear_down(&f);
 }
 
+/* A condition: so many operations have arrived. */
+struct arrived {
+	struct memowner *owner;
+	unsigned operations;
+};
+
+static bool so_many_arrived(void *arg)
+{
+	struct arrived *arrived = arg;
+
+	return arrived->owner->operations == arrived->operations;
+}
+
+/* What brings no payload doesn't wait behind what waits for room for its own. */
+static void test_small_calls_pass(void **state)
+{
+	enum { CALLS = 20, FLY = XFER_PAYLOAD_OUT_MAX / XFER_IO_MAX / 2 };
+	struct fixture f;
+	struct wait_io w[CALLS];
+	uint8_t *data = calloc(1, XFER_IO_MAX);
+	struct arrived arrived = { &f.owner, FLY };
+
+	(void)state;
+	set_up(&f);
+	f.owner.hold = true;
+	for (unsigned i = 0; i < CALLS; i++) {
+		io_prepare(&f, &w[i], 0, data, XFER_IO_MAX);
+		xfer_op_write(&w[i].io);
+	}
+	assert_true(wait_for(so_many_arrived, &arrived));
+	xfer_op_close(f.session, &f.handle, 1);
+	arrived.operations = FLY + 1;
+	assert_true(wait_for(so_many_arrived, &arrived));
+	f.owner.hold = false;
+	for (unsigned i = 0; i < CALLS; i++)
+		assert_int_equal(io_wait(&w[i]), 0);
+	free(data);
+	tear_down(&f);
+}
+
 /* A condition: so much waits in the session. */
 struct waiting {
 	struct xfer_session *session;
@@ -672,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_more_calls_than_slots),
 		cmocka_unit_test(test_a_volume_leaves_slots),
 		cmocka_unit_test(test_flow_control),
+		cmocka_unit_test(test_small_calls_pass),
 		cmocka_unit_test(test_waiting_is_bounded),
 		cmocka_unit_test(test_verifiers_only_go_on),
 		cmocka_unit_test(test_write_under_an_old_verifier),
