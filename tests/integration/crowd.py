@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # crowd.py -- inline|shm 3|4 MIB: the part of tests/integration/crowd that loads the cluster and looks at its daemons
-"""What an owner may take is computed from its configuration (tests/bench/memory.py). The volume is frozen in the midst of the
-WRITEs, until all operations that clients have under way wait, or, where Waiting_Memory is MIB only, as many as may: more memory
-than then is never needed."""
+"""What an owner may take is computed from its configuration (tests/bench/memory.py). The volume is frozen until all WRITEs
+that clients have under way wait, or, where Waiting_Memory is MIB only, as many as may: more memory than then is never
+needed."""
 import json
 import os
 import pathlib
@@ -85,11 +85,10 @@ def read(cluster, version, _waiting_max):
 
 
 def write(cluster, version, waiting_max):
-    command = cluster.nfsload(version, "io", [*LOAD, "--write", "--verify", "--seed", "3"])
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    until(lambda: session(cluster, "poc1")["waiting_bytes"] > 0 or writer.poll() is not None, "no WRITE waits")
+    command = cluster.nfsload(version, "io", [*LOAD, "--existing", "--write", "--verify", "--seed", "3"])
     freeze(cluster, True)
     try:
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         check_frozen(cluster, waiting_max)
     finally:
         freeze(cluster, False)
