@@ -11,8 +11,12 @@
 #include "owner/creds.h"
 #include "owner/service.h"
 
-#define KERNEL_BYTES (32u << 10) /* of struct dirent64 at a time */
-#define MIN_BYTES    1024u       /* an entry with the longest name fits */
+/*
+ * Of struct dirent64 at a time: what doesn't fit into the answer any more was read in vain, and an entry is several times
+ * as long there as in the kernel's list.
+ */
+#define KERNEL_BYTES 4096u
+#define MIN_BYTES    1024u /* an entry with the longest name fits */
 
 /*
  * A cookie is the kernel's d_off, but for 0, 1 and 2, which NFS and Ganesha keep for themselves; those change
@@ -81,11 +85,11 @@ static int add_entries(struct listing *listing, const uint8_t *bytes, size_t len
 static int list_from(struct listing *listing, uint64_t position)
 {
 	const struct store_ops *store = listing->op->volume->store;
-	uint8_t *bytes = malloc(KERNEL_BYTES);
-	int err = bytes ? store->seek_dir(listing->fd, position) : -EAGAIN;
+	_Alignas(struct dirent64) uint8_t bytes[KERNEL_BYTES];
+	int err = store->seek_dir(listing->fd, position);
 
 	while (err == 0) {
-		ssize_t got = store->list(listing->fd, bytes, KERNEL_BYTES);
+		ssize_t got = store->list(listing->fd, bytes, sizeof(bytes));
 
 		if (got <= 0) {
 			err = (int)got;
@@ -94,7 +98,6 @@ static int list_from(struct listing *listing, uint64_t position)
 		}
 		err = add_entries(listing, bytes, (size_t)got);
 	}
-	free(bytes);
 	/* With some entries at hand an error can wait for the next part. */
 	return err == 1 || listing->used > 0 ? 0 : err;
 }
