@@ -8,8 +8,8 @@
 #include "attrcache.h"
 #include "resident.h"
 
-/* MDCACHE holds about 100,000 objects by default: chains of six. */
-#define CHAINS  16384
+/* MDCACHE holds about 100,000 objects by default: chains of one. */
+#define CHAINS  131072
 #define STRIPES 64
 
 struct attrcache_entry {

@@ -9,7 +9,7 @@
 #include "names.h"
 #include "resident.h"
 
-#define CHAINS  16384u
+#define CHAINS  65536u
 #define STRIPES 64u
 
 struct name {

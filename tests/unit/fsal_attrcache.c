@@ -358,7 +358,7 @@ static void test_last_reference_forgets(void **state)
 	attrcache_put(fixture->cache, entry);
 }
 
-/* More entries than chains: taking out of their beginning, middle and end. */
+/* So many entries that chains have several: taking out of their beginning, middle and end. */
 static void test_many_entries(void **state)
 {
 	enum { COUNT = 50000 };
