@@ -7,7 +7,7 @@
  * One cache per volume. An entry lives as long as somebody holds a reference to it, and two who ask for the
  * same handle get the same entry: MDCACHE makes and drops several objects for one file (each directory
  * listing makes new ones and keeps the old), and what any of them learns is known to all. So the number of
- * entries is bounded by MDCACHE's number of objects and that of the names that are kept.
+ * entries is bounded by MDCACHE's number of objects, and those of the names and places that are kept.
  *
  * Replies are ordered by the owner's change counter: one with a lower counter was overtaken on its way and
  * doesn't replace what is there, unless it was asked for after that had come.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* namespace.c -- names in directories: lookup, listing, link, rename, unlink */
+/* namespace.c -- names in directories: lookup, link, rename, unlink */
 
 #include <errno.h>
 
@@ -32,7 +32,8 @@ static bool look_in_memory(struct rdx_object *dir, const char *name, struct fsal
 		known = attrcache_read(
 			volume->cache, entry, ATTR_TELL, rdx_request_begun(), now, &attr);
 		if (known)
-			*status = rdx_object_of_entry(volume, entry, &attr, obj, attrs_out);
+			rdx_object_of_entry(volume, entry, &attr, obj, attrs_out);
+		*status = rdx_status(0);
 		attrcache_put(volume->cache, entry);
 		return known;
 	default:
@@ -243,81 +244,4 @@ fsal_status_t rdx_unlink(struct fsal_obj_handle *dir, struct fsal_obj_handle *ob
 		rdx_change_named(&change, &dir_attr, &op.asked, NULL);
 	rdx_change_end(&change);
 	return rdx_status(err);
-}
-
-/* --- listing ---------------------------------------------------------------------------------- */
-
-#define LIST_BYTES (32u << 10) /* about one chunk of MDCACHE's, 128 entries, at a time */
-
-/* A listing on its way to MDCACHE. */
-struct listing {
-	struct rdx_object *dir;
-	fsal_readdir_cb cb;
-	void *dir_state;
-	attrmask_t attrmask;
-	fsal_cookie_t cookie; /* of the last entry */
-	bool enough;          /* MDCACHE has a chunk, or all that its client asked for */
-	fsal_status_t status;
-	/* of the part at hand */
-	struct xfer_opt_attr dir_attr;
-	struct asked asked;
-};
-
-static bool list_entry(void *arg, const struct xfer_dirent *entry)
-{
-	struct listing *listing = arg;
-	struct fsal_obj_handle *obj;
-	struct fsal_attrlist attrs;
-	enum fsal_dir_result result;
-
-	fsal_prepare_attrs(&attrs, listing->attrmask);
-	listing->status = rdx_object_of_node(
-		listing->dir->volume, &entry->node, &listing->asked, &obj, &attrs);
-	if (FSAL_IS_ERROR(listing->status))
-		return false;
-	learn_name(listing->dir, entry->name, 0, &listing->dir_attr, &listing->asked,
-		rdx_object(obj)->attrs);
-	result = listing->cb(entry->name, obj, &attrs, listing->dir_state, entry->cookie);
-	fsal_release_attrs(&attrs);
-	listing->cookie = entry->cookie;
-	/* It may be given more after a full chunk, to read ahead; no FSAL of Ganesha's own does that, nor does this one. */
-	listing->enough = result != DIR_CONTINUE;
-	return !listing->enough;
-}
-
-/* The next part; one request. */
-static fsal_status_t list_part(struct rdx_object *object, struct listing *listing, bool *eof)
-{
-	struct rdx_op op;
-	fsal_status_t status = rdx_op_begin(object->volume, &op);
-	int err;
-
-	if (FSAL_IS_ERROR(status))
-		return status;
-	listing->dir_attr.valid = false;
-	listing->asked = op.asked;
-	err = xfer_op_readdir(op.session, &op.cred, &object->handle, listing->cookie, LIST_BYTES,
-		list_entry, listing, eof, &listing->dir_attr);
-	rdx_op_end(&op);
-	rdx_object_feed(object, &listing->dir_attr, &op.asked);
-	return err ? rdx_status(err) : listing->status;
-}
-
-fsal_status_t rdx_readdir(struct fsal_obj_handle *dir, fsal_cookie_t *whence, void *dir_state,
-	fsal_readdir_cb cb, attrmask_t attrmask, bool *eof)
-{
-	struct listing listing = {
-		.dir = rdx_object(dir),
-		.cb = cb,
-		.dir_state = dir_state,
-		.attrmask = attrmask,
-		.cookie = whence ? *whence : 0,
-	};
-	fsal_status_t status;
-
-	*eof = false;
-	do
-		status = list_part(rdx_object(dir), &listing, eof);
-	while (!FSAL_IS_ERROR(status) && !*eof && !listing.enough);
-	return status;
 }

@@ -7,8 +7,6 @@
 
 fsal_status_t rdx_lookup(struct fsal_obj_handle *dir, const char *name,
 	struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out);
-fsal_status_t rdx_readdir(struct fsal_obj_handle *dir, fsal_cookie_t *whence, void *dir_state,
-	fsal_readdir_cb cb, attrmask_t attrmask, bool *eof);
 fsal_status_t rdx_link(struct fsal_obj_handle *obj, struct fsal_obj_handle *dir, const char *name);
 fsal_status_t rdx_rename(struct fsal_obj_handle *obj, struct fsal_obj_handle *from_dir,
 	const char *from_name, struct fsal_obj_handle *to_dir, const char *to_name);

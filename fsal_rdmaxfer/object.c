@@ -8,30 +8,36 @@
 #include "errors.h"
 #include "file.h"
 #include "io.h"
+#include "listing.h"
 #include "lock.h"
 #include "namespace.h"
 #include "space.h"
 #include "xattr.h"
 
-struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_handle *handle,
-	object_file_type_t type, const struct xfer_attr *attr)
+/* attrs: its reference becomes the object's. */
+static struct rdx_object *object_new(struct rdx_volume *volume, struct attrcache_entry *attrs,
+	object_file_type_t type, uint64_t fileid)
 {
-	uint64_t fileid = attr ? attr->fileid : XFER_ROOT_FILEID;
-	struct attrcache_entry *attrs = attrcache_get(volume->cache, handle, fileid);
-	struct rdx_object *object;
+	struct rdx_object *object = gsh_calloc(1, sizeof(*object));
 
-	if (!attrs)
-		return NULL;
-	object = gsh_calloc(1, sizeof(*object));
 	rdx_volume_ref(volume);
 	object->volume = volume;
-	object->handle = *handle;
+	object->handle = *attrcache_handle(attrs);
 	object->attrs = attrs;
 	fsal_obj_handle_init(&object->obj, op_ctx->fsal_export, type);
 	object->obj.obj_ops = &rdx_module.obj_ops;
 	object->obj.fsid = rdx_fsid(volume);
 	object->obj.fileid = fileid;
 	return object;
+}
+
+struct rdx_object *rdx_object_new(struct rdx_volume *volume, const struct xfer_handle *handle,
+	object_file_type_t type, const struct xfer_attr *attr)
+{
+	uint64_t fileid = attr ? attr->fileid : XFER_ROOT_FILEID;
+	struct attrcache_entry *attrs = attrcache_get(volume->cache, handle, fileid);
+
+	return attrs ? object_new(volume, attrs, type, fileid) : NULL;
 }
 
 fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_node *node,
@@ -50,18 +56,13 @@ fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_no
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
-fsal_status_t rdx_object_of_entry(struct rdx_volume *volume, struct attrcache_entry *entry,
+void rdx_object_of_entry(struct rdx_volume *volume, struct attrcache_entry *entry,
 	const struct xfer_attr *attr, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out)
 {
-	struct rdx_object *object =
-		rdx_object_new(volume, attrcache_handle(entry), rdx_type_to_fsal(attr->type), attr);
-
-	if (!object)
-		return rdx_status(-ENOMEM);
+	attrcache_ref(volume->cache, entry);
+	*obj = &object_new(volume, entry, rdx_type_to_fsal(attr->type), attr->fileid)->obj;
 	if (attrs_out)
 		rdx_attrs_to_fsal(volume, attr, attrs_out);
-	*obj = &object->obj;
-	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
 /* Any thread, lane threads included: nothing here asks the owner. */

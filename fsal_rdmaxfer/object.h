@@ -28,7 +28,7 @@ fsal_status_t rdx_object_of_node(struct rdx_volume *volume, const struct xfer_no
 	const struct asked *asked, struct fsal_obj_handle **obj, struct fsal_attrlist *attrs_out);
 
 /* The object of a name that is known, with attributes that may be told. */
-fsal_status_t rdx_object_of_entry(struct rdx_volume *volume, struct attrcache_entry *entry,
+void rdx_object_of_entry(struct rdx_volume *volume, struct attrcache_entry *entry,
 	const struct xfer_attr *attr, struct fsal_obj_handle **obj,
 	struct fsal_attrlist *attrs_out);
 

@@ -5,7 +5,8 @@
 
 #define UNSTABLE_MAX                                                                               \
 	16384 /* files times NFSv3 clients with uncommitted data; further ones are written stable */
-#define NAMES_MAX 65536
+#define NAMES_MAX  65536
+#define PLACES_MAX 131072
 
 /* With the module's lock held. */
 static struct rdx_volume *find(uint32_t id)
@@ -23,6 +24,8 @@ static struct rdx_volume *find(uint32_t id)
 
 static void free_caches(struct rdx_volume *volume)
 {
+	if (volume->parts)
+		parts_destroy(volume->parts);
 	if (volume->names)
 		names_destroy(volume->names);
 	if (volume->cache)
@@ -39,7 +42,9 @@ static bool make_caches(struct rdx_volume *volume)
 		volume->cache = attrcache_create(volume->validity);
 	if (volume->cache)
 		volume->names = names_create(volume->validity, volume->cache, NAMES_MAX);
-	return volume->names != NULL;
+	if (volume->names)
+		volume->parts = parts_create(volume->validity, volume->cache, PLACES_MAX);
+	return volume->parts != NULL;
 }
 
 static struct rdx_volume *volume_new(struct rdx_owner *owner, const char *name, uint32_t id)

@@ -6,6 +6,7 @@
 #include "attrcache.h"
 #include "module.h"
 #include "names.h"
+#include "parts.h"
 #include "unstable.h"
 
 /*
@@ -21,6 +22,7 @@ struct rdx_volume {
 	struct validity *validity;
 	struct attrcache *cache;
 	struct names *names;
+	struct parts *parts;
 	struct unstable *unstable; /* what NFSv3 clients have not committed */
 	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call about it */
 };
