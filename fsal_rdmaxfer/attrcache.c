@@ -33,7 +33,7 @@ struct attrcache_entry {
 struct chain {
 	struct attrcache_entry *first;
 	uint64_t
-		forgotten; /* when an entry went last, with what it knew of replies that come late */
+		forgotten; /* of entries that went: what was asked for before may be older than they knew */
 };
 
 struct attrcache {
@@ -108,6 +108,12 @@ void attrcache_ref(struct attrcache *cache, struct attrcache_entry *entry)
 	pthread_mutex_unlock(stripe);
 }
 
+/* What is asked for later is newer than all that the entry knows. */
+static uint64_t knows_until(const struct attrcache_entry *entry)
+{
+	return entry->known && entry->fed > entry->floor ? entry->fed : entry->floor;
+}
+
 void attrcache_put(struct attrcache *cache, struct attrcache_entry *entry)
 {
 	pthread_mutex_t *stripe = stripe_lock(cache, entry->chain);
@@ -121,8 +127,8 @@ void attrcache_put(struct attrcache *cache, struct attrcache_entry *entry)
 	while (*link != entry)
 		link = &(*link)->next;
 	*link = entry->next;
-	if (entry->known || entry->floor > chain->forgotten)
-		chain->forgotten = validity_now();
+	if (knows_until(entry) > chain->forgotten)
+		chain->forgotten = knows_until(entry);
 	pthread_mutex_unlock(stripe);
 	free(entry);
 }

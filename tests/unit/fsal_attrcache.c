@@ -338,23 +338,43 @@ static void test_one_entry_per_handle(void **state)
 	assert_true(xfer_handle_equal(attrcache_handle(fixture->entry), &same));
 }
 
-/* Nothing is known then, and what was asked for before isn't believed. */
+/* Nothing is known then, and what was asked for before it had come isn't believed: what came may be newer. */
 static void test_last_reference_forgets(void **state)
 {
 	struct fixture *fixture = *state;
 	struct xfer_handle handle = handle_of(9);
-	struct asked asked = asked_at(fixture, 0), early = { 0, 1 };
+	struct asked asked = asked_at(fixture, 0), before = asked_at(fixture, 10),
+		     after = asked_at(fixture, 11);
 	struct xfer_attr attr = attr_of(5, 100);
 	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle, 9);
 
-	assert_true(attrcache_feed(fixture->cache, entry, &attr, &asked, fixture->start));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &asked, fixture->start + 10));
 	attrcache_put(fixture->cache, entry);
 	entry = attrcache_get(fixture->cache, &handle, 9);
 	assert_false(attrcache_latest(fixture->cache, entry, &attr));
-	assert_true(attrcache_feed(fixture->cache, entry, &attr, &early, fixture->start));
-	assert_false(attrcache_read(fixture->cache, entry, ATTR_TELL, 0, 2, &attr));
-	assert_true(attrcache_feed(fixture->cache, entry, &attr, &asked, fixture->start));
-	assert_true(attrcache_read(fixture->cache, entry, ATTR_TELL, 0, fixture->start, &attr));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &before, fixture->start + 12));
+	assert_false(
+		attrcache_read(fixture->cache, entry, ATTR_TELL, 0, fixture->start + 12, &attr));
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &after, fixture->start + 12));
+	assert_true(
+		attrcache_read(fixture->cache, entry, ATTR_TELL, 0, fixture->start + 12, &attr));
+	attrcache_put(fixture->cache, entry);
+}
+
+/* The end of a promise isn't forgotten either. */
+static void test_last_reference_keeps_the_end(void **state)
+{
+	struct fixture *fixture = *state;
+	struct xfer_handle handle = handle_of(9);
+	struct asked early = { 0, validity_now() };
+	struct xfer_attr attr = attr_of(5, 100);
+	struct attrcache_entry *entry = attrcache_get(fixture->cache, &handle, 9);
+
+	attrcache_gone(fixture->cache, entry);
+	attrcache_put(fixture->cache, entry);
+	entry = attrcache_get(fixture->cache, &handle, 9);
+	assert_true(attrcache_feed(fixture->cache, entry, &attr, &early, early.ns));
+	assert_false(attrcache_read(fixture->cache, entry, ATTR_TELL, 0, early.ns, &attr));
 	attrcache_put(fixture->cache, entry);
 }
 
@@ -470,6 +490,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_entry_per_handle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last_reference_forgets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_last_reference_keeps_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 	};
