@@ -16,21 +16,26 @@ uint64_t rdx_request_begun(void)
 	return (uintptr_t)op_ctx->fsal_private;
 }
 
-fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
+struct xfer_cred rdx_request_cred(void)
 {
 	const struct user_cred *creds = &op_ctx->creds;
 
-	op->volume = volume;
-	op->owner = volume->owner;
-	op->waits = false;
-	op->begun = rdx_request_begun();
-	op->asked = validity_ask(volume->validity);
-	op->cred = (struct xfer_cred){
+	return (struct xfer_cred){
 		.uid = creds->caller_uid,
 		.gid = creds->caller_gid,
 		.ngroups = creds->caller_glen,
 		.groups = creds->caller_garray,
 	};
+}
+
+fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
+{
+	op->volume = volume;
+	op->owner = volume->owner;
+	op->waits = false;
+	op->begun = rdx_request_begun();
+	op->asked = validity_ask(volume->validity);
+	op->cred = rdx_request_cred();
 	op->session = rdx_owner_acquire(volume->owner);
 	return rdx_status(op->session ? 0 : -EAGAIN);
 }

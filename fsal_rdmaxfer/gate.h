@@ -23,10 +23,13 @@ struct rdx_op {
  */
 fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op);
 
-/* The same for one that doesn't wait: reads and writes. */
+/* The same for one that doesn't wait: reads, writes and listings ahead. */
 fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
 
 void rdx_op_end(struct rdx_op *op);
+
+/* On whose behalf this thread works; the groups are op_ctx's. */
+struct xfer_cred rdx_request_cred(void);
 
 /* When the client's request came here first that this thread works on; 0: it doesn't work on one. */
 uint64_t rdx_request_begun(void);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cred.h"
 #include "parts.h"
 #include "resident.h"
 
@@ -19,12 +20,13 @@ struct part {
 	/* Constant after part_end: */
 	struct attrcache_entry *dir; /* referenced */
 	STAILQ_HEAD(, place) places; /* the first one has no name */
-	unsigned count;              /* of them */
+	struct place *last;
+	unsigned count; /* of them */
 	bool eof, promised;
 	uint64_t change; /* the directory's */
 	struct asked asked;
-	uint32_t uid, gid, ngroups;
-	uint32_t groups[];
+	struct xfer_cred cred;
+	uint32_t groups[]; /* of cred */
 };
 
 struct parts {
@@ -52,6 +54,7 @@ static struct place *add_place(
 	place->object = object;
 	memcpy(place->name, name, size);
 	STAILQ_INSERT_TAIL(&part->places, place, next);
+	part->last = place;
 	part->count++;
 	return place;
 }
@@ -73,9 +76,8 @@ struct part *part_new(struct parts *parts, struct attrcache_entry *dir, uint64_t
 	part->refs = 1;
 	part->dir = dir;
 	part->asked = *asked;
-	part->uid = cred->uid;
-	part->gid = cred->gid;
-	part->ngroups = cred->ngroups;
+	part->cred = *cred;
+	part->cred.groups = part->groups;
 	if (cred->ngroups > 0)
 		memcpy(part->groups, cred->groups, cred->ngroups * sizeof(*part->groups));
 	return part;
@@ -99,6 +101,11 @@ void part_end(struct part *part, bool eof, const struct xfer_opt_attr *dir)
 const struct place *part_begin(const struct part *part)
 {
 	return STAILQ_FIRST(&part->places);
+}
+
+const struct place *part_last(const struct part *part)
+{
+	return part->last;
 }
 
 const struct place *place_next(const struct place *place)
@@ -168,13 +175,6 @@ static void make_room(struct parts *parts, unsigned count, uint64_t now)
 		forget(parts, TAILQ_FIRST(&parts->ages));
 }
 
-static bool is_for(const struct part *part, const struct xfer_cred *cred)
-{
-	return part->uid == cred->uid && part->gid == cred->gid && part->ngroups == cred->ngroups &&
-	       (cred->ngroups == 0 || memcmp(part->groups, cred->groups,
-					      cred->ngroups * sizeof(*part->groups)) == 0);
-}
-
 /* Where a part ends before the directory does another one has to go on. */
 static bool leads_on(const struct place *place)
 {
@@ -189,13 +189,13 @@ static bool holds(struct parts *parts, const struct part *part, uint64_t change,
 
 /* --- from outside --------------------------------------------------------------------------------- */
 
-void parts_keep(struct part *part)
+bool parts_keep(struct part *part)
 {
 	struct parts *parts = part->parts;
 	struct place *place;
 
 	if (!part->promised || part->count > parts->max)
-		return;
+		return false;
 	pthread_mutex_lock(&parts->lock);
 	make_room(parts, part->count, part->asked.ns);
 	STAILQ_FOREACH (place, &part->places, next)
@@ -204,6 +204,7 @@ void parts_keep(struct part *part)
 	parts->count += part->count;
 	part->refs++;
 	pthread_mutex_unlock(&parts->lock);
+	return true;
 }
 
 const struct place *parts_find(struct parts *parts, const struct attrcache_entry *dir,
@@ -214,7 +215,8 @@ const struct place *parts_find(struct parts *parts, const struct attrcache_entry
 	pthread_mutex_lock(&parts->lock);
 	LIST_FOREACH (place, chain_of(parts, dir, cookie), link)
 		if (place->cookie == cookie && place->part->dir == dir && leads_on(place) &&
-			is_for(place->part, cred) && holds(parts, place->part, change, now))
+			rdx_cred_equal(&place->part->cred, cred) &&
+			holds(parts, place->part, change, now))
 			break;
 	if (place)
 		place->part->refs++;

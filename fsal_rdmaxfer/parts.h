@@ -50,15 +50,16 @@ bool part_add(struct part *part, uint64_t cookie, const char *name, struct attrc
 void part_end(struct part *part, bool eof, const struct xfer_opt_attr *dir);
 void part_put(struct part *part);
 
-/* The first place of a part. */
+/* The first place of a part, and the last. */
 const struct place *part_begin(const struct part *part);
+const struct place *part_last(const struct part *part);
 /* NULL: the part ends here. */
 const struct place *place_next(const struct place *place);
 /* Whether the directory ends with it. */
 bool part_is_last(const struct part *part);
 
-/* Keeps an ended part if it was promised; the caller's reference stays the caller's. */
-void parts_keep(struct part *part);
+/* Keeps an ended part if it was promised: true. The caller's reference stays the caller's. */
+bool parts_keep(struct part *part);
 
 /*
  * Where a listing for `cred` goes on behind a cookie, when the directory's counter is `change` now. The place's part is

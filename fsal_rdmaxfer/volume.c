@@ -24,6 +24,8 @@ static struct rdx_volume *find(uint32_t id)
 
 static void free_caches(struct rdx_volume *volume)
 {
+	if (volume->aheads)
+		aheads_destroy(volume->aheads);
 	if (volume->parts)
 		parts_destroy(volume->parts);
 	if (volume->names)
@@ -44,7 +46,9 @@ static bool make_caches(struct rdx_volume *volume)
 		volume->names = names_create(volume->validity, volume->cache, NAMES_MAX);
 	if (volume->names)
 		volume->parts = parts_create(volume->validity, volume->cache, PLACES_MAX);
-	return volume->parts != NULL;
+	if (volume->parts)
+		volume->aheads = aheads_create(volume->cache);
+	return volume->aheads != NULL;
 }
 
 static struct rdx_volume *volume_new(struct rdx_owner *owner, const char *name, uint32_t id)

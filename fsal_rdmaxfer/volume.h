@@ -3,6 +3,7 @@
 #ifndef FSAL_RDMAXFER_VOLUME_H
 #define FSAL_RDMAXFER_VOLUME_H
 
+#include "ahead.h"
 #include "attrcache.h"
 #include "module.h"
 #include "names.h"
@@ -23,6 +24,7 @@ struct rdx_volume {
 	struct attrcache *cache;
 	struct names *names;
 	struct parts *parts;
+	struct aheads *aheads;
 	struct unstable *unstable; /* what NFSv3 clients have not committed */
 	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call about it */
 };

@@ -80,7 +80,7 @@ static void keep(struct part *part, bool eof, bool promised)
 	struct xfer_opt_attr dir = { true, { .change = CHANGE, .promised = promised } };
 
 	part_end(part, eof, &dir);
-	parts_keep(part);
+	(void)parts_keep(part);
 	part_put(part);
 }
 

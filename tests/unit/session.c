@@ -115,6 +115,69 @@ static void test_readdir_in_parts(void **state)
 	tear_down(&f);
 }
 
+struct ahead {
+	struct xfer_listing listing;
+	pthread_mutex_t lock;
+	pthread_cond_t came;
+	bool done;
+};
+
+static void listed(struct xfer_listing *listing)
+{
+	struct ahead *ahead = (struct ahead *)listing;
+
+	pthread_mutex_lock(&ahead->lock);
+	ahead->done = true;
+	pthread_cond_signal(&ahead->came);
+	pthread_mutex_unlock(&ahead->lock);
+}
+
+static int list_ahead(struct fixture *f, struct ahead *ahead, uint64_t cookie)
+{
+	ahead->done = false;
+	ahead->listing.session = f->session;
+	ahead->listing.cred = cred;
+	ahead->listing.dir = f->handle;
+	ahead->listing.cookie = cookie;
+	ahead->listing.done = listed;
+	xfer_op_list(&ahead->listing);
+	pthread_mutex_lock(&ahead->lock);
+	while (!ahead->done)
+		pthread_cond_wait(&ahead->came, &ahead->lock);
+	pthread_mutex_unlock(&ahead->lock);
+	return ahead->listing.result;
+}
+
+/* A part as it came is walked when it is wanted; one that was cut off, or isn't a list, is told apart. */
+static void test_list_without_waiting(void **state)
+{
+	static struct ahead ahead = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.came = PTHREAD_COND_INITIALIZER };
+	struct listing listing = { .stop_at = 3 };
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(list_ahead(&f, &ahead, 0), 0);
+	assert_int_equal(xfer_listing_walk(&ahead.listing, list_entry, &listing), 0);
+	assert_int_equal(listing.seen, 3);
+	listing = (struct listing){ 0 };
+	assert_int_equal(xfer_listing_walk(&ahead.listing, list_entry, &listing), 0);
+	assert_true(listing.seen > 3);
+	listing = (struct listing){ 0 };
+	ahead.listing.len -= 4;
+	assert_int_equal(xfer_listing_walk(&ahead.listing, list_entry, &listing), -EIO);
+	while (!ahead.listing.eof) {
+		listing = (struct listing){ .seen = listing.seen };
+		assert_int_equal(list_ahead(&f, &ahead, listing.cookie), 0);
+		assert_int_equal(xfer_listing_walk(&ahead.listing, list_entry, &listing), 0);
+	}
+	xfer_session_end(f.session);
+	assert_int_equal(list_ahead(&f, &ahead, 0), -EAGAIN);
+	assert_int_equal(ahead.listing.len, 0);
+	tear_down(&f);
+}
+
 /* Writes pieces of every size class and alignment, gathered from and scattered to several buffers.
  */
 static void read_and_write(struct fixture *f)
@@ -703,6 +766,7 @@ int main(void)
 		cmocka_unit_test(test_credentials_and_results),
 		cmocka_unit_test(test_many_groups),
 		cmocka_unit_test(test_readdir_in_parts),
+		cmocka_unit_test(test_list_without_waiting),
 		cmocka_unit_test(test_io_local),
 		cmocka_unit_test(test_io_tcp),
 		cmocka_unit_test(test_short_read_at_the_end),

@@ -246,7 +246,7 @@ struct xfer_setattr {
 };
 
 /* --- operations ------------------------------------------------------------------------------- */
-/* All but read and write are synchronous: they return when the owner has answered, or fail at once with
+/* All but read, write and list are synchronous: they return when the owner has answered, or fail at once with
  * -EAGAIN while the session is down. One that changes something and is under way when the connection ends waits until
  * its fate is known; one that the owner hasn't begun after 5 s is taken back, if it can be, and ends with -EAGAIN. The
  * caller's permissions are checked at the owner. */
@@ -280,6 +280,31 @@ typedef bool (*xfer_dirent_fn)(void *arg, const struct xfer_dirent *entry);
 int xfer_op_readdir(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *dir, uint64_t cookie, uint32_t max_bytes, xfer_dirent_fn each,
 	void *arg, bool *eof, struct xfer_opt_attr *dir_attr);
+
+/*
+ * The same, not waited for: to have a part when it is wanted. The caller fills the first part and keeps the structure and
+ * the groups until `done`, which is called once: while the session is down at once, with -EAGAIN; on the threads that
+ * struct xfer_io names.
+ */
+struct xfer_listing {
+	struct xfer_session *session;
+	struct xfer_cred cred;
+	struct xfer_handle dir;
+	uint64_t cookie;
+	void (*done)(struct xfer_listing *listing);
+
+	/* set before done is called */
+	int result; /* 0 or -errno */
+	bool eof;
+	struct xfer_opt_attr dir_attr;
+	uint32_t len; /* of entries, as they came */
+	uint8_t entries[XFER_READDIR_MAX];
+};
+
+/* Doesn't block; any thread. */
+void xfer_op_list(struct xfer_listing *listing);
+/* What came, one after the other, until each() says false. -EIO: it isn't what the protocol says. */
+int xfer_listing_walk(const struct xfer_listing *listing, xfer_dirent_fn each, void *arg);
 
 enum xfer_create {
 	XFER_NO_CREATE,
