@@ -71,7 +71,10 @@ int object_open_at(struct volume *volume, int dir, const char *name, struct obje
 		return err;
 	}
 	*object = (struct object){
-		.volume = volume, .fd = fd, .fileid = object_fileid(volume, &stx)
+		.volume = volume,
+		.fd = fd,
+		.fileid = object_fileid(volume, &stx),
+		.dir = S_ISDIR(stx.stx_mode),
 	};
 	return 0;
 }

@@ -11,6 +11,7 @@ struct object {
 	int fd;
 	bool root;       /* fd is the volume's own */
 	uint64_t fileid; /* 0: not known */
+	bool dir;        /* of an object that was opened by its name */
 };
 
 /* As the daemon, whose credentials the thread has afterwards. HANDLE_BAD, -ESTALE: the object is gone;

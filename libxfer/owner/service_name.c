@@ -220,21 +220,17 @@ static int unlink_once(const struct op *op, const struct object *dir)
 	uint64_t seen = names_seen(&op->volume->names, dir->fileid);
 	struct coherence_change change;
 	struct object object;
-	struct statx stx;
 	int err = object_open_at(op->volume, dir->fd, args->name, &object);
 
 	if (err)
 		return err;
-	err = op->volume->store->stat(object.fd, &stx);
+	op_change_begin(op, &change, (const uint64_t[]){ dir->fileid, object.fileid }, 2);
+	err = take_name(op, dir, seen, &object, object.dir ? AT_REMOVEDIR : 0);
 	if (err == 0) {
-		op_change_begin(op, &change, (const uint64_t[]){ dir->fileid, object.fileid }, 2);
-		err = take_name(op, dir, seen, &object, S_ISDIR(stx.stx_mode) ? AT_REMOVEDIR : 0);
-		if (err == 0) {
-			left_over(op, &object, &res->object);
-			op_opt_attr(op, dir, true, &res->dir_attr);
-		}
-		op_change_end(op, &change);
+		left_over(op, &object, &res->object);
+		op_opt_attr(op, dir, true, &res->dir_attr);
 	}
+	op_change_end(op, &change);
 	object_close(&object);
 	return err;
 }
