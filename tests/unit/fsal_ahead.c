@@ -2,6 +2,7 @@
 /* fsal_ahead.c -- parts that are asked for ahead: who gets them, when they come, bounds */
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,31 @@
 #include "ahead.h"
 
 #define SECOND (XFER_LEASE_MS * UINT64_C(1000000))
+
+/* --- memory that isn't there ---------------------------------------------------------------------- */
+
+static unsigned allocations_left = UINT_MAX; /* before one fails */
+
+static bool fails(void)
+{
+	return allocations_left != UINT_MAX && allocations_left-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __real_calloc(count, size);
+}
+
+/* --- what is asked for ------------------------------------------------------------------------------ */
 
 static uint32_t groups[] = { 5, 6 };
 static const struct xfer_cred cred = { .uid = 1, .gid = 2, .ngroups = 2, .groups = groups };
@@ -197,6 +223,20 @@ static void test_too_old_goes(void **state)
 	ahead_drop(take(fixture, 3));
 }
 
+static void test_no_memory(void **state)
+{
+	struct fixture *fixture = *state;
+
+	allocations_left = 0;
+	assert_null(begin(fixture, 7));
+	allocations_left = 0;
+	assert_null(aheads_create(fixture->cache));
+	allocations_left = UINT_MAX;
+	assert_null(take(fixture, 7));
+	come(begin(fixture, 7), 0);
+	ahead_drop(take(fixture, 7));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +248,7 @@ int main(void)
 			test_waits_no_longer_than_it_could_be_believed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_oldest_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_old_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* fsal_parts.c -- parts of directories that were listed: promises, change counters, callers, bounds */
 
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,31 @@
 #include "parts.h"
 
 #define SECOND (XFER_LEASE_MS * UINT64_C(1000000))
+
+/* --- memory that isn't there ---------------------------------------------------------------------- */
+
+static unsigned allocations_left = UINT_MAX; /* before one fails */
+
+static bool fails(void)
+{
+	return allocations_left != UINT_MAX && allocations_left-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __real_calloc(count, size);
+}
+
+/* --- a directory that is listed ------------------------------------------------------------------- */
 
 enum { DIR_ID = 1, OTHER_DIR_ID, FILE_ID, OBJECTS };
 enum { PLACES = 64, CHANGE = 7 };
@@ -267,6 +293,31 @@ static void test_read_while_it_is_forgotten(void **state)
 	part_put(part);
 }
 
+/* A part that can't be had is none; an entry that can't leaves those before it. */
+static void test_no_memory(void **state)
+{
+	struct fixture *fixture = *state;
+	struct attrcache_entry *dir = fixture->objects[DIR_ID];
+	struct asked asked = validity_ask(fixture->validity);
+	struct part *part;
+
+	for (allocations_left = 0; allocations_left < 2;) {
+		unsigned nth = allocations_left;
+
+		assert_null(part_new(fixture->parts, dir, 0, &cred, &asked));
+		allocations_left = nth + 1;
+	}
+	allocations_left = UINT_MAX;
+	part = make(fixture, DIR_ID, 0, 3, &asked);
+	allocations_left = 0;
+	assert_false(part_add(part, 4, "4", fixture->objects[FILE_ID]));
+	allocations_left = 0;
+	assert_null(parts_create(fixture->validity, fixture->cache, PLACES));
+	allocations_left = UINT_MAX;
+	keep(part, true, true);
+	assert_int_equal(known(fixture, DIR_ID, 0), 3);
+}
+
 enum { THREADS = 4, ROUNDS = 5000 };
 
 static void *list_often(void *arg)
@@ -307,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_only_for_whom_it_was_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_oldest_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_while_it_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

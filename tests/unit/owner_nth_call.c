@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,29 @@ static bool count_entry(void *arg, const struct xfer_dirent *entry)
 	return true;
 }
 
+static struct xfer_listing ahead;
+static sem_t came;
+
+static void listed(struct xfer_listing *listing)
+{
+	(void)listing;
+	sem_post(&came);
+}
+
+static int list_ahead(void)
+{
+	ahead.session = s.session;
+	ahead.cred = root_cred;
+	ahead.dir = s.root;
+	ahead.done = listed;
+	sem_init(&came, 0, 0);
+	xfer_op_list(&ahead);
+	while (sem_wait(&came) < 0)
+		;
+	sem_destroy(&came);
+	return ahead.result;
+}
+
 static void do_names(void)
 {
 	struct xfer_new link = { .type = XFER_LNK, .target = "target" };
@@ -216,6 +240,7 @@ static void do_names(void)
 	OK(xfer_op_rename(s.session, &root_cred, &s.root, "other", &s.root, "third", &renamed));
 	OK(xfer_op_readdir(
 		s.session, &root_cred, &s.root, 0, 0, count_entry, &entries, &eof, &attr));
+	OK(list_ahead());
 	OK(xfer_op_unlink(s.session, &root_cred, &s.root, "third", &attr, &object));
 	OK(xfer_op_statfs(s.session, &root_cred, &s.root, &statfs));
 }
