@@ -162,13 +162,14 @@ int xfer_session_open(struct xfer_context *context, const char *owner, const cha
 	session->ops_arg = arg;
 	/* The first callback may come before this returns, and wish to use it. */
 	*result = session;
+	xfer_context_add(context, session);
 	err = -pthread_create(&session->thread, NULL, xfer_connect_main, session);
 	if (err) {
+		xfer_context_remove(context, session);
 		*result = NULL;
 		session_free(session);
 		return err;
 	}
-	xfer_context_add(context, session);
 	return 0;
 }
 

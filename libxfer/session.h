@@ -155,7 +155,9 @@ struct xfer_session {
 	unsigned open_lanes; /* whose `closed` has not been called */
 	unsigned calls;      /* that have not ended: waiting, flying, unsettled */
 	unsigned waiting;    /* of those */
-	unsigned parked;     /* of those waiting, for the session */
+	bool pumping;        /* `pump` is posted, and one of those */
+	struct xfer_task pump;
+	unsigned parked; /* of those waiting, for the session */
 	unsigned flying;
 	uint64_t loads[XFER_LANES_MAX]; /* bytes, of what flies */
 	unsigned unattended;            /* so many calls aren't attended */

@@ -391,11 +391,36 @@ static void land(struct xfer_session *session, struct xfer_session_call *call)
 		pthread_cond_broadcast(&session->changed);
 }
 
+/* Of struct xfer_task. */
+static void pump_on_lane(struct xfer_task *task)
+{
+	struct xfer_session *session =
+		(struct xfer_session *)((char *)task - offsetof(struct xfer_session, pump));
+
+	pthread_mutex_lock(&session->lock);
+	session->pumping = false;
+	pthread_mutex_unlock(&session->lock);
+	xfer_session_pump(session);
+	forget_call(session);
+}
+
+/* With the lock held: a lane hands on what waits. It counts as a call, so that the session doesn't go before. */
+static void have_pumped(struct xfer_session *session)
+{
+	if (session->waiting == 0 || session->pumping)
+		return;
+	session->pumping = true;
+	session->calls++;
+	session->pump.run = pump_on_lane;
+	xfer_lane_post(session->context->lanes[0], &session->pump);
+}
+
 /* Answered, or the connection has ended. */
 static void go_on(struct xfer_session_call *call, int err)
 {
 	struct xfer_session *session = call->session;
 	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
+	bool lane = xfer_on_lane_thread();
 
 	if (err == 0 && payload_of(call) && call->results.status == XFER_ST_RESEND_INLINE) {
 		send_inline(call);
@@ -413,14 +438,16 @@ static void go_on(struct xfer_session_call *call, int err)
 		lives = survives(session, call, err);
 	else
 		give_slot(session, call);
+	/* What another thread hands on might end at once, within whatever that thread is at. */
+	if (!lost && !lane)
+		have_pumped(session);
 	pthread_mutex_unlock(&session->lock);
 	if (lives)
 		return;
 	/* The owner forgets what a session has done that was not recovered. */
 	if (lost && (call->recovers || xfer_mutation(XFER_MUTATION_DELAY)))
 		err = -EAGAIN;
-	/* What another thread hands on might end at once, within whatever that thread is at. */
-	if (!lost && xfer_on_lane_thread())
+	if (!lost && lane)
 		xfer_session_pump(session);
 	complete(session, call, outcome(call, err));
 }
@@ -437,14 +464,10 @@ static void session_done(struct xfer_call *caller_call, int err)
 
 /* --- attending a call: its thread receives the answer itself, instead of being told of it ------- */
 
-/*
- * With the lock held, when the call has been given its slot and lane. It has to be alone: more of them are quicker
- * when nobody looks after his own, and it hands nothing on in the end. There is room for another one like it, so what
- * waits for room later on waits for others, too, and these will hand it on.
- */
-static bool may_attend(struct xfer_session *session, const struct xfer_session_call *call)
+/* With the lock held. It has to be alone: more of them are quicker when nobody looks after his own. */
+static bool may_attend(struct xfer_session *session)
 {
-	if (session->flying > 1 || !has_room(session, call))
+	if (session->flying > 1)
 		return false;
 	if (session->unattended > 0) {
 		session->unattended--;
@@ -561,7 +584,7 @@ static void submit(struct xfer_session_call *call, bool attends)
 	admitted = admit(session, call, &lane);
 	session->calls += admitted;
 	session->operations += admitted;
-	attended = attends && lane && may_attend(session, call);
+	attended = attends && lane && may_attend(session);
 	atomic_store_explicit(&call->attended, attended, memory_order_relaxed);
 	pthread_mutex_unlock(&session->lock);
 	if (!admitted)

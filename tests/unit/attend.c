@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -213,7 +214,7 @@ static void test_connection_ends(void **state)
 	assert_true(wait_for(later_epoch, &later));
 	assert_false(told.ended);
 	f.owner.hold_proc = 0;
-	assert_told_by_lane(&told);
+	assert_int_equal(io_wait(&told.w), 0);
 	assert_int_equal(f.owner.writes, 1);
 	tear_down(&f);
 }
@@ -247,6 +248,82 @@ static void test_connection_ends_with_answers_for_others(void **state)
 	}
 }
 
+/* --- calls that end on the threads that submit them ---------------------------------------------- */
+
+void __real_xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);
+void __wrap_xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);
+
+static _Thread_local bool is_late; /* learns that its bytes have left when `late` is over */
+static _Thread_local void (*sent)(struct xfer_out *out, int err);
+static _Atomic bool late;
+
+static void sent_late(struct xfer_out *out, int err)
+{
+	while (late)
+		usleep(1000);
+	sent(out, err);
+}
+
+void __wrap_xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out)
+{
+	if (is_late) {
+		sent = out->sent;
+		out->sent = sent_late;
+	}
+	__real_xfer_conn_send(conn, out);
+}
+
+static void *submit_late(void *arg)
+{
+	struct told *told = arg;
+
+	is_late = true;
+	xfer_op_read(&told->w.io);
+	return NULL;
+}
+
+static bool all_answered(void *arg)
+{
+	struct fixture *f = arg;
+	unsigned pending = 0;
+
+	for (unsigned i = 0; i < f->session->nlanes; i++)
+		pending += xfer_caller_pending(f->session->lanes[i]);
+	return f->owner.operations == XFER_PAYLOAD_OUT_MAX / XFER_IO_MAX / 2 && pending == 0;
+}
+
+/* What waits for room goes when they make some, though hardly any, or no call ends on a lane. */
+static void test_room_made_by_others(void **state)
+{
+	enum { CALLS = XFER_PAYLOAD_OUT_MAX / XFER_IO_MAX / 2 };
+	uint8_t *data = malloc((size_t)(CALLS + 1) * XFER_IO_MAX);
+	pthread_t threads[CALLS];
+	struct told told[CALLS], waiting;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	late = true;
+	for (unsigned i = 0; i < CALLS; i++) {
+		prepare(&f, &told[i], data + (size_t)i * XFER_IO_MAX, XFER_IO_MAX);
+		told[i].w.io.attended = false;
+		assert_int_equal(pthread_create(&threads[i], NULL, submit_late, &told[i]), 0);
+	}
+	assert_true(wait_for(all_answered, &f));
+	usleep(20000); /* the lanes have nothing more to do with them */
+	prepare(&f, &waiting, data + (size_t)CALLS * XFER_IO_MAX, XFER_IO_MAX);
+	xfer_op_read(&waiting.w.io);
+	assert_false(waiting.ended);
+	late = false;
+	for (unsigned i = 0; i < CALLS; i++) {
+		assert_int_equal(io_wait(&told[i].w), 0);
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	}
+	assert_told_by_lane(&waiting);
+	free(data);
+	tear_down(&f);
+}
+
 /* A lane doesn't wait: the call is submitted as any other. */
 static void test_submitted_by_a_lane(void **state)
 {
@@ -275,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_in_vain),
 		cmocka_unit_test(test_connection_ends),
 		cmocka_unit_test(test_connection_ends_with_answers_for_others),
+		cmocka_unit_test(test_room_made_by_others),
 		cmocka_unit_test(test_submitted_by_a_lane),
 	};
 
