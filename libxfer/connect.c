@@ -10,13 +10,9 @@
 #include "boot.h"
 #include "clock.h"
 #include "connect.h"
-#include "core/layout.h"
 #include "log.h"
 #include "session.h"
-#include "transport/shm.h"
 
-#define SMALL_SLOT     (16u << 10) /* bytes */
-#define LARGE_SLOT     (1u << 20)
 #define CONNECT_MS     2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 500
@@ -275,134 +271,6 @@ static int attach_lane(struct xfer_session *session, unsigned number)
 	return err ? err : xfer_status_to_errno(results.status);
 }
 
-/* --- the data path ---------------------------------------------------------------------------- */
-
-/* So many slots of a lane as make up what a session has in all. */
-static struct xfer_slot_layout share_layout(const struct xfer_context *context)
-{
-	uint32_t lanes = context->nlanes;
-
-	return (struct xfer_slot_layout){
-		.nclasses = 2,
-		.classes = { { SMALL_SLOT, (context->small_slots + lanes - 1) / lanes },
-			{ LARGE_SLOT, (context->large_slots + lanes - 1) / lanes } },
-	};
-}
-
-/* Whether it is what was asked for, or less. */
-static bool is_part_of(const struct xfer_slot_layout *granted, const struct xfer_slot_layout *asked)
-{
-	if (granted->nclasses > asked->nclasses)
-		return false;
-	for (uint32_t i = 0; i < granted->nclasses; i++)
-		if (granted->classes[i].slot_size != asked->classes[i].slot_size ||
-			granted->classes[i].slots > asked->classes[i].slots)
-			return false;
-	return true;
-}
-
-/* The owner's memory came along with its answer; ours is already shared. */
-static int join_memory(struct connector *connector, const struct xfer_share_args *args,
-	const struct xfer_share_res *res, struct xfer_shm_memory *ours, int fd)
-{
-	struct xfer_datapath_params params = {
-		.epoch = args->epoch,
-		.lanes = args->lanes,
-		.write = res->write,
-		.read = args->read,
-		.wish = connector->session->context->path,
-	};
-	struct xfer_shm_memory theirs = { .fd = -1 };
-	uint64_t bytes = xfer_layout_bytes(&res->write, args->lanes);
-	struct xfer_session *session = connector->session;
-	struct xfer_datapath *path;
-	int err = is_part_of(&res->write, &args->write) ? 0 : -EPROTO;
-
-	if (err == 0 && res->write.nclasses > 0)
-		err = xfer_shm_map(fd, bytes, &theirs);
-	if (err == 0)
-		err = xfer_shm_create(&theirs, ours, &params.transport);
-	else
-		xfer_shm_unmap(ours);
-	if (err == 0)
-		err = xfer_datapath_create(&params, &path);
-	if (err)
-		return err;
-	pthread_mutex_lock(&session->lock);
-	session->path = path;
-	pthread_mutex_unlock(&session->lock);
-	return 0;
-}
-
-static int share(struct connector *connector)
-{
-	struct xfer_session *session = connector->session;
-	struct xfer_caller *lane = session->lanes[0];
-	struct xfer_shm_memory ours = { .fd = -1 };
-	union xfer_results results = { 0 };
-	union xfer_args args = { .share = { .lanes = session->context->nlanes } };
-	int err, fd;
-
-	args.share.epoch = ++session->path_epoch;
-	args.share.read = share_layout(session->context);
-	args.share.write = args.share.read;
-	err = xfer_shm_make(xfer_layout_bytes(&args.share.read, args.share.lanes), &ours);
-	if (err)
-		return err;
-	err = xfer_caller_put_fd(lane, ours.fd);
-	xfer_shm_close(&ours);
-	if (err == 0) {
-		err = call_lane(lane, XFER_PROC_SHARE, &args, &results);
-		if (err == -EAGAIN || err == -EREMOTEIO)
-			err = -ENOTCONN;
-	}
-	if (err == 0)
-		err = xfer_status_to_errno(results.status);
-	if (err) {
-		xfer_shm_unmap(&ours);
-		return err;
-	}
-	fd = xfer_caller_take_fd(lane);
-	err = join_memory(connector, &args.share, &results.share, &ours, fd);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-/* Without it all data goes inline. */
-static void share_memory(struct connector *connector)
-{
-	struct xfer_session *session = connector->session;
-	int err;
-
-	if (session->context->path == XFER_WISH_INLINE || session->context->path == XFER_WISH_VERBS)
-		return;
-	err = session->address.local ? share(connector) : -EOPNOTSUPP;
-	if (err == -EOPNOTSUPP && session->context->path == XFER_WISH_AUTO)
-		return;
-	if (err && err != -ENOTCONN)
-		xfer_warn("no memory is shared with owner %s at %s: %s; data travels over the "
-			  "connection%s",
-			session->owner, session->address_text, strerror(-err),
-			session->address.local ? ""
-					       : ": only an owner on this host can share it, "
-						 "by its unix: address in Owners");
-}
-
-/* Nothing of it can be used any more. */
-static void leave_memory(struct xfer_session *session)
-{
-	struct xfer_datapath *path;
-
-	pthread_mutex_lock(&session->lock);
-	path = session->path;
-	session->path = NULL;
-	pthread_mutex_unlock(&session->lock);
-	if (path)
-		xfer_datapath_lost(path);
-	xfer_datapath_unref(path);
-}
-
 /* --- epochs ----------------------------------------------------------------------------------- */
 
 static int establish(struct connector *connector)
@@ -520,7 +388,7 @@ static void take_down(struct xfer_session *session)
 		pthread_cond_wait(&session->changed, &session->lock);
 	session->broken = false;
 	pthread_mutex_unlock(&session->lock);
-	leave_memory(session);
+	xfer_sharing_end(session);
 	xfer_session_strand(session);
 }
 
@@ -610,18 +478,40 @@ static void say_end(struct xfer_session *session)
 	await_told(&ending, UINT64_MAX);
 }
 
+/* With the lock held: whether there is nothing to do but to wait. */
+static bool is_quiet(const struct xfer_session *session)
+{
+	return session->state == XFER_SESSION_UP && !session->broken && !session->sharing.news;
+}
+
+/* While the session is up this thread cares for its memory, which takes time; until there is some data goes inline. */
+static void stay_up(struct xfer_session *session)
+{
+	struct timespec until;
+	int err;
+
+	xfer_sharing_begin(session);
+	pthread_mutex_lock(&session->lock);
+	while (session->state == XFER_SESSION_UP && !session->broken) {
+		session->sharing.news = false;
+		pthread_mutex_unlock(&session->lock);
+		until = xfer_timespec(xfer_sharing_work(session));
+		pthread_mutex_lock(&session->lock);
+		for (err = 0; is_quiet(session) && err == 0;)
+			err = pthread_cond_timedwait(&session->changed, &session->lock, &until);
+	}
+	pthread_mutex_unlock(&session->lock);
+}
+
 /* One epoch, from the first connection to the last. Returns whether the session was up. */
 static bool run_epoch(struct connector *connector)
 {
 	struct xfer_session *session = connector->session;
 	bool up = establish(connector) == 0 && go_up(connector) == 0, closing;
 
-	/* It takes time; until then data goes inline. */
 	if (up)
-		share_memory(connector);
+		stay_up(session);
 	pthread_mutex_lock(&session->lock);
-	while (session->state == XFER_SESSION_UP && !session->broken)
-		pthread_cond_wait(&session->changed, &session->lock);
 	closing = session->state == XFER_SESSION_CLOSING && !session->broken;
 	pthread_mutex_unlock(&session->lock);
 	if (up && closing)

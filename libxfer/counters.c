@@ -33,6 +33,9 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_LEASES_WAITED_OUT] = "leases_waited_out",
 	[XFER_CNT_SLOT_READS] = "slot_reads",
 	[XFER_CNT_SLOT_WRITES] = "slot_writes",
+	[XFER_CNT_CHUNKS_GRANTED] = "chunks_granted",
+	[XFER_CNT_CHUNKS_RETIRED] = "chunks_retired",
+	[XFER_CNT_PATHS_TAKEN] = "paths_taken",
 };
 
 const char *xfer_counter_name(enum xfer_counter counter)

@@ -33,6 +33,9 @@ enum xfer_counter {
 	XFER_CNT_LEASES_WAITED_OUT, /* who didn't acknowledge what a change waited for */
 	XFER_CNT_SLOT_READS,        /* whose data came in a slot, at their caller */
 	XFER_CNT_SLOT_WRITES,       /* the same, out */
+	XFER_CNT_CHUNKS_GRANTED,    /* of memory for data paths, at their owner */
+	XFER_CNT_CHUNKS_RETIRED,    /* given back because the owner asked for it */
+	XFER_CNT_PATHS_TAKEN,       /* data paths of sessions that didn't give back */
 	XFER_CNT_COUNT,
 };
 

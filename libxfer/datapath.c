@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "clock.h"
 #include "core/layout.h"
@@ -19,11 +20,24 @@ struct lane {
 	struct xfer_lmrm *pools[2]; /* by direction */
 };
 
+struct chunk {
+	uint32_t id;
+	bool retiring;
+	struct xfer_slot_layout layout;
+	struct xfer_memory *memory;
+	LIST_ENTRY(chunk) link;
+};
+
 struct xfer_datapath {
 	_Atomic unsigned refs;
 	struct xfer_transport *transport;
 	uint32_t epoch, nlanes;
-	struct xfer_path_session facts;
+	struct xfer_path_session facts;  /* constant, but for write_bytes */
+	_Atomic uint32_t write_bytes;    /* of facts, now */
+	_Atomic bool lacked;             /* a WRITE found no slot */
+	struct xfer_memory *read_memory; /* may be NULL */
+	LIST_HEAD(, chunk) chunks;       /* of the thread that changes them, and the layout */
+	struct xfer_slot_layout layout;  /* of WRITE, without what retires */
 	struct lane lanes[];
 };
 
@@ -104,8 +118,17 @@ static enum xfer_path_cause choose(
 	const struct xfer_path_op op = { .length = placement->length,
 		.write = placement->direction == XFER_POOL_WRITE };
 	const struct xfer_path_volume volume = { 0 };
+	struct xfer_path_session facts = path->facts;
 
-	return xfer_path_choose(&op, &volume, &path->facts).cause;
+	facts.write_bytes = atomic_load_explicit(&path->write_bytes, memory_order_relaxed);
+	return xfer_path_choose(&op, &volume, &facts).cause;
+}
+
+/* What more memory would have helped. */
+static bool is_lack(enum xfer_path_cause cause)
+{
+	return cause == XFER_CAUSE_REFUSED || cause == XFER_CAUSE_TOO_LONG ||
+	       cause == XFER_CAUSE_EXHAUSTED;
 }
 
 static enum xfer_path_cause take_slot(struct xfer_datapath *path,
@@ -115,7 +138,11 @@ static enum xfer_path_cause take_slot(struct xfer_datapath *path,
 
 	*placement = *wanted;
 	cause = choose(path, placement);
-	return cause == XFER_CAUSE_NONE ? cause_of(reserve(path, placement)) : cause;
+	if (cause == XFER_CAUSE_NONE)
+		cause = cause_of(reserve(path, placement));
+	if (is_lack(cause) && placement->direction == XFER_POOL_WRITE)
+		atomic_store_explicit(&path->lacked, true, memory_order_relaxed);
+	return cause;
 }
 
 /* The thread that fills a slot has it for itself, so no lock is held meanwhile. */
@@ -232,6 +259,163 @@ bool xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placeme
 	return wants;
 }
 
+/* --- chunks ------------------------------------------------------------------------------------- */
+
+static struct chunk *find_chunk(const struct xfer_datapath *path, uint32_t id)
+{
+	struct chunk *chunk;
+
+	LIST_FOREACH (chunk, &path->chunks, link)
+		if (chunk->id == id)
+			return chunk;
+	return NULL;
+}
+
+/* After each change of chunks. */
+static void sum_up(struct xfer_datapath *path)
+{
+	const struct chunk *chunk;
+
+	path->layout.nclasses = 0;
+	LIST_FOREACH (chunk, &path->chunks, link)
+		if (!chunk->retiring)
+			(void)xfer_layout_add(&path->layout, &chunk->layout);
+	atomic_store_explicit(
+		&path->write_bytes, xfer_layout_largest(&path->layout), memory_order_relaxed);
+}
+
+/* Those of a chunk on one lane. */
+static int add_regions(struct xfer_datapath *path, uint32_t number,
+	enum xfer_pool_direction direction, const struct xfer_region *regions, uint32_t nregions)
+{
+	struct lane *lane = lock_lane(path, number);
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < nregions; i++)
+		err = xfer_lmrm_add_region(lane->pools[direction], &regions[i]);
+	pthread_mutex_unlock(&lane->lock);
+	return err;
+}
+
+/* Whether it can be, with all its places, in memory of this size. */
+static bool fits(const struct xfer_datapath *path, const struct xfer_chunk *chunk, uint64_t bytes)
+{
+	struct xfer_slot_layout sum = path->layout;
+
+	return chunk->id != 0 && bytes > 0 &&
+	       xfer_layout_bytes(&chunk->layout, path->nlanes) == bytes &&
+	       chunk->nplaces == path->nlanes * chunk->layout.nclasses &&
+	       xfer_layout_add(&sum, &chunk->layout) == 0;
+}
+
+/* As the host has placed them. */
+static int lay_out_chunk(struct xfer_datapath *path, const struct xfer_chunk *chunk,
+	const struct xfer_memory *memory)
+{
+	const struct xfer_slot_layout *layout = &chunk->layout;
+	const struct xfer_place *place = chunk->places;
+	struct xfer_region regions[XFER_SLOT_CLASSES_MAX];
+	int err = 0;
+
+	for (uint32_t lane = 0; err == 0 && lane < path->nlanes; lane++) {
+		for (uint32_t i = 0; i < layout->nclasses; i++, place++) {
+			regions[i] = xfer_layout_region(layout, chunk->id, lane, i, memory->base);
+			regions[i].first = place->first;
+			regions[i].generation = place->generation;
+		}
+		err = add_regions(path, lane, XFER_POOL_WRITE, regions, layout->nclasses);
+	}
+	return err;
+}
+
+int xfer_datapath_add(
+	struct xfer_datapath *path, const struct xfer_chunk *chunk, struct xfer_memory *memory)
+{
+	struct chunk *own = NULL;
+	int err = -EINVAL;
+
+	if (fits(path, chunk, memory->bytes)) {
+		own = malloc(sizeof(*own));
+		err = -ENOMEM;
+	}
+	if (!own) {
+		xfer_memory_free(memory);
+		return err;
+	}
+	*own = (struct chunk){ .id = chunk->id, .layout = chunk->layout, .memory = memory };
+	LIST_INSERT_HEAD(&path->chunks, own, link);
+	err = lay_out_chunk(path, chunk, memory);
+	if (err == 0)
+		sum_up(path);
+	return err;
+}
+
+int xfer_datapath_retire(struct xfer_datapath *path, uint32_t id)
+{
+	struct chunk *chunk = find_chunk(path, id);
+
+	if (!chunk)
+		return -ENOENT;
+	chunk->retiring = true;
+	for (uint32_t i = 0; i < path->nlanes; i++) {
+		struct lane *lane = lock_lane(path, i);
+
+		for (uint32_t class = 0; class < chunk->layout.nclasses; class ++)
+			(void)xfer_lmrm_retire(
+				lane->pools[XFER_POOL_WRITE], xfer_layout_region_id(id, class));
+		pthread_mutex_unlock(&lane->lock);
+	}
+	sum_up(path);
+	return 0;
+}
+
+/* What of it is drained on one lane; true: nothing is left there. */
+static bool remove_regions(
+	struct xfer_datapath *path, uint32_t number, uint32_t id, uint32_t nclasses)
+{
+	struct lane *lane = lock_lane(path, number);
+	bool removed = true;
+
+	for (uint32_t class = 0; class < nclasses; class ++)
+		if (xfer_lmrm_remove_region(lane->pools[XFER_POOL_WRITE],
+			    xfer_layout_region_id(id, class)) == -EBUSY)
+			removed = false;
+	pthread_mutex_unlock(&lane->lock);
+	return removed;
+}
+
+static void chunk_free(struct chunk *chunk)
+{
+	LIST_REMOVE(chunk, link);
+	xfer_memory_free(chunk->memory);
+	free(chunk);
+}
+
+int xfer_datapath_remove(struct xfer_datapath *path, uint32_t id)
+{
+	struct chunk *chunk = find_chunk(path, id);
+	bool removed = true;
+
+	if (!chunk)
+		return -ENOENT;
+	for (uint32_t i = 0; i < path->nlanes; i++)
+		removed &= remove_regions(path, i, id, chunk->layout.nclasses);
+	if (!removed)
+		return -EBUSY;
+	chunk_free(chunk);
+	return 0;
+}
+
+const struct xfer_slot_layout *xfer_datapath_layout(const struct xfer_datapath *path)
+{
+	return &path->layout;
+}
+
+bool xfer_datapath_lacked(struct xfer_datapath *path)
+{
+	return atomic_exchange_explicit(&path->lacked, false, memory_order_relaxed);
+}
+
 /* --- status ------------------------------------------------------------------------------------- */
 
 static json_t *counts_json(const struct xfer_lmrm_counts *counts)
@@ -244,40 +428,76 @@ static json_t *counts_json(const struct xfer_lmrm_counts *counts)
 	return json;
 }
 
-/* With the lane's lock held. */
-static void add_regions(
-	json_t *regions, uint32_t lane, const char *direction, const struct xfer_lmrm *pool)
+/* All regions with slots of one size. Returns how many there are. */
+static unsigned sum_size(
+	const struct xfer_lmrm *pool, uint32_t slot_size, struct xfer_lmrm_counts *sum)
+{
+	struct xfer_lmrm_counts counts;
+	struct xfer_region region;
+	unsigned regions = 0;
+
+	*sum = (struct xfer_lmrm_counts){ 0 };
+	for (unsigned i = 0; xfer_lmrm_region(pool, i, &region, &counts); i++) {
+		if (region.slot_size != slot_size)
+			continue;
+		regions++;
+		sum->slots += counts.slots;
+		for (unsigned state = 0; state < XFER_SLOT_STATES; state++)
+			sum->state[state] += counts.state[state];
+	}
+	return regions;
+}
+
+/* Whether an earlier region has slots of this one's size. */
+static bool was_seen(const struct xfer_lmrm *pool, unsigned index, uint32_t slot_size)
 {
 	struct xfer_lmrm_counts counts;
 	struct xfer_region region;
 
-	for (unsigned i = 0; xfer_lmrm_region(pool, i, &region, &counts); i++)
+	for (unsigned i = 0; i < index && xfer_lmrm_region(pool, i, &region, &counts); i++)
+		if (region.slot_size == slot_size)
+			return true;
+	return false;
+}
+
+/* Sizes of slots. With the lane's lock held. */
+static void add_sizes(
+	json_t *sizes, uint32_t lane, const char *direction, const struct xfer_lmrm *pool)
+{
+	struct xfer_lmrm_counts counts;
+	struct xfer_region region;
+	unsigned regions;
+
+	for (unsigned i = 0; xfer_lmrm_region(pool, i, &region, &counts); i++) {
+		if (was_seen(pool, i, region.slot_size))
+			continue;
+		regions = sum_size(pool, region.slot_size, &counts);
 		json_array_append_new(
-			regions, json_pack("{s:i, s:s, s:i, s:I, s:i, s:o}", "lane", (int)lane,
-					 "direction", direction, "id", (int)region.id, "slot_size",
-					 (json_int_t)region.slot_size, "slots", (int)region.slots,
-					 "states", counts_json(&counts)));
+			sizes, json_pack("{s:i, s:s, s:I, s:i, s:i, s:o}", "lane", (int)lane,
+				       "direction", direction, "slot_size",
+				       (json_int_t)region.slot_size, "regions", (int)regions,
+				       "slots", (int)counts.slots, "states", counts_json(&counts)));
+	}
 }
 
 json_t *xfer_datapath_status(struct xfer_datapath *path)
 {
-	json_t *regions = json_array();
+	json_t *sizes = json_array();
 
 	for (uint32_t i = 0; i < path->nlanes; i++) {
 		struct lane *lane = lock_lane(path, i);
 
-		add_regions(regions, i, "write", lane->pools[XFER_POOL_WRITE]);
-		add_regions(regions, i, "read", lane->pools[XFER_POOL_READ]);
+		add_sizes(sizes, i, "write", lane->pools[XFER_POOL_WRITE]);
+		add_sizes(sizes, i, "read", lane->pools[XFER_POOL_READ]);
 		pthread_mutex_unlock(&lane->lock);
 	}
 	return json_pack("{s:s, s:i, s:o}", "kind", xfer_path_name(path->facts.there), "epoch",
-		(int)path->epoch, "regions", regions);
+		(int)path->epoch, "sizes", sizes);
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static int make_pool(struct xfer_datapath *path, uint32_t lane, enum xfer_pool_direction direction,
-	const struct xfer_slot_layout *layout)
+static int make_pool(struct xfer_datapath *path, uint32_t lane, enum xfer_pool_direction direction)
 {
 	const struct xfer_lmrm_config config = {
 		.direction = direction,
@@ -287,22 +507,51 @@ static int make_pool(struct xfer_datapath *path, uint32_t lane, enum xfer_pool_d
 	struct xfer_lmrm **pool = &path->lanes[lane].pools[direction];
 	int err = xfer_lmrm_create(&config, pool);
 
-	for (uint32_t class = 0; err == 0 && class < layout->nclasses; class ++) {
-		struct xfer_region region = xfer_layout_region(layout, lane, class);
-
-		err = xfer_lmrm_add_region(*pool, &region);
-	}
 	return err ? err : xfer_lmrm_welcome(*pool, path->epoch, NULL, 0, xfer_now_ns());
+}
+
+static int make_pools(struct xfer_datapath *path)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < path->nlanes; i++) {
+		err = make_pool(path, i, XFER_POOL_WRITE);
+		if (err == 0)
+			err = make_pool(path, i, XFER_POOL_READ);
+	}
+	return err;
+}
+
+/* The host finds the same places by itself. */
+static int add_read_slots(struct xfer_datapath *path, const struct xfer_slot_layout *layout)
+{
+	struct xfer_region regions[XFER_SLOT_CLASSES_MAX];
+	int err = 0;
+
+	if (!path->read_memory)
+		return layout->nclasses > 0 ? -EINVAL : 0;
+	if (xfer_layout_bytes(layout, path->nlanes) != path->read_memory->bytes)
+		return -EINVAL;
+	for (uint32_t lane = 0; err == 0 && lane < path->nlanes; lane++) {
+		for (uint32_t i = 0; i < layout->nclasses; i++)
+			regions[i] =
+				xfer_layout_region(layout, 0, lane, i, path->read_memory->base);
+		err = add_regions(path, lane, XFER_POOL_READ, regions, layout->nclasses);
+	}
+	return err;
 }
 
 static void path_free(struct xfer_datapath *path)
 {
+	path->transport->ops->free(path->transport);
 	for (uint32_t i = 0; i < path->nlanes; i++) {
 		xfer_lmrm_destroy(path->lanes[i].pools[XFER_POOL_WRITE]);
 		xfer_lmrm_destroy(path->lanes[i].pools[XFER_POOL_READ]);
 		pthread_mutex_destroy(&path->lanes[i].lock);
 	}
-	path->transport->ops->free(path->transport);
+	while (!LIST_EMPTY(&path->chunks))
+		chunk_free(LIST_FIRST(&path->chunks));
+	xfer_memory_free(path->read_memory);
 	free(path);
 }
 
@@ -310,35 +559,40 @@ int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_
 {
 	struct xfer_datapath *path =
 		calloc(1, sizeof(*path) + params->lanes * sizeof(path->lanes[0]));
-	int err = 0;
+	int err;
 
 	if (!path) {
 		params->transport->ops->free(params->transport);
+		xfer_memory_free(params->memory);
 		return -ENOMEM;
 	}
 	atomic_init(&path->refs, 1);
 	path->transport = params->transport;
 	path->epoch = params->epoch;
 	path->nlanes = params->lanes;
+	path->read_memory = params->memory;
+	LIST_INIT(&path->chunks);
 	path->facts = (struct xfer_path_session){
 		.wish = params->wish,
 		.there = params->transport->ops->path,
 		.inline_bytes = INLINE_BYTES,
-		.write_bytes = xfer_layout_largest(&params->write),
 		.read_bytes = xfer_layout_largest(&params->read),
 	};
 	for (uint32_t i = 0; i < path->nlanes; i++)
 		pthread_mutex_init(&path->lanes[i].lock, NULL);
-	for (uint32_t i = 0; err == 0 && i < path->nlanes; i++) {
-		err = make_pool(path, i, XFER_POOL_WRITE, &params->write);
-		if (err == 0)
-			err = make_pool(path, i, XFER_POOL_READ, &params->read);
-	}
+	err = make_pools(path);
+	if (err == 0)
+		err = add_read_slots(path, &params->read);
 	if (err)
 		path_free(path);
 	else
 		*result = path;
 	return err;
+}
+
+uint32_t xfer_datapath_epoch(const struct xfer_datapath *path)
+{
+	return path->epoch;
 }
 
 void xfer_datapath_ref(struct xfer_datapath *path)

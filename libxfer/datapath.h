@@ -19,16 +19,35 @@ struct xfer_datapath;
 struct xfer_datapath_params {
 	struct xfer_transport *transport; /* the path's from then on, also on failure */
 	uint32_t epoch, lanes;
-	struct xfer_slot_layout write, read;
+	struct xfer_slot_layout read;
+	struct xfer_memory
+		*memory; /* the READ slots'; the path's, as above; NULL: there are none */
 	enum xfer_path_wish wish;
 };
 
-/* With one reference. -ENOMEM; -EINVAL: the layouts can't be. */
+/* With one reference, and without slots for WRITE. -ENOMEM; -EINVAL: the layout can't be. */
 int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_datapath **path);
 void xfer_datapath_ref(struct xfer_datapath *path);
 void xfer_datapath_unref(struct xfer_datapath *path); /* NULL is ignored */
 /* Its connections have ended: nobody gets a slot any more. */
 void xfer_datapath_lost(struct xfer_datapath *path);
+
+uint32_t xfer_datapath_epoch(const struct xfer_datapath *path);
+
+/*
+ * Chunks for WRITE: one thread at a time. The memory is the path's from then on, also on failure, after which the path
+ * is to be given up. -EINVAL: it can't be; -EEXIST: something is there already; -ENOSPC: there are too many; -ENOMEM.
+ */
+int xfer_datapath_add(
+	struct xfer_datapath *path, const struct xfer_chunk *chunk, struct xfer_memory *memory);
+/* No slot of it is taken any more. -ENOENT. */
+int xfer_datapath_retire(struct xfer_datapath *path, uint32_t id);
+/* After that: its memory is freed, which takes time. -EBUSY: some slots of it aren't free yet; -ENOENT. */
+int xfer_datapath_remove(struct xfer_datapath *path, uint32_t id);
+/* Of each lane, those of retiring chunks aside. The same thread. */
+const struct xfer_slot_layout *xfer_datapath_layout(const struct xfer_datapath *path);
+/* A WRITE has found no slot since this was asked last. */
+bool xfer_datapath_lacked(struct xfer_datapath *path);
 
 /*
  * NONE: the payload, iov's `length` bytes, is in a slot of the host's, which may be told of it: *placement. Else: why it

@@ -12,6 +12,7 @@
 #include "control/caller.h"
 #include "datapath.h"
 #include "events.h"
+#include "sharing.h"
 
 enum xfer_call_place { XFER_CALL_WAITS, XFER_CALL_FLIES, XFER_CALL_UNSETTLED };
 
@@ -142,6 +143,7 @@ struct xfer_session {
 	uint64_t waiting_max; /* bytes that READs and WRITEs which wait may keep in memory */
 	pthread_t thread;     /* connects; everything about connections is its business alone */
 	struct xfer_events events;
+	struct xfer_sharing sharing;   /* but for what says so, the thread's */
 	LIST_ENTRY(xfer_session) link; /* the context's */
 
 	pthread_mutex_t lock;   /* all that follows */

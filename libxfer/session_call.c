@@ -168,8 +168,7 @@ static void place(struct xfer_session_call *call)
 static void abandon(struct xfer_session_call *call)
 {
 	if (xfer_datapath_abandon(call->path, &call->placed))
-		xfer_session_close_lanes(call->session, -ENOBUFS,
-			"too many slots of the data path were not given back");
+		xfer_sharing_renew(call->session, call->path);
 }
 
 /* An answer to a call whose data has a slot. -EAGAIN: READ: the data is lost; -EPROTO: the owner is confused. */
@@ -383,6 +382,25 @@ static int settle_slot(struct xfer_session_call *call, int err)
 	return err;
 }
 
+/*
+ * What has become of the data of a call that has ended with *err, which is what that means then. True: it hasn't come,
+ * because its data path is over, at the owner's or (READ) at this end.
+ */
+static bool no_data(struct xfer_session_call *call, int *err)
+{
+	bool answered = *err == 0;
+
+	if (answered && payload_of(call) && call->results.status == XFER_ST_RESEND_INLINE)
+		return true;
+	if (call->in_slot) {
+		*err = settle_slot(call, *err);
+		return answered && *err == -EAGAIN;
+	}
+	if (answered && names_strange_slot(call))
+		*err = refuse_answer(call);
+	return false;
+}
+
 /* With the lock held: the lane has no part in the call any more. */
 static void land(struct xfer_session *session, struct xfer_session_call *call)
 {
@@ -422,14 +440,10 @@ static void go_on(struct xfer_session_call *call, int err)
 	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
 	bool lane = xfer_on_lane_thread();
 
-	if (err == 0 && payload_of(call) && call->results.status == XFER_ST_RESEND_INLINE) {
+	if (no_data(call, &err)) {
 		send_inline(call);
 		return;
 	}
-	if (call->in_slot)
-		err = settle_slot(call, err);
-	else if (err == 0 && names_strange_slot(call))
-		err = refuse_answer(call);
 	if (lost && only_asks(call))
 		err = -EAGAIN;
 	pthread_mutex_lock(&session->lock);

@@ -589,16 +589,18 @@ static void events(struct xfer_request *request)
 		xfer_request_finish(request, -EOPNOTSUPP);
 }
 
-static void share(struct xfer_request *request)
+/* SHARE brings a descriptor; RETIRE may wait for long, as EVENTS does. */
+static void memory(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
 	struct xfer_peers *peers = dispatcher->peers;
 
-	request->fd = xfer_conn_take_fd(dispatcher->conn);
+	if (request->proc == XFER_PROC_SHARE)
+		request->fd = xfer_conn_take_fd(dispatcher->conn);
 	if (!xfer_peer_goes_on(dispatcher->peer, dispatcher->epoch))
 		drop(request);
-	else if (peers->service->share)
-		peers->service->share(peers->owner, request);
+	else if (peers->service->memory)
+		peers->service->memory(peers->owner, request);
 	else
 		xfer_request_finish(request, -EOPNOTSUPP);
 }
@@ -634,7 +636,9 @@ static void run(struct xfer_dispatcher *dispatcher, struct xfer_request *request
 		status(request);
 		break;
 	case XFER_PROC_SHARE:
-		share(request);
+	case XFER_PROC_GROW:
+	case XFER_PROC_RETIRE:
+		memory(request);
 		break;
 	case XFER_PROC_END:
 		end(request);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "clock.h"
 #include "control/hostpath.h"
@@ -13,14 +14,24 @@
 struct lane {
 	pthread_mutex_t lock;
 	struct xfer_join *joins[2]; /* by direction */
+	_Atomic uint64_t used_ns;   /* when a WRITE took a slot last; written under the lock */
+};
+
+struct chunk {
+	uint32_t id;
+	uint32_t nclasses;
+	struct xfer_memory *memory;
+	LIST_ENTRY(chunk) link;
 };
 
 struct xfer_hostpath {
 	_Atomic unsigned refs;
 	struct xfer_transport *transport;
 	uint32_t epoch, nlanes;
-	struct xfer_slot_layout layouts[2]; /* by direction */
-	void (*gone)(void *arg, struct xfer_transport *transport);
+	struct xfer_memory *read_memory; /* may be NULL */
+	LIST_HEAD(, chunk) chunks;       /* the newest first */
+	uint32_t last_chunk;             /* id of it, of all that there were */
+	void (*gone)(void *arg, struct xfer_hostpath *path);
 	void *arg;
 	struct lane lanes[];
 };
@@ -47,6 +58,7 @@ static int locate(struct xfer_hostpath *path, struct xfer_placement *placement)
 enum xfer_join_event xfer_hostpath_find(
 	struct xfer_hostpath *path, struct xfer_placement *placement, void *user)
 {
+	uint64_t now = xfer_now_ns();
 	struct xfer_joined joined;
 	enum xfer_join_event event;
 	struct lane *lane;
@@ -55,7 +67,9 @@ enum xfer_join_event xfer_hostpath_find(
 		return XFER_JOIN_UNKNOWN_SLOT;
 	lane = lock_lane(path, placement->slot.lane);
 	event = xfer_join_rpc(lane->joins[placement->direction], &placement->slot.name,
-		placement->length, user, xfer_now_ns(), &joined);
+		placement->length, user, now, &joined);
+	if (placement->direction == XFER_POOL_WRITE)
+		atomic_store_explicit(&lane->used_ns, now, memory_order_relaxed);
 	pthread_mutex_unlock(&lane->lock);
 	if (event != XFER_JOIN_GO)
 		return event;
@@ -84,6 +98,129 @@ uint32_t xfer_hostpath_epoch(const struct xfer_hostpath *path)
 	return path->epoch;
 }
 
+uint32_t xfer_hostpath_lanes(const struct xfer_hostpath *path)
+{
+	return path->nlanes;
+}
+
+uint64_t xfer_hostpath_used_ns(const struct xfer_hostpath *path)
+{
+	uint64_t latest = 0;
+
+	for (uint32_t i = 0; i < path->nlanes; i++) {
+		uint64_t used = atomic_load_explicit(&path->lanes[i].used_ns, memory_order_relaxed);
+
+		latest = used > latest ? used : latest;
+	}
+	return latest;
+}
+
+/* --- regions ------------------------------------------------------------------------------------ */
+
+/* Those of a chunk on one lane. */
+static int add_regions(struct lane *lane, enum xfer_pool_direction direction,
+	const struct xfer_region *regions, uint32_t number, struct xfer_place *places)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&lane->lock);
+	for (uint32_t i = 0; err == 0 && i < number; i++) {
+		struct xfer_region region = regions[i];
+
+		err = xfer_join_add_region(lane->joins[direction], &region);
+		places[i] = (struct xfer_place){ region.first, region.generation };
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return err;
+}
+
+/* On all lanes, in memory that begins at `base`. */
+static int lay_out(struct xfer_hostpath *path, enum xfer_pool_direction direction,
+	struct xfer_chunk *chunk, uint64_t base)
+{
+	const struct xfer_slot_layout *layout = &chunk->layout;
+	struct xfer_region regions[XFER_SLOT_CLASSES_MAX];
+	int err = 0;
+
+	chunk->nplaces = 0;
+	for (uint32_t lane = 0; err == 0 && lane < path->nlanes; lane++) {
+		for (uint32_t i = 0; i < layout->nclasses; i++)
+			regions[i] = xfer_layout_region(layout, chunk->id, lane, i, base);
+		err = add_regions(&path->lanes[lane], direction, regions, layout->nclasses,
+			&chunk->places[chunk->nplaces]);
+		chunk->nplaces += layout->nclasses;
+	}
+	return err;
+}
+
+int xfer_hostpath_add(struct xfer_hostpath *path, const struct xfer_slot_layout *layout,
+	struct xfer_memory *memory, struct xfer_chunk *chunk)
+{
+	uint64_t bytes = xfer_layout_bytes(layout, path->nlanes);
+	struct chunk *own = bytes == memory->bytes ? malloc(sizeof(*own)) : NULL;
+	int err;
+
+	if (!own) {
+		err = bytes == memory->bytes ? -ENOMEM : -EINVAL;
+		xfer_memory_free(memory);
+		return err;
+	}
+	*own = (struct chunk){
+		.id = ++path->last_chunk, .nclasses = layout->nclasses, .memory = memory
+	};
+	LIST_INSERT_HEAD(&path->chunks, own, link);
+	chunk->id = own->id;
+	chunk->layout = *layout;
+	err = lay_out(path, XFER_POOL_WRITE, chunk, memory->base);
+	/* What of it is there already may be in use, if the peer has guessed it: then the memory stays. */
+	if (err)
+		(void)xfer_hostpath_remove(path, own->id);
+	return err;
+}
+
+/* -EBUSY: not all of them. */
+static int remove_regions(struct lane *lane, const struct chunk *chunk)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&lane->lock);
+	for (uint32_t i = 0; err == 0 && i < chunk->nclasses; i++) {
+		err = xfer_join_remove_region(
+			lane->joins[XFER_POOL_WRITE], xfer_layout_region_id(chunk->id, i));
+		if (err == -ENOENT)
+			err = 0;
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return err;
+}
+
+int xfer_hostpath_remove(struct xfer_hostpath *path, uint32_t id)
+{
+	struct chunk *chunk;
+	int err = 0;
+
+	LIST_FOREACH (chunk, &path->chunks, link)
+		if (chunk->id == id)
+			break;
+	if (!chunk)
+		return -ENOENT;
+	for (uint32_t i = 0; err == 0 && i < path->nlanes; i++)
+		err = remove_regions(&path->lanes[i], chunk);
+	if (err)
+		return err;
+	LIST_REMOVE(chunk, link);
+	xfer_memory_free(chunk->memory);
+	free(chunk);
+	return 0;
+}
+
+uint32_t xfer_hostpath_newest(const struct xfer_hostpath *path)
+{
+	const struct chunk *chunk = LIST_FIRST(&path->chunks);
+
+	return chunk ? chunk->id : 0;
+}
+
 /* --- status ------------------------------------------------------------------------------------- */
 
 static json_t *counts_json(const uint32_t counts[XFER_JOIN_STATES])
@@ -94,24 +231,34 @@ static json_t *counts_json(const uint32_t counts[XFER_JOIN_STATES])
 		(int)counts[XFER_JOIN_GIVEN_UP]);
 }
 
+static uint64_t bytes_of(const struct xfer_join *join)
+{
+	struct xfer_region region;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; xfer_join_region(join, i, &region); i++)
+		bytes += (uint64_t)region.slots * region.slot_size;
+	return bytes;
+}
+
 /* Of all lanes together. */
 static json_t *direction_json(struct xfer_hostpath *path, enum xfer_pool_direction direction)
 {
 	uint32_t sum[XFER_JOIN_STATES] = { 0 }, counts[XFER_JOIN_STATES];
+	uint64_t bytes = 0;
 	json_t *json;
 
 	for (uint32_t i = 0; i < path->nlanes; i++) {
 		struct lane *lane = lock_lane(path, i);
 
 		xfer_join_counts(lane->joins[direction], counts);
+		bytes += bytes_of(lane->joins[direction]);
 		pthread_mutex_unlock(&lane->lock);
 		for (unsigned state = 0; state < XFER_JOIN_STATES; state++)
 			sum[state] += counts[state];
 	}
 	json = counts_json(sum);
-	json_object_set_new(json, "bytes",
-		json_integer(
-			(json_int_t)xfer_layout_bytes(&path->layouts[direction], path->nlanes)));
+	json_object_set_new(json, "bytes", json_integer((json_int_t)bytes));
 	return json;
 }
 
@@ -131,60 +278,90 @@ static int make_join(struct xfer_hostpath *path, uint32_t lane, enum xfer_pool_d
 		.immediates = path->transport->ops->immediates && direction == XFER_POOL_WRITE,
 	};
 	struct xfer_join **join = &path->lanes[lane].joins[direction];
-	const struct xfer_slot_layout *layout = &path->layouts[direction];
 	uint16_t withheld;
 	int err = xfer_join_create(&config, join);
 
-	for (uint32_t class = 0; err == 0 && class < layout->nclasses; class ++) {
-		struct xfer_region region = xfer_layout_region(layout, lane, class);
-
-		err = xfer_join_add_region(*join, &region);
-	}
 	return err ? err : xfer_join_begin(*join, path->epoch, &withheld, 1);
 }
 
-static void path_free(struct xfer_hostpath *path)
+static int make_joins(struct xfer_hostpath *path)
 {
-	for (uint32_t i = 0; i < path->nlanes; i++) {
-		xfer_join_destroy(path->lanes[i].joins[XFER_POOL_WRITE]);
-		xfer_join_destroy(path->lanes[i].joins[XFER_POOL_READ]);
-		pthread_mutex_destroy(&path->lanes[i].lock);
-	}
-	free(path);
-}
-
-int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_hostpath **result)
-{
-	struct xfer_hostpath *path =
-		calloc(1, sizeof(*path) + params->lanes * sizeof(path->lanes[0]));
 	int err = 0;
 
-	if (!path) {
-		params->transport->ops->free(params->transport);
-		return -ENOMEM;
-	}
-	atomic_init(&path->refs, 1);
-	path->transport = params->transport;
-	path->epoch = params->epoch;
-	path->nlanes = params->lanes;
-	path->layouts[XFER_POOL_WRITE] = params->write;
-	path->layouts[XFER_POOL_READ] = params->read;
-	path->gone = params->gone;
-	path->arg = params->arg;
-	for (uint32_t i = 0; i < path->nlanes; i++)
-		pthread_mutex_init(&path->lanes[i].lock, NULL);
 	for (uint32_t i = 0; err == 0 && i < path->nlanes; i++) {
 		err = make_join(path, i, XFER_POOL_WRITE);
 		if (err == 0)
 			err = make_join(path, i, XFER_POOL_READ);
 	}
-	if (err) {
-		params->transport->ops->free(params->transport);
-		path_free(path);
-	} else {
-		*result = path;
-	}
 	return err;
+}
+
+/* The peer has laid its memory out by itself, so it knows the places. */
+static int add_read_slots(struct xfer_hostpath *path, const struct xfer_slot_layout *layout)
+{
+	struct xfer_chunk chunk = { .layout = *layout };
+
+	if (!path->read_memory)
+		return layout->nclasses > 0 ? -EINVAL : 0;
+	if (xfer_layout_bytes(layout, path->nlanes) != path->read_memory->bytes)
+		return -EINVAL;
+	return lay_out(path, XFER_POOL_READ, &chunk, path->read_memory->base);
+}
+
+void xfer_hostpath_free(struct xfer_hostpath *path)
+{
+	struct chunk *chunk;
+
+	path->transport->ops->free(path->transport);
+	for (uint32_t i = 0; i < path->nlanes; i++) {
+		xfer_join_destroy(path->lanes[i].joins[XFER_POOL_WRITE]);
+		xfer_join_destroy(path->lanes[i].joins[XFER_POOL_READ]);
+		pthread_mutex_destroy(&path->lanes[i].lock);
+	}
+	while ((chunk = LIST_FIRST(&path->chunks))) {
+		LIST_REMOVE(chunk, link);
+		xfer_memory_free(chunk->memory);
+		free(chunk);
+	}
+	xfer_memory_free(path->read_memory);
+	free(path);
+}
+
+int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_hostpath **result)
+{
+	struct xfer_hostpath *path = NULL;
+	int err;
+
+	if (params->lanes <= XFER_LANES_MAX)
+		path = calloc(1, sizeof(*path) + params->lanes * sizeof(path->lanes[0]));
+	if (!path) {
+		params->transport->ops->free(params->transport);
+		xfer_memory_free(params->memory);
+		return params->lanes <= XFER_LANES_MAX ? -ENOMEM : -EINVAL;
+	}
+	atomic_init(&path->refs, 1);
+	path->transport = params->transport;
+	path->epoch = params->epoch;
+	path->nlanes = params->lanes;
+	path->read_memory = params->memory;
+	LIST_INIT(&path->chunks);
+	path->gone = params->gone;
+	path->arg = params->arg;
+	for (uint32_t i = 0; i < path->nlanes; i++)
+		pthread_mutex_init(&path->lanes[i].lock, NULL);
+	err = make_joins(path);
+	if (err == 0)
+		err = add_read_slots(path, &params->read);
+	if (err)
+		xfer_hostpath_free(path);
+	else
+		*result = path;
+	return err;
+}
+
+void *xfer_hostpath_arg(const struct xfer_hostpath *path)
+{
+	return path->arg;
 }
 
 void xfer_hostpath_ref(struct xfer_hostpath *path)
@@ -194,10 +371,8 @@ void xfer_hostpath_ref(struct xfer_hostpath *path)
 
 void xfer_hostpath_unref(struct xfer_hostpath *path)
 {
-	if (!path || atomic_fetch_sub(&path->refs, 1) != 1)
-		return;
-	path->gone(path->arg, path->transport);
-	path_free(path);
+	if (path && atomic_fetch_sub(&path->refs, 1) == 1)
+		path->gone(path->arg, path);
 }
 
 void xfer_hostpath_end(struct xfer_hostpath *path)

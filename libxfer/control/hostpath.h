@@ -11,27 +11,33 @@
 
 /*
  * One epoch of it. Each request that uses a slot has a reference, so the memory stays until the last of them has ended.
- * Any thread; nothing blocks but for a lane's lock, which is held for bookkeeping only.
+ * Any thread, where it isn't said; nothing blocks but for a lane's lock, which is held for bookkeeping only.
  */
 struct xfer_hostpath;
 
 struct xfer_hostpath_params {
 	struct xfer_transport *transport; /* the path's from then on, also on failure */
 	uint32_t epoch, lanes;
-	struct xfer_slot_layout write, read;
-	/* Nothing uses it any more; the transport is to be freed, which may take time. Any thread; not called on failure. */
-	void (*gone)(void *arg, struct xfer_transport *transport);
+	struct xfer_slot_layout read;
+	struct xfer_memory
+		*memory; /* the READ slots'; the path's, as above; NULL: there are none */
+	/* Nothing uses it any more: it is to be freed, which takes time. Any thread; not called on failure. */
+	void (*gone)(void *arg, struct xfer_hostpath *path);
 	void *arg;
 };
 
-/* With one reference. -ENOMEM; -EINVAL: the layouts can't be. */
+/* With one reference, and without slots for WRITE. -ENOMEM; -EINVAL: the layout can't be. */
 int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_hostpath **path);
+/* After `gone`. */
+void xfer_hostpath_free(struct xfer_hostpath *path);
+void *xfer_hostpath_arg(const struct xfer_hostpath *path);
 void xfer_hostpath_ref(struct xfer_hostpath *path);
 void xfer_hostpath_unref(struct xfer_hostpath *path); /* NULL is ignored */
 /* No RPC finds a slot any more. */
 void xfer_hostpath_end(struct xfer_hostpath *path);
 
 uint32_t xfer_hostpath_epoch(const struct xfer_hostpath *path);
+uint32_t xfer_hostpath_lanes(const struct xfer_hostpath *path);
 
 /*
  * An RPC names placement->slot for placement->length bytes. GO: it uses the slot until xfer_hostpath_done, and
@@ -43,6 +49,22 @@ enum xfer_join_event xfer_hostpath_find(
 int xfer_hostpath_send(struct xfer_hostpath *path, const struct xfer_placement *placement);
 /* The slot isn't used any more. Before the reply. */
 void xfer_hostpath_done(struct xfer_hostpath *path, const struct xfer_placement *placement);
+
+/*
+ * Chunks for WRITE: one thread at a time. Adding chooses the id and the places, of which the peer is to be told. The
+ * memory is the path's from then on, also on failure. -EINVAL; -ENOSPC: too many regions, or no numbers are left; -ENOMEM.
+ */
+int xfer_hostpath_add(struct xfer_hostpath *path, const struct xfer_slot_layout *layout,
+	struct xfer_memory *memory, struct xfer_chunk *chunk);
+/*
+ * The peer has said that it uses it no more: its memory is freed, which takes time. -ENOENT; -EBUSY: an operation uses
+ * a slot of it, so the peer doesn't keep to it, and the path is to be ended; the memory stays as long as the path does.
+ */
+int xfer_hostpath_remove(struct xfer_hostpath *path, uint32_t id);
+/* The chunk that was added last; 0: there is none. */
+uint32_t xfer_hostpath_newest(const struct xfer_hostpath *path);
+/* When a WRITE came last that had its data in a slot (CLOCK_MONOTONIC); 0: never. */
+uint64_t xfer_hostpath_used_ns(const struct xfer_hostpath *path);
 
 /* Slots by state. */
 json_t *xfer_hostpath_status(struct xfer_hostpath *path);

@@ -110,6 +110,18 @@ static struct xfer_hostpath *detach_path(struct xfer_peer *peer)
 	return path;
 }
 
+bool xfer_peer_leave_path(struct xfer_peer *peer, const struct xfer_hostpath *path)
+{
+	bool had;
+
+	pthread_mutex_lock(&peer->calls_lock);
+	had = peer->path == path;
+	if (had)
+		peer->path = NULL;
+	pthread_mutex_unlock(&peer->calls_lock);
+	return had;
+}
+
 static void end_path(struct xfer_peer *peer)
 {
 	struct xfer_hostpath *path;

@@ -106,8 +106,6 @@ struct xfer_request *xfer_peer_done(
 /* It isn't carried out after all, and may come again. Gives the request that is to be told, as above. */
 struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_request *request);
 
-/* The data path, with a reference; NULL: there is none. */
-struct xfer_hostpath *xfer_peer_path(struct xfer_peer *peer);
 /* CANCEL. False: the epoch is over. */
 bool xfer_peer_cancel(struct xfer_peer *peer, uint32_t epoch, const struct xfer_cancel_args *args,
 	enum xfer_cancelled *cancelled);

@@ -137,6 +137,18 @@ static bool xdr_slot_layout(XDR *xdrs, struct xfer_slot_layout *layout)
 	return true;
 }
 
+static bool xdr_chunk(XDR *xdrs, struct xfer_chunk *chunk)
+{
+	if (!xdr_uint32_t(xdrs, &chunk->id) || !xdr_slot_layout(xdrs, &chunk->layout) ||
+		!XDR_ENUM_UP_TO(xdrs, &chunk->nplaces, XFER_PLACES_MAX))
+		return false;
+	for (uint32_t i = 0; i < chunk->nplaces; i++)
+		if (!XDR_ENUM_UP_TO(xdrs, &chunk->places[i].first, XFER_SLOT_NUMBERS - 1) ||
+			!xdr_uint32_t(xdrs, &chunk->places[i].generation))
+			return false;
+	return true;
+}
+
 /* epoch 0: nothing follows. */
 static bool xdr_slot_ref(XDR *xdrs, struct xfer_slot_ref *ref)
 {
@@ -238,7 +250,18 @@ static bool args_share(XDR *xdrs, union xfer_args *args)
 	struct xfer_share_args *a = &args->share;
 
 	return xdr_uint32_t(xdrs, &a->epoch) && xdr_uint32_t(xdrs, &a->lanes) &&
-	       xdr_slot_layout(xdrs, &a->read) && xdr_slot_layout(xdrs, &a->write);
+	       xdr_slot_layout(xdrs, &a->read);
+}
+
+static bool args_grow(XDR *xdrs, union xfer_args *args)
+{
+	return xdr_uint32_t(xdrs, &args->grow.epoch) && xdr_slot_layout(xdrs, &args->grow.layout);
+}
+
+static bool args_retire(XDR *xdrs, union xfer_args *args)
+{
+	return xdr_uint32_t(xdrs, &args->retire.epoch) &&
+	       xdr_uint32_t(xdrs, &args->retire.returned);
 }
 
 static bool args_handle(XDR *xdrs, union xfer_args *args)
@@ -426,10 +449,18 @@ static bool results_events(XDR *xdrs, union xfer_results *results)
 	return true;
 }
 
-static bool results_share(XDR *xdrs, union xfer_results *results)
+static bool results_grow(XDR *xdrs, union xfer_results *results)
 {
-	return xdr_uint32_t(xdrs, &results->share.status) &&
-	       xdr_slot_layout(xdrs, &results->share.write);
+	struct xfer_grow_res *r = &results->grow;
+
+	return xdr_uint32_t(xdrs, &r->status) &&
+	       (r->status != XFER_ST_OK || xdr_chunk(xdrs, &r->chunk));
+}
+
+static bool results_retire(XDR *xdrs, union xfer_results *results)
+{
+	return xdr_uint32_t(xdrs, &results->retire.status) &&
+	       xdr_uint32_t(xdrs, &results->retire.chunk);
 }
 
 static bool results_text(XDR *xdrs, union xfer_results *results)
@@ -558,11 +589,13 @@ static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
 	[XFER_PROC_ATTACH] = { "ATTACH", args_attach, results_status, true },
 	[XFER_PROC_PING] = { "PING", args_none, results_none, false },
 	[XFER_PROC_STATUS] = { "STATUS", args_none, results_text, false },
-	[XFER_PROC_SHARE] = { "SHARE", args_share, results_share, true },
+	[XFER_PROC_SHARE] = { "SHARE", args_share, results_status, true },
 	[XFER_PROC_END] = { "END", args_none, results_status, true },
 	[XFER_PROC_RECOVERED] = { "RECOVERED", args_none, results_status, true },
 	[XFER_PROC_CANCEL] = { "CANCEL", args_cancel, results_status, true },
 	[XFER_PROC_EVENTS] = { "EVENTS", args_events, results_events, false },
+	[XFER_PROC_GROW] = { "GROW", args_grow, results_grow, true },
+	[XFER_PROC_RETIRE] = { "RETIRE", args_retire, results_retire, true },
 	[XFER_PROC_LOOKUP] = { "LOOKUP", args_name, results_node, false },
 	[XFER_PROC_GETATTR] = { "GETATTR", args_handle, results_attr, false },
 	[XFER_PROC_SETATTR] = { "SETATTR", args_setattr, results_attr, true },

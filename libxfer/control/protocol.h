@@ -48,7 +48,9 @@ enum xfer_proc {
 		8,            /* a known session's successor has made its opens and locks again */
 	XFER_PROC_CANCEL = 9, /* answer an operation with DELAY, unless it was begun */
 	XFER_PROC_EVENTS =
-		10, /* is answered when there is something that was promised to be told */
+		10,          /* is answered when there is something that was promised to be told */
+	XFER_PROC_GROW = 11, /* asks for a chunk of memory for the data path */
+	XFER_PROC_RETIRE = 12, /* is answered when a chunk is to be given back */
 	/* operations */
 	XFER_PROC_LOOKUP = 16,
 	XFER_PROC_GETATTR = 17,
@@ -193,20 +195,48 @@ struct xfer_slot_layout {
 	struct xfer_slot_class classes[XFER_SLOT_CLASSES_MAX];
 };
 
-/*
- * The caller's memory, for READ, comes along as a descriptor. Asks for as much for WRITE; an earlier data path of the
- * session ends.
- */
+/* The caller's memory, for READ, comes along as a descriptor. An earlier data path of the session ends. */
 struct xfer_share_args {
 	uint32_t epoch; /* of the data path, later than the last one */
 	uint32_t lanes;
-	struct xfer_slot_layout read, write;
+	struct xfer_slot_layout read;
 };
 
-/* The memory for WRITE, what there is of it, comes along as a descriptor. */
-struct xfer_share_res {
+/* Asks for one chunk of memory for WRITE. */
+struct xfer_grow_args {
+	uint32_t epoch; /* of the data path that is to have it */
+	struct xfer_slot_layout layout;
+};
+
+/* What the host has chosen for a region: see struct xfer_region. */
+struct xfer_place {
+	uint16_t first;
+	uint32_t generation;
+};
+
+#define XFER_PLACES_MAX (XFER_LANES_MAX * XFER_SLOT_CLASSES_MAX)
+
+/* Memory that was made: it comes along as a descriptor. */
+struct xfer_chunk {
+	uint32_t id; /* not 0; of this epoch's, never used again in it */
+	struct xfer_slot_layout layout;
+	uint32_t nplaces; /* lane by lane, and on each lane class by class */
+	struct xfer_place places[XFER_PLACES_MAX];
+};
+
+struct xfer_grow_res {
 	uint32_t status;
-	struct xfer_slot_layout write;
+	struct xfer_chunk chunk; /* when OK */
+};
+
+struct xfer_retire_args {
+	uint32_t epoch;
+	uint32_t returned; /* the chunk that the last answer named; 0: none */
+};
+
+struct xfer_retire_res {
+	uint32_t status;
+	uint32_t chunk; /* to be given back; 0: nothing, it is to be asked again */
 };
 
 struct xfer_attach_res {
@@ -445,6 +475,8 @@ union xfer_args {
 	struct xfer_cancel_args cancel;
 	struct xfer_events_args events;
 	struct xfer_share_args share;
+	struct xfer_grow_args grow;
+	struct xfer_retire_args retire;
 	struct xfer_handle_args handle;
 	struct xfer_name_args name;
 	struct xfer_setattr_args setattr;
@@ -471,7 +503,8 @@ union xfer_results {
 	struct xfer_attach_res attach;
 	struct xfer_status_res text;
 	struct xfer_events_res events;
-	struct xfer_share_res share;
+	struct xfer_grow_res grow;
+	struct xfer_retire_res retire;
 	struct xfer_attr_res attr;
 	struct xfer_node_res node;
 	struct xfer_readdir_res readdir;

@@ -80,8 +80,11 @@ struct xfer_service {
 	 */
 	void (*events)(void *owner, struct xfer_request *request);
 
-	/* SHARE of a session. Takes the request over. NULL: such calls are refused. */
-	void (*share)(void *owner, struct xfer_request *request);
+	/*
+	 * SHARE, GROW or RETIRE of a session. Takes the request over; RETIRE is answered when there is something to give
+	 * back, else as EVENTS is. NULL: such calls are refused.
+	 */
+	void (*memory)(void *owner, struct xfer_request *request);
 };
 
 struct xfer_server;
@@ -112,6 +115,10 @@ const uint8_t *xfer_peer_boot_id(const struct xfer_peer *peer); /* 16 bytes */
  * session's epoch is over; -EINVAL: the path's isn't later than the last one's.
  */
 int xfer_peer_take_path(const struct xfer_request *request, struct xfer_hostpath *path);
+/* The session has this data path no more. True: it had, and its reference is the caller's. */
+bool xfer_peer_leave_path(struct xfer_peer *peer, const struct xfer_hostpath *path);
+/* The data path, with a reference; NULL: there is none. */
+struct xfer_hostpath *xfer_peer_path(struct xfer_peer *peer);
 /* Begun with XFER_STANDING_RECOVER, and RECOVERED has not come. */
 bool xfer_peer_recovering(const struct xfer_peer *peer);
 /* Room for the service's own state about this peer (its opens). */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* layout.c -- where the regions of all lanes lie in one piece of memory */
+/* layout.c -- where the regions of all lanes lie in a chunk of memory */
+
+#include <errno.h>
 
 #include "core/layout.h"
 
@@ -39,14 +41,19 @@ uint64_t xfer_layout_bytes(const struct xfer_slot_layout *layout, uint32_t lanes
 	return bytes * lanes;
 }
 
-struct xfer_region xfer_layout_region(
-	const struct xfer_slot_layout *layout, uint32_t lane, uint32_t class)
+uint32_t xfer_layout_region_id(uint32_t chunk, uint32_t class)
+{
+	return chunk * XFER_SLOT_CLASSES_MAX + class;
+}
+
+struct xfer_region xfer_layout_region(const struct xfer_slot_layout *layout, uint32_t chunk,
+	uint32_t lane, uint32_t class, uint64_t base)
 {
 	struct xfer_region region = {
-		.id = class + 1,
+		.id = xfer_layout_region_id(chunk, class),
 		.slot_size = layout->classes[class].slot_size,
 		.slots = layout->classes[class].slots,
-		.base = lane * lane_bytes(layout),
+		.base = base + lane * lane_bytes(layout),
 	};
 
 	for (uint32_t i = 0; i < class; i++) {
@@ -64,4 +71,64 @@ uint32_t xfer_layout_largest(const struct xfer_slot_layout *layout)
 		if (layout->classes[i].slot_size > largest)
 			largest = layout->classes[i].slot_size;
 	return largest;
+}
+
+/* NULL: there is none of that size. */
+static struct xfer_slot_class *class_of(struct xfer_slot_layout *layout, uint32_t slot_size)
+{
+	for (uint32_t i = 0; i < layout->nclasses; i++)
+		if (layout->classes[i].slot_size == slot_size)
+			return &layout->classes[i];
+	return NULL;
+}
+
+static uint32_t slots_of(const struct xfer_slot_layout *layout, uint32_t slot_size)
+{
+	const struct xfer_slot_class *class =
+		class_of((struct xfer_slot_layout *)layout, slot_size);
+
+	return class ? class->slots : 0;
+}
+
+struct xfer_slot_layout xfer_layout_missing(const struct xfer_slot_layout *wanted,
+	const struct xfer_slot_layout *present, uint32_t chunks)
+{
+	struct xfer_slot_layout missing = { 0 };
+
+	for (uint32_t i = 0; i < wanted->nclasses; i++) {
+		const struct xfer_slot_class *class = &wanted->classes[i];
+		uint32_t part = (class->slots + chunks - 1) / chunks;
+		uint32_t there = slots_of(present, class->slot_size);
+		uint32_t lacking = class->slots > there ? class->slots - there : 0;
+
+		if (lacking > 0)
+			missing.classes[missing.nclasses++] =
+				(struct xfer_slot_class){ class->slot_size,
+					lacking < part ? lacking : part };
+	}
+	return missing;
+}
+
+int xfer_layout_add(struct xfer_slot_layout *layout, const struct xfer_slot_layout *other)
+{
+	for (uint32_t i = 0; i < other->nclasses; i++) {
+		struct xfer_slot_class *class = class_of(layout, other->classes[i].slot_size);
+
+		if (class) {
+			class->slots += other->classes[i].slots;
+			continue;
+		}
+		if (layout->nclasses == XFER_SLOT_CLASSES_MAX)
+			return -ENOSPC;
+		layout->classes[layout->nclasses++] = other->classes[i];
+	}
+	return 0;
+}
+
+bool xfer_layout_is_part(const struct xfer_slot_layout *layout, const struct xfer_slot_layout *of)
+{
+	for (uint32_t i = 0; i < layout->nclasses; i++)
+		if (layout->classes[i].slots > slots_of(of, layout->classes[i].slot_size))
+			return false;
+	return true;
 }

@@ -4,86 +4,79 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bufpool.h"
 #include "clock.h"
 #include "control/dispatcher.h"
 #include "core/layout.h"
+#include "counters.h"
 #include "log.h"
 #include "owner/memory.h"
 #include "transport/shm.h"
 
 #define CLIENTS_MAX 256u
-#define IDLE_NS     (60000 * XFER_NS_PER_MS)
+#define IDLE_MS     60000u
+#define RETURN_MS   60000u /* longer than a slot's quarantine and an epoch take */
+#define LOOK_MS     1000u /* while anybody has memory: so often is looked for who is to return some */
 #define LOG_MS      10000
 
-/* One data path's part of it. */
+/* One data path's part of it. Its chunks come and go on the thread only. */
 struct grant {
 	struct memory *memory;
 	unsigned client;
-	struct xfer_transport *transport; /* gone: what is to be unmapped */
-	struct grant *next;               /* gone */
+	struct xfer_hostpath *path;
+	struct xfer_peer
+		*peer; /* has the path, or requests that do: there until the path is gone */
+	LIST_ENTRY(grant) link;
+
+	/* under the lock */
+	bool gone;                    /* nothing uses the path any more: it is to be freed */
+	uint64_t owed;                /* bytes that are to be returned */
+	uint32_t retiring;            /* the chunk that the session was asked for; 0: none */
+	bool returned;                /* it says that it uses it no more */
+	uint64_t used_ns;             /* of what the quota was told */
+	struct xfer_request *waiting; /* RETIRE */
 };
 
-/* --- grants ------------------------------------------------------------------------------------- */
+/* --- memory that counts ------------------------------------------------------------------------- */
 
-static struct grant *grant_new(struct memory *memory)
-{
-	struct grant *grant = malloc(sizeof(*grant));
-	int client;
+/* It is in the quota until it is freed. */
+struct lent {
+	struct xfer_memory memory;
+	struct xfer_memory *under;
+	struct grant *grant;
+};
 
-	if (!grant)
-		return NULL;
-	pthread_mutex_lock(&memory->lock);
-	client = xfer_quota_join(&memory->quota, xfer_now_ns());
-	pthread_mutex_unlock(&memory->lock);
-	if (client < 0) {
-		free(grant);
-		return NULL;
-	}
-	*grant = (struct grant){ .memory = memory, .client = (unsigned)client };
-	return grant;
-}
-
-static void grant_free(struct grant *grant)
+static void return_bytes(struct grant *grant, uint64_t bytes)
 {
 	pthread_mutex_lock(&grant->memory->lock);
-	xfer_quota_leave(&grant->memory->quota, grant->client);
+	xfer_quota_return(&grant->memory->quota, grant->client, bytes);
+	grant->owed = grant->owed > bytes ? grant->owed - bytes : 0;
 	pthread_mutex_unlock(&grant->memory->lock);
-	free(grant);
 }
 
-/* Nothing uses the data path any more; on any thread. */
-static void path_gone(void *arg, struct xfer_transport *transport)
+static void lent_free(struct xfer_memory *memory)
 {
-	struct grant *grant = arg;
-	struct memory *memory = grant->memory;
+	struct lent *lent = (struct lent *)memory;
 
-	grant->transport = transport;
-	pthread_mutex_lock(&memory->lock);
-	grant->next = memory->gone;
-	memory->gone = grant;
-	pthread_cond_signal(&memory->changed);
-	pthread_mutex_unlock(&memory->lock);
+	xfer_memory_free(lent->under);
+	return_bytes(lent->grant, lent->memory.bytes);
+	free(lent);
 }
 
 /* All of it or nothing. */
 static bool ask(struct grant *grant, uint64_t bytes)
 {
 	struct memory *memory = grant->memory;
-	uint64_t granted;
+	uint64_t granted, now;
 
 	pthread_mutex_lock(&memory->lock);
-	granted = xfer_quota_grant(&memory->quota, grant->client, bytes, bytes, xfer_now_ns());
+	now = xfer_now_ns();
+	granted = xfer_quota_grant(&memory->quota, grant->client, bytes, bytes, now);
+	grant->used_ns = now;
 	pthread_mutex_unlock(&memory->lock);
 	return granted == bytes;
-}
-
-static void give_back(struct grant *grant, uint64_t bytes)
-{
-	pthread_mutex_lock(&grant->memory->lock);
-	xfer_quota_return(&grant->memory->quota, grant->client, bytes);
-	pthread_mutex_unlock(&grant->memory->lock);
 }
 
 /* Half as many of each size; false: there is just one of each. */
@@ -98,36 +91,151 @@ static bool halve(struct xfer_slot_layout *layout)
 	return less;
 }
 
-/* Memory for what is asked for, or for less. None: the payload of WRITEs stays inline. */
-static void make_memory(struct grant *grant, uint32_t lanes, struct xfer_slot_layout *layout,
-	struct xfer_shm_memory *made)
+/*
+ * Its bytes, of which the quota knows; 0: a refusal. A session that has nothing gets less than it asks for, if there is
+ * no more; one that has some gets all or nothing, so that it isn't left with crumbs.
+ */
+static uint64_t claim(struct grant *grant, uint32_t lanes, struct xfer_slot_layout *layout)
 {
-	uint64_t bytes;
+	uint64_t whole = xfer_layout_bytes(layout, lanes), bytes = whole;
+	struct xfer_slot_layout less = *layout;
 
-	do {
-		bytes = xfer_layout_bytes(layout, lanes);
+	if (whole > 0 && ask(grant, whole))
+		return whole;
+	if (xfer_hostpath_newest(grant->path) != 0)
+		return 0;
+	while (halve(&less)) {
+		bytes = xfer_layout_bytes(&less, lanes);
 		if (bytes > 0 && ask(grant, bytes)) {
-			if (xfer_shm_make(bytes, made) == 0)
-				return;
-			give_back(grant, bytes);
-			break;
+			*layout = less;
+			return bytes;
 		}
-	} while (halve(layout));
-	layout->nclasses = 0;
+	}
+	/* What the quota remembers is what was asked for last. */
+	return whole > 0 && ask(grant, whole) ? whole : 0;
+}
+
+/* -ENOMEM, or what xfer_shm_make gives: nothing is claimed any more. */
+static int lend(struct grant *grant, uint64_t bytes, struct xfer_memory **memory, int *fd)
+{
+	struct lent *lent = malloc(sizeof(*lent));
+	int err = lent ? xfer_shm_make(bytes, &lent->under, fd) : -ENOMEM;
+
+	if (err) {
+		free(lent);
+		return_bytes(grant, bytes);
+		return err;
+	}
+	lent->memory = *lent->under;
+	lent->memory.free = lent_free;
+	lent->grant = grant;
+	*memory = &lent->memory;
+	return 0;
+}
+
+/* --- GROW --------------------------------------------------------------------------------------- */
+
+/* The data path that the request means, with a reference; NULL: the session hasn't it any more. */
+static struct xfer_hostpath *path_of(const struct xfer_request *request, uint32_t epoch)
+{
+	struct xfer_hostpath *path = xfer_peer_path(request->peer);
+
+	if (path && xfer_hostpath_epoch(path) == epoch)
+		return path;
+	xfer_hostpath_unref(path);
+	return NULL;
+}
+
+static int add_chunk(struct grant *grant, struct xfer_request *request, uint32_t lanes)
+{
+	struct xfer_slot_layout layout = request->args.grow.layout;
+	struct xfer_memory *memory;
+	uint64_t bytes = claim(grant, lanes, &layout);
+	int err, fd;
+
+	if (bytes == 0)
+		return -ENOSPC;
+	err = lend(grant, bytes, &memory, &fd);
+	if (err)
+		return err;
+	err = xfer_request_put_fd(request, fd);
+	close(fd);
+	if (err) {
+		xfer_memory_free(memory);
+		return err;
+	}
+	err = xfer_hostpath_add(grant->path, &layout, memory, &request->results.grow.chunk);
+	if (err == 0)
+		xfer_count(XFER_CNT_CHUNKS_GRANTED, 1);
+	return err;
+}
+
+static int grow(struct xfer_request *request)
+{
+	struct xfer_hostpath *path = path_of(request, request->args.grow.epoch);
+	int err = path ? add_chunk(xfer_hostpath_arg(path), request, xfer_hostpath_lanes(path))
+		       : -ENOTCONN;
+
+	xfer_hostpath_unref(path);
+	return err;
 }
 
 /* --- SHARE -------------------------------------------------------------------------------------- */
 
+/* Nothing uses the data path any more; on any thread. */
+static void path_gone(void *arg, struct xfer_hostpath *path)
+{
+	struct grant *grant = arg;
+	struct memory *memory = grant->memory;
+
+	(void)path;
+	pthread_mutex_lock(&memory->lock);
+	grant->gone = true;
+	pthread_cond_signal(&memory->changed);
+	pthread_mutex_unlock(&memory->lock);
+}
+
+/* -ENOSPC: too many have one; -ENOMEM. */
+static int grant_new(struct memory *memory, struct xfer_peer *peer, struct grant **result)
+{
+	struct grant *grant = malloc(sizeof(*grant));
+	int client;
+
+	if (!grant)
+		return -ENOMEM;
+	pthread_mutex_lock(&memory->lock);
+	client = xfer_quota_join(&memory->quota, xfer_now_ns());
+	pthread_mutex_unlock(&memory->lock);
+	if (client < 0) {
+		free(grant);
+		return client;
+	}
+	*grant = (struct grant){ .memory = memory, .client = (unsigned)client, .peer = peer };
+	*result = grant;
+	return 0;
+}
+
+static void grant_free(struct grant *grant)
+{
+	pthread_mutex_lock(&grant->memory->lock);
+	xfer_quota_leave(&grant->memory->quota, grant->client);
+	pthread_mutex_unlock(&grant->memory->lock);
+	free(grant);
+}
+
 /*
  * What the caller has brought; it isn't in the quota, which is for what this process makes, but mapping it costs page
- * tables here. 0 bytes: nothing, its READs are answered inline.
+ * tables here. NULL: nothing, its READs are answered inline.
  */
 static int map_theirs(const struct memory *memory, const struct xfer_request *request,
-	struct xfer_shm_memory *theirs)
+	struct xfer_memory **theirs)
 {
 	const struct xfer_share_args *args = &request->args.share;
 	uint64_t bytes = xfer_layout_bytes(&args->read, args->lanes);
 
+	*theirs = NULL;
+	if (args->epoch == 0 || args->lanes == 0 || args->lanes > XFER_LANES_MAX)
+		return -EINVAL;
 	if (args->read.nclasses == 0)
 		return 0;
 	if (bytes > memory->quota.config.cap)
@@ -135,62 +243,249 @@ static int map_theirs(const struct memory *memory, const struct xfer_request *re
 	return bytes > 0 ? xfer_shm_map(request->fd, bytes, theirs) : -EINVAL;
 }
 
-static int make_path(const struct xfer_request *request, struct grant *grant,
-	struct xfer_shm_memory *ours, struct xfer_shm_memory *theirs, struct xfer_hostpath **path)
+/* theirs: the path's, also on failure. */
+static int make_path(
+	const struct xfer_request *request, struct grant *grant, struct xfer_memory *theirs)
 {
 	const struct xfer_share_args *args = &request->args.share;
-	struct xfer_hostpath_params params = {
+	const struct xfer_hostpath_params params = {
+		.transport = &xfer_shm_transport,
 		.epoch = args->epoch,
 		.lanes = args->lanes,
-		.write = request->results.share.write,
 		.read = args->read,
+		.memory = theirs,
 		.gone = path_gone,
 		.arg = grant,
 	};
-	int err = xfer_shm_create(ours, theirs, &params.transport);
+	int err = xfer_hostpath_create(&params, &grant->path);
 
-	return err ? err : xfer_hostpath_create(&params, path);
+	if (err)
+		return err;
+	pthread_mutex_lock(&grant->memory->lock);
+	LIST_INSERT_HEAD(&grant->memory->grants, grant, link);
+	pthread_mutex_unlock(&grant->memory->lock);
+	return 0;
 }
 
 static int share(struct memory *memory, struct xfer_request *request)
 {
-	const struct xfer_share_args *args = &request->args.share;
-	struct xfer_share_res *res = &request->results.share;
-	struct xfer_shm_memory ours = { .fd = -1 }, theirs = { .fd = -1 };
-	struct xfer_hostpath *path;
+	struct xfer_memory *theirs;
 	struct grant *grant;
-	int err =
-		args->epoch == 0 || args->lanes == 0 || args->lanes > XFER_LANES_MAX ? -EINVAL : 0;
+	int err;
 
 	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0 ||
 		!request->dispatcher->identity.local)
 		return -EOPNOTSUPP;
-	if (err == 0)
-		err = map_theirs(memory, request, &theirs);
+	err = map_theirs(memory, request, &theirs);
 	if (err)
 		return err;
-	grant = grant_new(memory);
-	if (!grant) {
-		xfer_shm_unmap(&theirs);
-		return -ENOSPC;
-	}
-	res->write = args->write;
-	make_memory(grant, args->lanes, &res->write, &ours);
-	if (ours.bytes > 0)
-		err = xfer_request_put_fd(request, ours.fd);
-	xfer_shm_close(&ours);
+	err = grant_new(memory, request->peer, &grant);
 	if (err) {
-		xfer_shm_unmap(&ours);
-		xfer_shm_unmap(&theirs);
-	} else {
-		err = make_path(request, grant, &ours, &theirs, &path);
+		xfer_memory_free(theirs);
+		return err;
 	}
-	if (err)
+	err = make_path(request, grant, theirs);
+	if (err) {
 		grant_free(grant);
-	else
-		err = xfer_peer_take_path(request, path);
+		return err;
+	}
+	err = xfer_peer_take_path(request, grant->path);
+	/* One of an earlier path would wait for as long as that is in use. */
+	memory_epoch_ended(memory, request->peer);
 	return err;
 }
+
+/* --- RETIRE ------------------------------------------------------------------------------------- */
+
+static void finish(struct xfer_request *request, int err)
+{
+	if (request)
+		xfer_request_finish(request, err);
+}
+
+/* With the lock held: the RETIRE that waits, if it can be answered now; it is to be finished without the lock. */
+static struct xfer_request *tell(struct grant *grant)
+{
+	struct xfer_request *request = grant->waiting;
+
+	if (!request || grant->owed == 0 || grant->retiring != 0)
+		return NULL;
+	grant->retiring = xfer_hostpath_newest(grant->path);
+	if (grant->retiring == 0)
+		return NULL;
+	request->results.retire.chunk = grant->retiring;
+	grant->waiting = NULL;
+	return request;
+}
+
+/* With the lock held: what is kept, or why it can't be served. An older one is to be finished. */
+static int take_retire(
+	struct grant *grant, struct xfer_request *request, struct xfer_request **older)
+{
+	uint32_t returned = request->args.retire.returned;
+
+	/* Who ends an epoch comes here afterwards, so one that goes on now is ended with this request in place. */
+	if (!xfer_peer_goes_on(request->peer, request->dispatcher->epoch))
+		return -EAGAIN;
+	if (returned != 0 && (returned != grant->retiring || grant->returned))
+		return -EINVAL;
+	*older = grant->waiting;
+	grant->waiting = request;
+	grant->returned |= returned != 0;
+	pthread_cond_signal(&grant->memory->changed);
+	return 0;
+}
+
+static void retire(struct memory *memory, struct xfer_request *request)
+{
+	struct xfer_hostpath *path = path_of(request, request->args.retire.epoch);
+	struct xfer_request *older = NULL;
+	int err = -ENOTCONN;
+
+	if (path) {
+		pthread_mutex_lock(&memory->lock);
+		err = take_retire(xfer_hostpath_arg(path), request, &older);
+		pthread_mutex_unlock(&memory->lock);
+		xfer_hostpath_unref(path);
+	}
+	finish(older, 0);
+	if (err)
+		finish(request, err);
+}
+
+/* With the lock held: one whose answer nobody would get otherwise, or that waits for nothing. */
+static struct xfer_request *take_waiting(struct memory *memory, const struct xfer_peer *peer)
+{
+	struct xfer_request *request;
+	struct grant *grant;
+
+	LIST_FOREACH (grant, &memory->grants, link) {
+		request = grant->waiting;
+		if (!request || request->peer != peer)
+			continue;
+		grant->waiting = NULL;
+		return request;
+	}
+	return NULL;
+}
+
+void memory_epoch_ended(struct memory *memory, const struct xfer_peer *peer)
+{
+	struct xfer_request *request;
+
+	do {
+		pthread_mutex_lock(&memory->lock);
+		request = take_waiting(memory, peer);
+		pthread_mutex_unlock(&memory->lock);
+		finish(request, 0);
+	} while (request);
+}
+
+/* With the lock held; drops it meanwhile. The session goes on inline, and may ask for another data path. */
+static void end_path(struct grant *grant, const char *why)
+{
+	struct memory *memory = grant->memory;
+	struct xfer_hostpath *path = grant->path;
+	bool had = !grant->gone && xfer_peer_leave_path(grant->peer, path);
+	struct xfer_request *waiting = grant->waiting;
+
+	grant->waiting = NULL;
+	if (had) {
+		xfer_count(XFER_CNT_PATHS_TAKEN, 1);
+		xfer_warn("node %s %s: its memory is taken back, its data travels inline until it "
+			  "asks for some again",
+			xfer_peer_node(grant->peer), why);
+	}
+	pthread_mutex_unlock(&memory->lock);
+	finish(waiting, -ENOTCONN);
+	if (had) {
+		xfer_hostpath_end(path);
+		xfer_hostpath_unref(path);
+	}
+	pthread_mutex_lock(&memory->lock);
+}
+
+/* The same: a chunk of which the session says that it uses it no more. */
+static void take_back(struct grant *grant)
+{
+	struct memory *memory = grant->memory;
+	uint32_t chunk = grant->retiring;
+	struct xfer_request *request;
+	int err;
+
+	grant->returned = false;
+	pthread_mutex_unlock(&memory->lock);
+	err = xfer_hostpath_remove(grant->path, chunk);
+	pthread_mutex_lock(&memory->lock);
+	grant->retiring = 0;
+	if (err) {
+		end_path(grant, "has given memory back that it still uses");
+		return;
+	}
+	xfer_count(XFER_CNT_CHUNKS_RETIRED, 1);
+	request = tell(grant);
+	pthread_mutex_unlock(&memory->lock);
+	finish(request, 0);
+	pthread_mutex_lock(&memory->lock);
+}
+
+/* --- who is to return some: with the lock held -------------------------------------------------- */
+
+static struct grant *grant_of(struct memory *memory, unsigned client)
+{
+	struct grant *grant;
+
+	LIST_FOREACH (grant, &memory->grants, link)
+		if (grant->client == client)
+			return grant;
+	return NULL;
+}
+
+/* What operations have left behind in passing. */
+static void note_use(struct memory *memory)
+{
+	struct grant *grant;
+
+	LIST_FOREACH (grant, &memory->grants, link) {
+		uint64_t used = xfer_hostpath_used_ns(grant->path);
+
+		if (used <= grant->used_ns)
+			continue;
+		grant->used_ns = used;
+		xfer_quota_used(&memory->quota, grant->client, used);
+	}
+}
+
+/* True: the lock was dropped meanwhile, and there may be more to do. */
+static bool look(struct memory *memory)
+{
+	struct grant *grant;
+	unsigned client;
+	uint64_t bytes, now;
+
+	note_use(memory);
+	now = xfer_now_ns();
+	if (xfer_quota_reclaim(&memory->quota, now, &client, &bytes)) {
+		grant = grant_of(memory, client);
+		grant->owed = bytes;
+	} else if (xfer_quota_overdue(&memory->quota, now, &client)) {
+		end_path(grant_of(memory, client), "has not returned memory in time");
+		return true;
+	}
+	LIST_FOREACH (grant, &memory->grants, link) {
+		struct xfer_request *request = tell(grant);
+
+		if (!request)
+			continue;
+		pthread_mutex_unlock(&memory->lock);
+		finish(request, 0);
+		pthread_mutex_lock(&memory->lock);
+		return true;
+	}
+	return false;
+}
+
+/* --- the thread --------------------------------------------------------------------------------- */
 
 static void log_refusal(const struct xfer_request *request, int err)
 {
@@ -211,35 +506,58 @@ static void log_refusal(const struct xfer_request *request, int err)
 
 static void answer(struct memory *memory, struct xfer_request *request)
 {
-	int err = share(memory, request);
+	int err;
 
-	if (err)
-		request->results.share.write.nclasses = 0;
+	if (request->proc == XFER_PROC_GROW) {
+		xfer_request_finish(request, grow(request));
+		return;
+	}
+	err = share(memory, request);
 	if (err && err != -EOPNOTSUPP)
 		log_refusal(request, err);
 	xfer_request_finish(request, err);
 }
 
-void memory_share(struct memory *memory, struct xfer_request *request)
+/* With the lock held: a session has one waiting at a time, so that none keeps the others from theirs. */
+static bool has_one(const struct memory *memory, const struct xfer_peer *peer)
 {
-	request->next = NULL;
-	pthread_mutex_lock(&memory->lock);
-	*memory->last = request;
-	memory->last = &request->next;
-	pthread_cond_signal(&memory->changed);
-	pthread_mutex_unlock(&memory->lock);
+	const struct xfer_request *request = memory->requests;
+
+	while (request && request->peer != peer)
+		request = request->next;
+	return request != NULL;
 }
 
-/* --- the thread --------------------------------------------------------------------------------- */
+void memory_request(struct memory *memory, struct xfer_request *request)
+{
+	bool refused;
+
+	if (request->proc == XFER_PROC_RETIRE) {
+		retire(memory, request);
+		return;
+	}
+	request->next = NULL;
+	pthread_mutex_lock(&memory->lock);
+	refused = has_one(memory, request->peer);
+	if (!refused) {
+		*memory->last = request;
+		memory->last = &request->next;
+		pthread_cond_signal(&memory->changed);
+	}
+	pthread_mutex_unlock(&memory->lock);
+	if (refused)
+		xfer_request_finish(request, -EAGAIN);
+}
 
 /* With the lock held; drops it meanwhile. */
-static void give_gone(struct memory *memory)
+static void free_gone(struct grant *grant)
 {
-	struct grant *grant = memory->gone;
+	struct memory *memory = grant->memory;
 
-	memory->gone = grant->next;
+	LIST_REMOVE(grant, link);
 	pthread_mutex_unlock(&memory->lock);
-	grant->transport->ops->free(grant->transport);
+	finish(grant->waiting, -ENOTCONN);
+	xfer_hostpath_free(grant->path);
 	grant_free(grant);
 	pthread_mutex_lock(&memory->lock);
 }
@@ -257,49 +575,90 @@ static void answer_next(struct memory *memory)
 	pthread_mutex_lock(&memory->lock);
 }
 
+/* With the lock held: one whose path is gone, or that has returned something. */
+static struct grant *next_grant(struct memory *memory)
+{
+	struct grant *grant;
+
+	LIST_FOREACH (grant, &memory->grants, link)
+		if (grant->gone || grant->returned)
+			return grant;
+	return NULL;
+}
+
+static void await_change(struct memory *memory)
+{
+	struct timespec until = xfer_timespec(xfer_now_ns() + LOOK_MS * XFER_NS_PER_MS);
+
+	if (LIST_EMPTY(&memory->grants))
+		pthread_cond_wait(&memory->changed, &memory->lock);
+	else
+		pthread_cond_timedwait(&memory->changed, &memory->lock, &until);
+}
+
 static void *work(void *arg)
 {
 	struct memory *memory = arg;
+	struct grant *grant;
 
 	pthread_setname_np(pthread_self(), "xfer-memory");
 	pthread_mutex_lock(&memory->lock);
-	while (!memory->ending || memory->gone || memory->requests) {
-		if (memory->gone)
-			give_gone(memory);
+	while (!memory->ending || memory->requests || !LIST_EMPTY(&memory->grants)) {
+		grant = next_grant(memory);
+		if (grant && grant->gone)
+			free_gone(grant);
+		else if (grant)
+			take_back(grant);
 		else if (memory->requests)
 			answer_next(memory);
-		else
-			pthread_cond_wait(&memory->changed, &memory->lock);
+		else if (!look(memory))
+			await_change(memory);
 	}
 	pthread_mutex_unlock(&memory->lock);
 	return NULL;
 }
 
-int memory_init(struct memory *memory, uint64_t total, uint64_t session)
+/* --- life --------------------------------------------------------------------------------------- */
+
+static void init_locks(struct memory *memory)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_mutex_init(&memory->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&memory->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+static void fini_parts(struct memory *memory)
+{
+	pthread_cond_destroy(&memory->changed);
+	pthread_mutex_destroy(&memory->lock);
+	xfer_quota_fini(&memory->quota);
+}
+
+int memory_init(struct memory *memory, const struct memory_params *params)
 {
 	const struct xfer_quota_config config = {
-		.total = total,
-		.cap = session,
+		.total = params->total,
+		.cap = params->session,
 		.clients_max = CLIENTS_MAX,
-		.idle_ns = IDLE_NS,
-		.return_ns = IDLE_NS,
+		.idle_ns = (params->idle_ms ? params->idle_ms : IDLE_MS) * XFER_NS_PER_MS,
+		.return_ns = (params->return_ms ? params->return_ms : RETURN_MS) * XFER_NS_PER_MS,
 	};
 	int err = xfer_quota_init(&memory->quota, &config);
 
 	if (err)
 		return err;
-	pthread_mutex_init(&memory->lock, NULL);
-	pthread_cond_init(&memory->changed, NULL);
+	init_locks(memory);
 	memory->ending = false;
 	memory->requests = NULL;
 	memory->last = &memory->requests;
-	memory->gone = NULL;
+	LIST_INIT(&memory->grants);
 	err = -pthread_create(&memory->thread, NULL, work, memory);
-	if (err) {
-		pthread_cond_destroy(&memory->changed);
-		pthread_mutex_destroy(&memory->lock);
-		xfer_quota_fini(&memory->quota);
-	}
+	if (err)
+		fini_parts(memory);
 	return err;
 }
 
@@ -310,20 +669,24 @@ void memory_fini(struct memory *memory)
 	pthread_cond_signal(&memory->changed);
 	pthread_mutex_unlock(&memory->lock);
 	pthread_join(memory->thread, NULL);
-	pthread_cond_destroy(&memory->changed);
-	pthread_mutex_destroy(&memory->lock);
-	xfer_quota_fini(&memory->quota);
+	fini_parts(memory);
 }
 
 json_t *memory_status(struct memory *memory)
 {
 	json_int_t kept = (json_int_t)xfer_bufpool_kept();
+	struct grant *grant;
+	uint64_t owed = 0;
 	json_t *json;
 
 	pthread_mutex_lock(&memory->lock);
-	json = json_pack("{s:I, s:I, s:I, s:I}", "granted_bytes", (json_int_t)memory->quota.granted,
-		"total_bytes", (json_int_t)memory->quota.config.total, "session_bytes",
-		(json_int_t)memory->quota.config.cap, "kept_bytes", kept);
+	LIST_FOREACH (grant, &memory->grants, link)
+		owed += grant->owed;
+	json = json_pack("{s:I, s:I, s:I, s:I, s:I}", "granted_bytes",
+		(json_int_t)memory->quota.granted, "total_bytes",
+		(json_int_t)memory->quota.config.total, "session_bytes",
+		(json_int_t)memory->quota.config.cap, "owed_bytes", (json_int_t)owed, "kept_bytes",
+		kept);
 	pthread_mutex_unlock(&memory->lock);
 	return json;
 }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <sys/queue.h>
 
 #include "control/server.h"
 #include "core/quota.h"
@@ -14,21 +15,28 @@ struct grant;
 /* It takes tens of milliseconds to fill memory and to give it back, so a thread of its own does both. */
 struct memory {
 	pthread_t thread;
-	pthread_mutex_t lock; /* all that follows */
+	pthread_mutex_t lock; /* all that follows, and grants */
 	pthread_cond_t changed;
 	bool ending;
-	struct xfer_request *requests, **last; /* SHAREs that wait, the oldest first */
-	struct grant *gone;                    /* what is to be given back */
+	struct xfer_request *requests, **last; /* SHAREs and GROWs that wait, the oldest first */
+	LIST_HEAD(, grant) grants;
 	struct xfer_quota quota;
 };
 
-/* Bytes, of all sessions and of one (0: nothing is shared). Starts the thread. -errno. */
-int memory_init(struct memory *memory, uint64_t total, uint64_t session);
+struct memory_params {
+	uint64_t total, session;     /* bytes, of all sessions and of one; 0: nothing is shared */
+	unsigned idle_ms, return_ms; /* of struct xfer_quota_config; 0: a minute each */
+};
+
+/* Starts the thread. -errno. */
+int memory_init(struct memory *memory, const struct memory_params *params);
 /* Nobody has any, or asks. Waits until all is given back. */
 void memory_fini(struct memory *memory);
 
-/* SHARE: takes the request over. Any thread; doesn't wait. */
-void memory_share(struct memory *memory, struct xfer_request *request);
+/* SHARE, GROW or RETIRE: takes the request over. Any thread; doesn't wait. */
+void memory_request(struct memory *memory, struct xfer_request *request);
+/* The session has lost its connections, or goes on over others: its RETIRE is answered. Any thread; doesn't wait. */
+void memory_epoch_ended(struct memory *memory, const struct xfer_peer *peer);
 
 json_t *memory_status(struct memory *memory);
 

@@ -313,11 +313,11 @@ static void dispatch(void *arg, struct xfer_request *request)
 	setup_put(setup);
 }
 
-static void share(void *arg, struct xfer_request *request)
+static void memory(void *arg, struct xfer_request *request)
 {
 	struct service *service = arg;
 
-	memory_share(&service->memory, request);
+	memory_request(&service->memory, request);
 }
 
 /* --- operations that need not be carried out any more -------------------------------------------- */
@@ -398,7 +398,10 @@ static bool is_unheard(const void *arg, const struct xfer_request *request)
 /* What changes nothing is executed again when it is sent again, so without a connection it is of no use. */
 static void epoch_ended(void *arg, struct xfer_peer *peer)
 {
-	service_peer_epoch_ended(arg, peer);
+	struct service *service = arg;
+
+	service_peer_epoch_ended(service, peer);
+	memory_epoch_ended(&service->memory, peer);
 	take_back(arg, is_unheard, peer);
 }
 
@@ -541,8 +544,9 @@ static int start_coherence(struct service *service)
 static int start_memory(struct service *service)
 {
 	const struct config *config = service->setup->config;
-	int err = memory_init(&service->memory, (uint64_t)config->memory << 20,
-		(uint64_t)config->session_memory << 20);
+	const struct memory_params params = { .total = (uint64_t)config->memory << 20,
+		.session = (uint64_t)config->session_memory << 20 };
+	int err = memory_init(&service->memory, &params);
 
 	if (err)
 		xfer_error("memory can't be shared: %s; check memory, or raise TasksMax",
@@ -630,7 +634,7 @@ int service_start(struct service *service)
 		.opens = service_peer_opens,
 		.unsettled = service_peer_unsettled,
 		.events = service_events,
-		.share = share,
+		.memory = memory,
 	};
 	return 0;
 }

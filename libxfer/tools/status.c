@@ -51,19 +51,19 @@ static void print_states(const json_t *states)
 	printf("\n");
 }
 
-/* A region at a point of contact, both directions at an owner. */
+/* Slots of a size at a point of contact, both directions at an owner. */
 static void print_path(const json_t *path)
 {
 	static const char *const directions[] = { "write", "read" };
-	json_t *region, *direction;
+	json_t *size, *direction;
 	size_t i;
 
 	printf("    data path %s, epoch %lld\n", text(path, "kind"), number(path, "epoch"));
-	json_array_foreach (json_object_get(path, "regions"), i, region) {
-		printf("      lane %lld %s, %lld slots of %lld KiB:", number(region, "lane"),
-			text(region, "direction"), number(region, "slots"),
-			number(region, "slot_size") >> 10);
-		print_states(json_object_get(region, "states"));
+	json_array_foreach (json_object_get(path, "sizes"), i, size) {
+		printf("      lane %lld %s, %lld slots of %lld KiB in %lld regions:",
+			number(size, "lane"), text(size, "direction"), number(size, "slots"),
+			number(size, "slot_size") >> 10, number(size, "regions"));
+		print_states(json_object_get(size, "states"));
 	}
 	for (i = 0; i < 2; i++) {
 		direction = json_object_get(path, directions[i]);

@@ -17,22 +17,32 @@
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
-struct shm {
-	struct xfer_transport transport;
-	struct xfer_shm_memory memory[2]; /* by direction */
-};
-
 /* --- memory ------------------------------------------------------------------------------------- */
 
-static int map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
+static void unmap(struct xfer_memory *memory)
 {
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	munmap((void *)(uintptr_t)memory->base, memory->bytes);
+	free(memory);
+}
 
-	if (base == MAP_FAILED)
-		return -errno;
+static int map(int fd, uint64_t bytes, struct xfer_memory **result)
+{
+	struct xfer_memory *memory = malloc(sizeof(*memory));
+	void *base;
+
+	if (!memory)
+		return -ENOMEM;
+	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (base == MAP_FAILED) {
+		int err = -errno;
+
+		free(memory);
+		return err;
+	}
 	/* A core file of it would be large, and full of files' contents. */
 	madvise(base, bytes, MADV_DONTDUMP);
-	*memory = (struct xfer_shm_memory){ .base = base, .bytes = bytes, .fd = -1 };
+	*memory = (struct xfer_memory){ .base = (uintptr_t)base, .bytes = bytes, .free = unmap };
+	*result = memory;
 	return 0;
 }
 
@@ -45,7 +55,7 @@ static int fill(int fd, uint64_t bytes)
 	return 0;
 }
 
-int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory)
+int xfer_shm_make(uint64_t bytes, struct xfer_memory **memory, int *fd_out)
 {
 	int fd = memfd_create("rdmaxfer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int err = fd < 0 ? -errno : fill(fd, bytes);
@@ -61,7 +71,7 @@ int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory)
 			close(fd);
 		return err;
 	}
-	memory->fd = fd;
+	*fd_out = fd;
 	return 0;
 }
 
@@ -83,7 +93,7 @@ static bool seal(int fd, uint64_t bytes)
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0 && is_sealed_memory(fd, bytes);
 }
 
-int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
+int xfer_shm_map(int fd, uint64_t bytes, struct xfer_memory **memory)
 {
 	int err;
 
@@ -91,40 +101,23 @@ int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory)
 		return -EINVAL;
 	err = map(fd, bytes, memory);
 	if (err == 0 && !seal(fd, bytes)) {
-		xfer_shm_unmap(memory);
+		unmap(*memory);
 		err = -EINVAL;
 	}
 	return err;
 }
 
-void xfer_shm_close(struct xfer_shm_memory *memory)
-{
-	if (memory->bytes > 0 && memory->fd >= 0)
-		close(memory->fd);
-	memory->fd = -1;
-}
-
-void xfer_shm_unmap(struct xfer_shm_memory *memory)
-{
-	if (memory->bytes == 0)
-		return;
-	xfer_shm_close(memory);
-	munmap(memory->base, memory->bytes);
-	memory->bytes = 0;
-}
-
 /* --- the transport ------------------------------------------------------------------------------ */
 
-static void locate(struct xfer_transport *transport, struct xfer_placement *placement)
+static void locate(struct xfer_placement *placement)
 {
-	const struct shm *shm = (const struct shm *)transport;
-
-	placement->memory = (uint8_t *)shm->memory[placement->direction].base + placement->address;
+	placement->memory = (void *)(uintptr_t)placement->address;
 }
 
 static int shm_stage(struct xfer_transport *transport, struct xfer_placement *placement)
 {
-	locate(transport, placement);
+	(void)transport;
+	locate(placement);
 	return 0;
 }
 
@@ -140,17 +133,15 @@ static int shm_send(struct xfer_transport *transport, const struct xfer_placemen
 /* The RPC that named them was received before. */
 static void shm_fetch(struct xfer_transport *transport, struct xfer_placement *placement)
 {
+	(void)transport;
 	atomic_thread_fence(memory_order_acquire);
-	locate(transport, placement);
+	locate(placement);
 }
 
+/* The memory is its users'. */
 static void shm_free(struct xfer_transport *transport)
 {
-	struct shm *shm = (struct shm *)transport;
-
-	xfer_shm_unmap(&shm->memory[XFER_POOL_WRITE]);
-	xfer_shm_unmap(&shm->memory[XFER_POOL_READ]);
-	free(shm);
+	(void)transport;
 }
 
 static const struct xfer_transport_ops shm_ops = {
@@ -162,19 +153,4 @@ static const struct xfer_transport_ops shm_ops = {
 	.free = shm_free,
 };
 
-int xfer_shm_create(struct xfer_shm_memory *write, struct xfer_shm_memory *read,
-	struct xfer_transport **transport)
-{
-	struct shm *shm = malloc(sizeof(*shm));
-
-	if (!shm) {
-		xfer_shm_unmap(write);
-		xfer_shm_unmap(read);
-		return -ENOMEM;
-	}
-	shm->transport.ops = &shm_ops;
-	shm->memory[XFER_POOL_WRITE] = *write;
-	shm->memory[XFER_POOL_READ] = *read;
-	*transport = &shm->transport;
-	return 0;
-}
+struct xfer_transport xfer_shm_transport = { &shm_ops };

@@ -8,27 +8,19 @@
 /*
  * Each end makes the memory that is placed in at its end: the host that of WRITE, the initiator that of READ. It is
  * preallocated, and sealed: its maker against shrinking and growing, then the other end against holes. So no access ends in
- * SIGBUS, and nobody makes a peer allocate. An epoch has memory of its own.
+ * SIGBUS, and nobody makes a peer allocate. An epoch has memory of its own. Addresses are pointers of this process.
  */
-struct xfer_shm_memory {
-	void *base;
-	uint64_t bytes; /* 0: none */
-	int fd;         /* -1: not kept */
-};
 
-/* -ENOMEM, or what memfd_create and the like give: it was logged with its cause. */
-int xfer_shm_make(uint64_t bytes, struct xfer_shm_memory *memory);
+/* *fd is for the other end, and the caller's. -ENOMEM, or what memfd_create and the like give: it was logged with its
+ * cause. */
+int xfer_shm_make(uint64_t bytes, struct xfer_memory **memory, int *fd);
 /*
  * Maps what a peer has made; fd stays the caller's. -EINVAL: it isn't sealed or can't be, has another size than
  * `bytes`, is sparse, or isn't memory at all; -ENOMEM.
  */
-int xfer_shm_map(int fd, uint64_t bytes, struct xfer_shm_memory *memory);
-void xfer_shm_unmap(struct xfer_shm_memory *memory); /* none: ignored */
-void xfer_shm_close(struct xfer_shm_memory
-		*memory); /* its descriptor, which nobody needs once it was passed on */
+int xfer_shm_map(int fd, uint64_t bytes, struct xfer_memory **memory);
 
-/* Takes both over, also when it fails. -ENOMEM. */
-int xfer_shm_create(struct xfer_shm_memory *write, struct xfer_shm_memory *read,
-	struct xfer_transport **transport);
+/* Of all data paths: it has no state. */
+extern struct xfer_transport xfer_shm_transport;
 
 #endif

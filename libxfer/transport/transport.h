@@ -15,6 +15,13 @@ struct xfer_placement {
 	void *memory;     /* what `stage` or `fetch` gave */
 };
 
+/* Memory with slots in it, as one end has it. What sort it is, is its transport's affair. */
+struct xfer_memory {
+	uint64_t base; /* address of its first byte, as a placement's address is meant */
+	uint64_t bytes;
+	void (*free)(struct xfer_memory *memory); /* nothing of it is used any more; takes time */
+};
+
 struct xfer_transport;
 
 /*
@@ -32,12 +39,18 @@ struct xfer_transport_ops {
 	int (*send)(struct xfer_transport *transport, const struct xfer_placement *placement);
 	/* The bytes that were placed at this end. */
 	void (*fetch)(struct xfer_transport *transport, struct xfer_placement *placement);
-	/* Nothing is used any more, and nothing lands any more. */
+	/* Nothing is used any more, and nothing lands any more. Before the memory that it was used with is freed. */
 	void (*free)(struct xfer_transport *transport);
 };
 
 struct xfer_transport {
 	const struct xfer_transport_ops *ops;
 };
+
+static inline void xfer_memory_free(struct xfer_memory *memory)
+{
+	if (memory)
+		memory->free(memory);
+}
 
 #endif

@@ -9,20 +9,18 @@
 #include "fuzz.h"
 #include "heap_path.h"
 
-#define BYTES_MAX (1u << 20) /* of a direction */
+#define BYTES_MAX (1u << 20) /* of a chunk */
 
+/* Of one chunk, in a block of its own. */
 struct heap {
-	struct xfer_transport transport;
-	uint8_t *memory[2]; /* by direction, in blocks of their own */
-	uint64_t bytes[2];
+	struct xfer_memory memory;
+	void *block;
 };
 
 static int locate(struct xfer_transport *transport, struct xfer_placement *placement)
 {
-	struct heap *heap = (struct heap *)transport;
-
-	FUZZ_CHECK(placement->address + placement->length <= heap->bytes[placement->direction]);
-	placement->memory = heap->memory[placement->direction] + placement->address;
+	(void)transport;
+	placement->memory = (void *)(uintptr_t)placement->address;
 	return 0;
 }
 
@@ -38,13 +36,9 @@ static int place(struct xfer_transport *transport, const struct xfer_placement *
 	return 0;
 }
 
-static void heap_free(struct xfer_transport *transport)
+static void no_state(struct xfer_transport *transport)
 {
-	struct heap *heap = (struct heap *)transport;
-
-	free(heap->memory[0]);
-	free(heap->memory[1]);
-	free(heap);
+	(void)transport;
 }
 
 static const struct xfer_transport_ops heap_ops = {
@@ -52,49 +46,94 @@ static const struct xfer_transport_ops heap_ops = {
 	.stage = locate,
 	.send = place,
 	.fetch = fetch,
-	.free = heap_free,
+	.free = no_state,
 };
 
-static bool make(struct heap *heap, enum xfer_pool_direction direction,
-	const struct xfer_slot_layout *layout, uint32_t lanes)
+static struct xfer_transport heap_transport = { &heap_ops };
+
+static void heap_free(struct xfer_memory *memory)
+{
+	free(((struct heap *)memory)->block);
+	free(memory);
+}
+
+/* NULL: there can't be that much. */
+static struct xfer_memory *make(const struct xfer_slot_layout *layout, uint32_t lanes)
 {
 	uint64_t bytes = xfer_layout_bytes(layout, lanes);
+	struct heap *heap;
 
-	if (layout->nclasses > 0 && (bytes == 0 || bytes > BYTES_MAX))
-		return false;
-	heap->bytes[direction] = bytes;
-	heap->memory[direction] = calloc(1, bytes ? bytes : 1);
-	FUZZ_CHECK(heap->memory[direction] != NULL);
-	return true;
+	if (bytes == 0 || bytes > BYTES_MAX)
+		return NULL;
+	heap = malloc(sizeof(*heap));
+	FUZZ_CHECK(heap != NULL);
+	heap->block = calloc(1, bytes);
+	FUZZ_CHECK(heap->block != NULL);
+	heap->memory = (struct xfer_memory){
+		.base = (uintptr_t)heap->block, .bytes = bytes, .free = heap_free
+	};
+	return &heap->memory;
 }
 
-static void gone(void *arg, struct xfer_transport *transport)
+static void gone(void *arg, struct xfer_hostpath *path)
 {
 	(void)arg;
-	heap_free(transport);
+	xfer_hostpath_free(path);
 }
 
-int heap_path_share(struct xfer_request *request)
+static int share(struct xfer_request *request)
 {
 	const struct xfer_share_args *args = &request->args.share;
-	struct heap *heap = calloc(1, sizeof(*heap));
-	struct xfer_hostpath_params params = { .epoch = args->epoch,
+	struct xfer_hostpath_params params = { .transport = &heap_transport,
+		.epoch = args->epoch,
 		.lanes = args->lanes,
-		.write = args->write,
 		.read = args->read,
 		.gone = gone };
 	struct xfer_hostpath *path;
 
-	FUZZ_CHECK(heap != NULL);
-	heap->transport.ops = &heap_ops;
-	if (args->epoch == 0 || args->lanes > 16 ||
-		!make(heap, XFER_POOL_WRITE, &args->write, args->lanes) ||
-		!make(heap, XFER_POOL_READ, &args->read, args->lanes)) {
-		heap_free(&heap->transport);
+	if (args->epoch == 0 || args->lanes > XFER_LANES_MAX)
 		return -EINVAL;
+	if (args->read.nclasses > 0) {
+		params.memory = make(&args->read, args->lanes);
+		if (!params.memory)
+			return -EINVAL;
 	}
-	params.transport = &heap->transport;
 	FUZZ_CHECK(xfer_hostpath_create(&params, &path) == 0);
-	request->results.share.write = args->write;
 	return xfer_peer_take_path(request, path);
+}
+
+static int grow(struct xfer_request *request, struct xfer_hostpath *path)
+{
+	const struct xfer_slot_layout *layout = &request->args.grow.layout;
+	struct xfer_memory *memory = make(layout, xfer_hostpath_lanes(path));
+
+	if (!memory)
+		return -ENOSPC;
+	return xfer_hostpath_add(path, layout, memory, &request->results.grow.chunk);
+}
+
+static int retire(struct xfer_request *request, struct xfer_hostpath *path)
+{
+	uint32_t returned = request->args.retire.returned;
+	int err = returned ? xfer_hostpath_remove(path, returned) : 0;
+
+	if (err == -EBUSY)
+		xfer_hostpath_end(path);
+	request->results.retire.chunk = xfer_hostpath_newest(path);
+	return err;
+}
+
+int heap_path_request(struct xfer_request *request)
+{
+	struct xfer_hostpath *path;
+	int err;
+
+	if (request->proc == XFER_PROC_SHARE)
+		return share(request);
+	path = xfer_peer_path(request->peer);
+	if (!path)
+		return -ENOTCONN;
+	err = request->proc == XFER_PROC_GROW ? grow(request, path) : retire(request, path);
+	xfer_hostpath_unref(path);
+	return err;
 }

@@ -5,7 +5,7 @@
 
 #include "control/server.h"
 
-/* Carries a SHARE of little memory out; 0 or -errno, with which it is to be answered. */
-int heap_path_share(struct xfer_request *request);
+/* Carries SHARE, GROW or RETIRE of little memory out; 0 or -errno, with which it is to be answered. One thread. */
+int heap_path_request(struct xfer_request *request);
 
 #endif

@@ -178,23 +178,30 @@ static void put_slot_call(struct seed *seed, uint32_t proc, uint32_t sequence)
 	put_step(seed, head, xfer_rpc_encode_call(head, sizeof(head), 2, proc, &header, &args), 0);
 }
 
-/* A session with a data path, and calls that use its slots. */
-static void seed_share(unsigned number)
+static void put_memory_call(struct seed *seed, uint32_t proc, union xfer_args *args)
 {
 	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
-	union xfer_args args = { .share = { .epoch = 1,
-					 .lanes = 1,
-					 .read = { 1, { { 4096, 2 } } },
-					 .write = { 2, { { 4096, 2 }, { 8192, 1 } } } } };
+
+	put_step(seed, head, xfer_rpc_encode_call(head, sizeof(head), 1, proc, NULL, args), 0);
+}
+
+/* A session with a data path whose memory comes and goes, and calls that use its slots. */
+static void seed_share(unsigned number)
+{
+	union xfer_args share = { .share = { 1, 1, { 1, { { 4096, 2 } } } } };
+	union xfer_args grow = { .grow = { 1, { 2, { { 4096, 2 }, { 8192, 1 } } } } };
+	union xfer_args retire = { .retire = { 1, 2 } };
 	static struct seed seed;
 
 	seed.len = 0;
 	put_u8(&seed, 0);
 	put_hello(&seed, 0);
-	put_step(&seed, head,
-		xfer_rpc_encode_call(head, sizeof(head), 1, XFER_PROC_SHARE, NULL, &args), 0);
+	put_memory_call(&seed, XFER_PROC_SHARE, &share);
+	put_memory_call(&seed, XFER_PROC_GROW, &grow);
 	put_slot_call(&seed, XFER_PROC_WRITE, 1);
+	put_memory_call(&seed, XFER_PROC_GROW, &grow);
 	put_slot_call(&seed, XFER_PROC_READ, 2);
+	put_memory_call(&seed, XFER_PROC_RETIRE, &retire);
 	put_slot_call(&seed, XFER_PROC_WRITE, 3);
 	save(&seed, "server", number);
 }

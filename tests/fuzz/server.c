@@ -138,11 +138,11 @@ static void events(void *owner, struct xfer_request *request)
 	xfer_request_finish(request, 0);
 }
 
-static void share(void *owner, struct xfer_request *request)
+static void memory(void *owner, struct xfer_request *request)
 {
 	(void)owner;
 	FUZZ_CHECK(request->fd == -1);
-	xfer_request_finish(request, heap_path_share(request));
+	xfer_request_finish(request, heap_path_request(request));
 }
 
 static void peer_gone(void *owner, struct xfer_peer *peer)
@@ -163,7 +163,7 @@ static const struct xfer_service service = {
 	.peer_gone = peer_gone,
 	.write_verifier = write_verifier,
 	.events = events,
-	.share = share,
+	.memory = memory,
 };
 
 /* --- its server ---------------------------------------------------------------------------------- */

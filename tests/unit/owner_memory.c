@@ -22,6 +22,11 @@
 #define SESSION_BYTES                                                                              \
 	(FIXTURE_SMALL_SLOTS * (UINT64_C(16) << 10) + FIXTURE_LARGE_SLOTS * (UINT64_C(1) << 20))
 
+/* What it asks for at first, a quarter of its small slots and half of its large ones: two slots of 16 KiB and one of 1 MiB of each of two lanes. */
+#define CHUNK_BYTES (UINT64_C(2) * ((2 * 16 << 10) + (1 << 20)))
+/* Of both ends: the chunks for WRITE, and the memory for READ. */
+#define MAPPINGS (2 * (4 + 1))
+
 static uint8_t data[XFER_IO_MAX], back[XFER_IO_MAX];
 
 static uint64_t count(enum xfer_counter counter)
@@ -47,6 +52,28 @@ static bool comes_to(uint64_t bytes)
 	return granted() == bytes;
 }
 
+/* Bytes of WRITE slots that a session has. */
+static uint64_t has(struct xfer_session *session)
+{
+	json_t *status = xfer_session_status(session), *size;
+	uint64_t bytes = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(json_object_get(status, "path"), "sizes"), i, size)
+		if (strcmp(json_string_value(json_object_get(size, "direction")), "write") == 0)
+			bytes += (uint64_t)(json_integer_value(json_object_get(size, "slots")) *
+					    json_integer_value(json_object_get(size, "slot_size")));
+	json_decref(status);
+	return bytes;
+}
+
+static bool session_comes_to(struct xfer_session *session, uint64_t bytes)
+{
+	for (int i = 0; i < 4000 && has(session) != bytes; i++)
+		usleep(5000);
+	return has(session) == bytes;
+}
+
 /* Shared memory that this process has mapped, of both ends. */
 static unsigned mappings(void)
 {
@@ -69,26 +96,12 @@ static bool maps_come_to(unsigned number)
 	return mappings() == number;
 }
 
-/* A session is up before it has memory. */
-static void await_memory(void)
-{
-	bool shared = false;
-
-	for (int i = 0; i < 2000 && !shared; i++) {
-		pthread_mutex_lock(&f.session->lock);
-		shared = f.session->path != NULL;
-		pthread_mutex_unlock(&f.session->lock);
-		usleep(shared ? 0 : 5000);
-	}
-	assert_true(shared);
-}
-
 static int set_up(void **state)
 {
-	int err = fixture_setup(state);
-
-	await_memory();
-	return err;
+	fixture_setup(state);
+	/* A session is up before it has memory. */
+	assert_true(session_comes_to(f.session, SESSION_BYTES));
+	return 0;
 }
 
 static void check_io(const struct xfer_handle *handle, size_t length, uint8_t seed)
@@ -125,7 +138,7 @@ static void test_data_travels_in_slots(void **state)
 	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes + 5);
 	assert_int_equal(atomic_load(&xfer_inline_counters[XFER_CAUSE_SMALL]), small + 2);
 	assert_int_equal(granted(), SESSION_BYTES);
-	assert_int_equal(mappings(), 4);
+	assert_true(maps_come_to(MAPPINGS));
 	xfer_session_close(f.session);
 	f.session = NULL;
 	assert_true(comes_to(0));
@@ -137,7 +150,7 @@ static void test_errors_give_slots_back(void **state)
 {
 	struct waited waited = { .io = { 0 } };
 	struct xfer_node file;
-	json_t *status, *region;
+	json_t *status, *size;
 	size_t i;
 
 	(void)state;
@@ -150,10 +163,10 @@ static void test_errors_give_slots_back(void **state)
 			run_io(&waited, false, &user_cred, &file.handle, data, 4096), -EACCES);
 	}
 	status = xfer_session_status(f.session);
-	json_array_foreach (json_object_get(json_object_get(status, "path"), "regions"), i, region)
-		assert_int_equal(json_integer_value(json_object_get(
-					 json_object_get(region, "states"), "free")),
-			json_integer_value(json_object_get(region, "slots")));
+	json_array_foreach (json_object_get(json_object_get(status, "path"), "sizes"), i, size)
+		assert_int_equal(json_integer_value(
+					 json_object_get(json_object_get(size, "states"), "free")),
+			json_integer_value(json_object_get(size, "slots")));
 	assert_int_equal(i, 8);
 	json_decref(status);
 }
@@ -207,16 +220,23 @@ static void test_connections_end_meanwhile(void **state)
 	for (int i = 0; i < 6; i++)
 		pthread_join(threads[i], NULL);
 	assert_true(comes_to(SESSION_BYTES));
-	assert_true(maps_come_to(4));
+	assert_true(maps_come_to(MAPPINGS));
 }
 
 /* --- little memory ------------------------------------------------------------------------------ */
 
-static int set_up_with(uint64_t total, uint64_t session)
+static void serve_with(const struct memory_params *params)
 {
 	fixture_setup_owner(NULL);
 	memory_fini(&f.service.memory);
-	assert_int_equal(memory_init(&f.service.memory, total, session), 0);
+	assert_int_equal(memory_init(&f.service.memory, params), 0);
+}
+
+static int set_up_with(uint64_t total, uint64_t session)
+{
+	const struct memory_params params = { .total = total, .session = session };
+
+	serve_with(&params);
 	fixture_ask();
 	return 0;
 }
@@ -225,7 +245,16 @@ static int set_up_little(void **state)
 {
 	(void)state;
 	set_up_with(3 << 20, 16 << 20);
-	await_memory();
+	assert_true(session_comes_to(f.session, CHUNK_BYTES));
+	return 0;
+}
+
+/* Not even one of the chunks that a session asks for. */
+static int set_up_crumbs(void **state)
+{
+	(void)state;
+	set_up_with(CHUNK_BYTES - 1, 16 << 20);
+	assert_true(session_comes_to(f.session, CHUNK_BYTES - (2 * 16 << 10)));
 	return 0;
 }
 
@@ -245,7 +274,192 @@ static void test_less_is_granted(void **state)
 	file = find("x");
 	check_io(&file.handle, XFER_IO_MAX, 1);
 	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes + 1);
-	assert_int_equal(granted(), SESSION_BYTES / 2);
+}
+
+/* --- memory that moves -------------------------------------------------------------------------- */
+
+static struct xfer_session *second;
+
+#define WORKERS 6 /* of a session: more than it has large slots of a lane */
+
+/* A session that writes and reads files of its own, until it is told to end. */
+struct worker {
+	pthread_t threads[WORKERS];
+	struct xfer_session *session;
+	struct xfer_handle handle;
+	_Atomic unsigned next, rounds;
+	_Atomic bool ending;
+	_Atomic int err;          /* of an operation that should not have failed */
+	_Atomic unsigned mangled; /* READs that brought something else than what was written */
+};
+
+static bool transfer(
+	struct worker *worker, bool write, uint64_t offset, uint8_t *bytes, size_t length)
+{
+	struct waited waited = {
+		.io = { .session = worker->session, .offset = offset, .stability = XFER_UNSTABLE }
+	};
+	int err = run_io_of(&waited, write, &root_cred, &worker->handle, bytes, length);
+
+	if (err == 0 && waited.io.count != length)
+		err = -ENODATA;
+	if (err)
+		worker->err = err;
+	return err == 0;
+}
+
+static void *work_on(void *arg)
+{
+	struct worker *worker = arg;
+	uint8_t *out = malloc(XFER_IO_MAX), *in = malloc(XFER_IO_MAX);
+	unsigned number = worker->next++;
+	uint64_t offset = number * (uint64_t)XFER_IO_MAX;
+
+	for (unsigned i = 0; !worker->ending && worker->err == 0; i++) {
+		size_t length = i % 3 ? 16384 : XFER_IO_MAX;
+
+		memset(out, (int)(number * 41 + i), length);
+		if (!transfer(worker, true, offset, out, length) ||
+			!transfer(worker, false, offset, in, length))
+			break;
+		worker->mangled += memcmp(in, out, length) != 0;
+		worker->rounds++;
+	}
+	free(out);
+	free(in);
+	return NULL;
+}
+
+static void start_working(struct worker *worker, struct xfer_session *session, const char *name)
+{
+	put_file(name, "", 0, 0, 0644);
+	*worker = (struct worker){ .session = session, .handle = find(name).handle };
+	for (unsigned i = 0; i < WORKERS; i++)
+		assert_int_equal(pthread_create(&worker->threads[i], NULL, work_on, worker), 0);
+}
+
+static void stop_working(struct worker *worker)
+{
+	worker->ending = true;
+	for (unsigned i = 0; i < WORKERS; i++)
+		pthread_join(worker->threads[i], NULL);
+	assert_int_equal(worker->err, 0);
+	assert_int_equal(worker->mangled, 0);
+	assert_true(worker->rounds > 0);
+}
+
+/* The first one has all that there is when the second one comes. */
+static void begin_first(unsigned idle_ms, unsigned return_ms)
+{
+	const struct memory_params params = { .total = SESSION_BYTES,
+		.session = 16 << 20,
+		.idle_ms = idle_ms,
+		.return_ms = return_ms };
+
+	serve_with(&params);
+	fixture_ask();
+	assert_true(session_comes_to(f.session, SESSION_BYTES));
+	second = NULL;
+}
+
+static int end_two(void **state)
+{
+	if (second)
+		xfer_session_close(second);
+	return fixture_teardown(state);
+}
+
+static int set_up_two(void **state)
+{
+	(void)state;
+	begin_first(0, 0);
+	return 0;
+}
+
+static int set_up_idle(void **state)
+{
+	(void)state;
+	begin_first(300, 0);
+	return 0;
+}
+
+static int set_up_overdue(void **state)
+{
+	(void)state;
+	begin_first(0, 300);
+	return 0;
+}
+
+/* The one that has more than its share gives of it, while both go on. */
+static void test_a_later_session_gets_its_share(void **state)
+{
+	uint64_t retired = count(XFER_CNT_CHUNKS_RETIRED), taken = count(XFER_CNT_PATHS_TAKEN);
+	struct worker one, other;
+
+	(void)state;
+	start_working(&one, f.session, "x");
+	second = open_session();
+	start_working(&other, second, "y");
+	assert_true(session_comes_to(second, CHUNK_BYTES));
+	assert_true(has(f.session) <= SESSION_BYTES - CHUNK_BYTES);
+	stop_working(&one);
+	stop_working(&other);
+	assert_true(count(XFER_CNT_CHUNKS_RETIRED) > retired);
+	assert_int_equal(count(XFER_CNT_PATHS_TAKEN), taken);
+	/* Nobody's data path had to be begun anew. */
+	assert_int_equal(f.session->path_epoch, 1);
+	assert_int_equal(second->path_epoch, 1);
+}
+
+/* The one that does nothing gives all of it, and gets some again when it has something to do. */
+static void test_an_idle_session_gives_all(void **state)
+{
+	struct worker one, other;
+
+	(void)state;
+	second = open_session();
+	start_working(&other, second, "y");
+	assert_true(session_comes_to(second, SESSION_BYTES));
+	assert_int_equal(has(f.session), 0);
+	start_working(&one, f.session, "x");
+	assert_true(session_comes_to(f.session, CHUNK_BYTES));
+	stop_working(&one);
+	stop_working(&other);
+	assert_int_equal(f.session->path_epoch, 1);
+}
+
+/* One that can't give back, because somebody uses a slot: both ends drop to inline, then begin a data path anew. */
+static void test_an_overdue_session_loses_its_path(void **state)
+{
+	uint64_t taken = count(XFER_CNT_PATHS_TAKEN);
+	struct xfer_placement held[32];
+	struct iovec iov = { data, 16384 };
+	struct xfer_datapath *path = f.session->path;
+	struct worker one, other;
+	unsigned n = 0;
+
+	(void)state;
+	xfer_datapath_ref(path);
+	for (uint32_t lane = 0; lane < 2; lane++)
+		while (xfer_datapath_write(path, lane, &iov, 1, 16384, &held[n]) == XFER_CAUSE_NONE)
+			n++;
+	assert_true(n > 8);
+	start_working(&one, f.session, "x");
+	second = open_session();
+	start_working(&other, second, "y");
+	for (int i = 0; i < 4000 && count(XFER_CNT_PATHS_TAKEN) == taken; i++)
+		usleep(5000);
+	assert_int_equal(count(XFER_CNT_PATHS_TAKEN), taken + 1);
+	assert_true(session_comes_to(second, CHUNK_BYTES));
+	assert_true(session_comes_to(f.session, CHUNK_BYTES));
+	assert_true(f.session->path != path);
+	stop_working(&one);
+	stop_working(&other);
+	while (n-- > 0)
+		assert_int_equal(xfer_datapath_written(path, &held[n], &held[n].slot), 0);
+	xfer_datapath_unref(path);
+	assert_true(xfer_session_is_up(f.session));
+	assert_int_equal(f.session->epoch, 1);
 }
 
 static void test_none_is_shared(void **state)
@@ -264,15 +478,20 @@ static void test_none_is_shared(void **state)
 
 /* --- peers that pretend ------------------------------------------------------------------------- */
 
-static int join(uint8_t boot)
+static int join_as(const char *node, uint8_t boot)
 {
 	char address[128];
 	int fd;
 
 	snprintf(address, sizeof(address), "unix:%s/l", f.dir);
 	fd = connect_raw_to(address);
-	hello_as(fd, "c", boot, 0);
+	hello_as(fd, node, boot, 0);
 	return fd;
+}
+
+static int join(uint8_t boot)
+{
+	return join_as("c", boot);
 }
 
 /* SHARE with a descriptor, or (-1) without. */
@@ -309,6 +528,19 @@ static uint32_t share(int fd, const struct xfer_share_args *args, int memory)
 	return expect_reply(fd, RAW_XID);
 }
 
+static void send_grow(int fd, const struct xfer_grow_args *args)
+{
+	union xfer_args grow = { .grow = *args };
+
+	send_call(fd, RAW_XID, XFER_PROC_GROW, &grow, 0, 0);
+}
+
+static uint32_t grow(int fd, const struct xfer_grow_args *args)
+{
+	send_grow(fd, args);
+	return expect_reply(fd, RAW_XID);
+}
+
 /* The connection is closed, whatever was answered before. */
 static void expect_end(int fd)
 {
@@ -333,10 +565,8 @@ static int memory_of(off_t bytes, int seals)
 static void test_bad_offers(void **state)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-	struct xfer_share_args args = { .epoch = 1,
-		.lanes = 1,
-		.read = { 1, { { 4096, 4 } } },
-		.write = { 1, { { 4096, 4 } } } };
+	struct xfer_share_args args = { .epoch = 1, .lanes = 1, .read = { 1, { { 4096, 4 } } } };
+	struct xfer_grow_args more = { 1, { 1, { { 4096, 4 } } } }, much = more;
 	int fd = join(3), good = memory_of(4 * 4096, seals), small = memory_of(4096, seals),
 	    loose = memory_of(4 * 4096, F_SEAL_GROW);
 	struct xfer_share_args odd = args;
@@ -357,20 +587,27 @@ static void test_bad_offers(void **state)
 	assert_int_equal(share(fd, &odd, good), EFBIG);
 	odd.read.classes[0].slot_size = 1;
 	assert_int_equal(share(fd, &odd, good), EINVAL);
-	assert_int_equal(granted(), 0);
-	/* What can't be granted isn't, but isn't refused either. */
-	odd = args;
-	odd.write.classes[0] = (struct xfer_slot_class){ UINT32_MAX & ~4095u, 65536 };
-	assert_int_equal(share(fd, &odd, good), XFER_ST_OK);
+	assert_int_equal(grow(fd, &more), ENOTCONN);
+	assert_int_equal(share(fd, &args, good), XFER_ST_OK);
+	/* What can't be granted isn't. */
+	much.layout.classes[0] = (struct xfer_slot_class){ UINT32_MAX & ~4095u, 65536 };
+	assert_int_equal(grow(fd, &much), ENOSPC);
+	much.layout.classes[0] = (struct xfer_slot_class){ 4097, 1 };
+	assert_int_equal(grow(fd, &much), ENOSPC);
+	much.layout.nclasses = 0;
+	assert_int_equal(grow(fd, &much), ENOSPC);
+	more.epoch++;
+	assert_int_equal(grow(fd, &more), ENOTCONN);
 	assert_int_equal(granted(), 0);
 	args.epoch++;
 	assert_int_equal(share(fd, &args, memory_of(4 * 4096, seals)), XFER_ST_OK);
+	assert_int_equal(grow(fd, &more), XFER_ST_OK);
 	assert_true(comes_to(4 * 4096));
 	/* Once more: an epoch that was, and then another one, for which the first one is given up. */
 	assert_int_equal(share(fd, &args, memory_of(4 * 4096, seals)), EINVAL);
 	args.epoch++;
 	assert_int_equal(share(fd, &args, memory_of(4 * 4096, seals)), XFER_ST_OK);
-	assert_true(comes_to(4 * 4096));
+	assert_true(comes_to(0));
 	close(fd);
 	assert_true(comes_to(0));
 	close(good);
@@ -378,7 +615,7 @@ static void test_bad_offers(void **state)
 	close(loose);
 }
 
-/* The memory for WRITE that came along with the answer to SHARE. */
+/* The memory for WRITE that came along with the answer to GROW. */
 static int take_memory(int fd)
 {
 	union {
@@ -401,7 +638,7 @@ static int take_memory(int fd)
 	return memory;
 }
 
-/* A peer with four slots of 4 KiB, that has mapped them. */
+/* A peer with a chunk of four slots of 4 KiB, that has mapped them. */
 struct pretender {
 	int fd;
 	uint8_t *slots;
@@ -410,24 +647,28 @@ struct pretender {
 	_Atomic bool ending;
 };
 
-static void pretend(struct pretender *pretender, uint8_t boot)
+static void pretend_with(struct pretender *pretender, uint8_t boot)
 {
-	struct xfer_share_args args = { .epoch = 1,
-		.lanes = 1,
-		.read = { 1, { { 4096, 4 } } },
-		.write = { 1, { { 4096, 4 } } } };
+	struct xfer_share_args args = { .epoch = 1, .lanes = 1, .read = { 1, { { 4096, 4 } } } };
+	struct xfer_grow_args more = { 1, { 1, { { 4096, 4 } } } };
 	int ours = memory_of(4 * 4096, F_SEAL_SHRINK | F_SEAL_GROW), theirs;
 
 	pretender->fd = join(boot);
-	send_share(pretender->fd, &args, ours);
+	assert_int_equal(share(pretender->fd, &args, ours), XFER_ST_OK);
+	send_grow(pretender->fd, &more);
 	theirs = take_memory(pretender->fd);
 	assert_int_equal(expect_reply(pretender->fd, RAW_XID), XFER_ST_OK);
 	pretender->slots = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, theirs, 0);
 	assert_ptr_not_equal(pretender->slots, MAP_FAILED);
 	close(ours);
 	close(theirs);
-	pretender->file = find("x").handle;
 	pretender->sequence = 0;
+}
+
+static void pretend(struct pretender *pretender, uint8_t boot)
+{
+	pretender->file = find("x").handle;
+	pretend_with(pretender, boot);
 }
 
 static void leave(struct pretender *pretender)
@@ -525,6 +766,137 @@ static void test_wrong_names_cost_their_peer(void **state)
 	check_io(&own.handle, 4096, 99);
 }
 
+static void send_retire(struct pretender *pretender, uint32_t xid, uint32_t returned)
+{
+	union xfer_args args = { .retire = { 1, returned } };
+
+	send_call(pretender->fd, xid, XFER_PROC_RETIRE, &args, 0, 0);
+}
+
+/* The status; *chunk: what is to be returned. */
+static uint32_t expect_retire(struct pretender *pretender, uint32_t xid, uint32_t *chunk)
+{
+	uint32_t words[16];
+
+	assert_int_equal(recv_reply(pretender->fd, words, 16), 8);
+	assert_int_equal(words[0], xid);
+	*chunk = words[7];
+	return words[6];
+}
+
+/* There is just that one chunk. */
+static int set_up_coveted(void **state)
+{
+	const struct memory_params params = {
+		.total = 4 * 4096, .session = 16 << 20, .return_ms = 500
+	};
+
+	(void)state;
+	serve_with(&params);
+	return 0;
+}
+
+/* A session that would like to have some. */
+static void covet(int fd)
+{
+	struct xfer_share_args args = { .epoch = 1, .lanes = 1, .read = { 1, { { 4096, 4 } } } };
+	struct xfer_grow_args more = { 1, { 1, { { 4096, 2 } } } };
+	int memory = memory_of(4 * 4096, F_SEAL_SHRINK | F_SEAL_GROW);
+
+	assert_int_equal(share(fd, &args, memory), XFER_ST_OK);
+	close(memory);
+	assert_int_equal(grow(fd, &more), ENOSPC);
+}
+
+/* What was returned is somebody else's; what wasn't asked for can't be returned. */
+static void test_a_chunk_is_returned(void **state)
+{
+	struct xfer_grow_args more = { 1, { 1, { { 4096, 2 } } } };
+	struct pretender pretender = { 0 };
+	int other;
+	uint32_t chunk;
+
+	(void)state;
+	pretend_with(&pretender, 4);
+	send_retire(&pretender, 1, 1);
+	assert_int_equal(expect_retire(&pretender, 1, &chunk), EINVAL);
+	/* The first one is answered when a second one comes. */
+	send_retire(&pretender, 2, 0);
+	send_retire(&pretender, 3, 0);
+	assert_int_equal(expect_retire(&pretender, 2, &chunk), XFER_ST_OK);
+	assert_int_equal(chunk, 0);
+	other = join_as("a", 9);
+	covet(other);
+	assert_int_equal(expect_retire(&pretender, 3, &chunk), XFER_ST_OK);
+	assert_int_equal(chunk, 1);
+	send_retire(&pretender, 4, 2);
+	assert_int_equal(expect_retire(&pretender, 4, &chunk), EINVAL);
+	send_retire(&pretender, 5, 1);
+	assert_true(comes_to(0));
+	assert_int_equal(grow(other, &more), XFER_ST_OK);
+	assert_int_equal(granted(), 2 * 4096);
+	close(other);
+	leave(&pretender);
+}
+
+/* Who doesn't return anything loses all of it, and may ask again. */
+static void test_a_chunk_is_taken(void **state)
+{
+	uint64_t taken = count(XFER_CNT_PATHS_TAKEN);
+	struct xfer_grow_args more = { 1, { 1, { { 4096, 2 } } } };
+	struct pretender pretender = { 0 };
+	uint32_t chunk;
+	int other;
+
+	(void)state;
+	pretend_with(&pretender, 4);
+	send_retire(&pretender, 1, 0);
+	other = join_as("a", 9);
+	covet(other);
+	assert_int_equal(expect_retire(&pretender, 1, &chunk), XFER_ST_OK);
+	send_retire(&pretender, 2, 0);
+	assert_int_equal(expect_retire(&pretender, 2, &chunk), ENOTCONN);
+	assert_int_equal(count(XFER_CNT_PATHS_TAKEN), taken + 1);
+	assert_true(comes_to(0));
+	send_retire(&pretender, 3, 1);
+	assert_int_equal(expect_retire(&pretender, 3, &chunk), ENOTCONN);
+	assert_int_equal(grow(pretender.fd, &more), ENOTCONN);
+	assert_int_equal(grow(other, &more), XFER_ST_OK);
+	close(other);
+	leave(&pretender);
+}
+
+/* A flood of requests for memory costs the flooding peer's answers, and nobody else's. */
+static void test_a_flood_of_requests(void **state)
+{
+	struct xfer_grow_args more = { 1, { 1, { { 4096, 1 } } } };
+	struct pretender pretender = { 0 };
+	unsigned refused = 0;
+	struct xfer_node own;
+	uint32_t status;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0666);
+	put_file("y", "", 0, 0, 0644);
+	own = find("y");
+	pretend(&pretender, 4);
+	for (unsigned i = 0; i < 100; i++)
+		send_grow(pretender.fd, &more);
+	for (unsigned i = 0; i < 50; i++)
+		send_retire(&pretender, RAW_XID, 0);
+	check_io(&own.handle, XFER_IO_MAX, 1);
+	for (unsigned i = 0; i < 149; i++) {
+		status = expect_reply(pretender.fd, RAW_XID);
+		refused += status == XFER_ST_DELAY || status == ENOSPC || status == EBUSY;
+		assert_true(status == XFER_ST_OK || status == XFER_ST_DELAY || status == ENOSPC ||
+			    status == EBUSY);
+	}
+	assert_true(refused > 0);
+	check_io(&own.handle, XFER_IO_MAX, 2);
+	leave(&pretender);
+	assert_true(comes_to(SESSION_BYTES));
+}
+
 #define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, fixture_teardown)
 
 int main(void)
@@ -534,10 +906,20 @@ int main(void)
 		TEST(test_errors_give_slots_back, set_up),
 		TEST(test_connections_end_meanwhile, set_up),
 		TEST(test_less_is_granted, set_up_little),
+		TEST(test_less_is_granted, set_up_crumbs),
 		TEST(test_none_is_shared, set_up_none),
+		cmocka_unit_test_setup_teardown(
+			test_a_later_session_gets_its_share, set_up_two, end_two),
+		cmocka_unit_test_setup_teardown(
+			test_an_idle_session_gives_all, set_up_idle, end_two),
+		cmocka_unit_test_setup_teardown(
+			test_an_overdue_session_loses_its_path, set_up_overdue, end_two),
 		TEST(test_bad_offers, fixture_setup_owner),
 		TEST(test_scribbling_harms_nobody_else, set_up),
 		TEST(test_wrong_names_cost_their_peer, set_up),
+		TEST(test_a_chunk_is_returned, set_up_coveted),
+		TEST(test_a_chunk_is_taken, set_up_coveted),
+		TEST(test_a_flood_of_requests, set_up),
 	};
 
 	if (!fixture_possible())

@@ -323,16 +323,40 @@ static bool hello_decodes(uint32_t node_len, uint32_t owner_len)
 	return decodes(&builder, XFER_PROC_HELLO, false);
 }
 
-static bool share_decodes(uint32_t read_classes, uint32_t write_classes)
+static bool share_decodes(uint32_t classes)
 {
 	struct builder builder = { .len = 0 };
 
 	add_words(&builder, 1, 2);
-	add_word(&builder, read_classes);
-	add_words(&builder, 1, 2 * read_classes);
-	add_word(&builder, write_classes);
-	add_words(&builder, 1, 2 * write_classes);
+	add_word(&builder, classes);
+	add_words(&builder, 1, 2 * classes);
 	return decodes(&builder, XFER_PROC_SHARE, false);
+}
+
+static bool grow_decodes(uint32_t classes)
+{
+	struct builder builder = { .len = 0 };
+
+	add_word(&builder, 1);
+	add_word(&builder, classes);
+	add_words(&builder, 1, 2 * classes);
+	return decodes(&builder, XFER_PROC_GROW, false);
+}
+
+static bool chunk_decodes(uint32_t classes, uint32_t places, uint32_t first)
+{
+	struct builder builder = { .len = 0 };
+
+	add_word(&builder, XFER_ST_OK);
+	add_word(&builder, 1);
+	add_word(&builder, classes);
+	add_words(&builder, 1, 2 * classes);
+	add_word(&builder, places);
+	for (uint32_t i = 0; i < places; i++) {
+		add_word(&builder, first);
+		add_word(&builder, UINT32_MAX);
+	}
+	return decodes(&builder, XFER_PROC_GROW, true);
 }
 
 static void test_lengths(void **state)
@@ -348,9 +372,15 @@ static void test_lengths(void **state)
 	assert_true(hello_decodes(XFER_NODE_MAX, XFER_NODE_MAX));
 	assert_false(hello_decodes(XFER_NODE_MAX + 1, 1));
 	assert_false(hello_decodes(1, XFER_NODE_MAX + 1));
-	assert_true(share_decodes(0, XFER_SLOT_CLASSES_MAX));
-	assert_false(share_decodes(1, XFER_SLOT_CLASSES_MAX + 1));
-	assert_false(share_decodes(XFER_SLOT_CLASSES_MAX + 1, 1));
+	assert_true(share_decodes(0));
+	assert_true(share_decodes(XFER_SLOT_CLASSES_MAX));
+	assert_false(share_decodes(XFER_SLOT_CLASSES_MAX + 1));
+	assert_true(grow_decodes(XFER_SLOT_CLASSES_MAX));
+	assert_false(grow_decodes(XFER_SLOT_CLASSES_MAX + 1));
+	assert_true(chunk_decodes(XFER_SLOT_CLASSES_MAX, XFER_PLACES_MAX, XFER_SLOT_NUMBERS - 1));
+	assert_false(chunk_decodes(XFER_SLOT_CLASSES_MAX + 1, 1, 0));
+	assert_false(chunk_decodes(1, XFER_PLACES_MAX + 1, 0));
+	assert_false(chunk_decodes(1, 1, XFER_SLOT_NUMBERS));
 }
 
 static void test_too_many_groups(void **state)
@@ -569,10 +599,11 @@ static void test_own_statuses(void **state)
 static void test_procedures(void **state)
 {
 	static const uint32_t changing[] = { XFER_PROC_HELLO, XFER_PROC_TOKEN, XFER_PROC_ATTACH,
-		XFER_PROC_SHARE, XFER_PROC_END, XFER_PROC_RECOVERED, XFER_PROC_CANCEL,
-		XFER_PROC_SETATTR, XFER_PROC_OPEN, XFER_PROC_CLOSE, XFER_PROC_CREATE,
-		XFER_PROC_UNLINK, XFER_PROC_RENAME, XFER_PROC_WRITE, XFER_PROC_LINK, XFER_PROC_LOCK,
-		XFER_PROC_ALLOCATE, XFER_PROC_SETXATTR, XFER_PROC_REMOVEXATTR };
+		XFER_PROC_SHARE, XFER_PROC_GROW, XFER_PROC_RETIRE, XFER_PROC_END,
+		XFER_PROC_RECOVERED, XFER_PROC_CANCEL, XFER_PROC_SETATTR, XFER_PROC_OPEN,
+		XFER_PROC_CLOSE, XFER_PROC_CREATE, XFER_PROC_UNLINK, XFER_PROC_RENAME,
+		XFER_PROC_WRITE, XFER_PROC_LINK, XFER_PROC_LOCK, XFER_PROC_ALLOCATE,
+		XFER_PROC_SETXATTR, XFER_PROC_REMOVEXATTR };
 	unsigned known = 0, changes = 0;
 
 	(void)state;
@@ -580,11 +611,11 @@ static void test_procedures(void **state)
 		known += xfer_proc_info(proc) != NULL;
 		changes += xfer_proc_info(proc) && xfer_proc_info(proc)->changes;
 	}
-	assert_int_equal(known, 11 + 22);
+	assert_int_equal(known, 13 + 22);
 	assert_int_equal(changes, sizeof(changing) / sizeof(*changing));
 	for (unsigned i = 0; i < changes; i++)
 		assert_true(xfer_proc_info(changing[i])->changes);
-	assert_null(xfer_proc_info(XFER_PROC_EVENTS + 1));
+	assert_null(xfer_proc_info(XFER_PROC_RETIRE + 1));
 	assert_null(xfer_proc_info(XFER_PROC_COUNT));
 	assert_null(xfer_proc_info(UINT32_MAX));
 }

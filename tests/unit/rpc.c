@@ -212,7 +212,7 @@ static void test_refused_calls(void **state)
 	expect_refused(3, 100003, XFER_RPC_NO_PROGRAM);
 	expect_refused(4, XFER_VERSION + 1, XFER_RPC_NO_VERSION);
 	expect_refused(4, 0, XFER_RPC_NO_VERSION);
-	expect_refused(5, XFER_PROC_EVENTS + 1, XFER_RPC_NO_PROCEDURE);
+	expect_refused(5, XFER_PROC_RETIRE + 1, XFER_RPC_NO_PROCEDURE);
 	expect_refused(5, XFER_PROC_COUNT, XFER_RPC_NO_PROCEDURE);
 	expect_refused(5, UINT32_MAX, XFER_RPC_NO_PROCEDURE);
 	/* Longer credentials and verifiers than RFC 5531 allows, and than there are bytes. */

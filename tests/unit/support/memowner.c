@@ -404,6 +404,7 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 		.ended = ended,
 		.cancel = cancel,
 		.epoch_ended = epoch_ended,
+		.memory = owner->memory,
 		.events = owner->tells_nothing ? NULL : events };
 	owner->data = calloc(1, MEMOWNER_SIZE);
 	assert_non_null(owner->data);

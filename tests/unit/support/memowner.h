@@ -22,6 +22,8 @@ struct memowner {
 	void (*remember)(
 		void *owner, const struct xfer_hello_args *hello, struct xfer_request *request);
 
+	void (*memory)(void *owner, struct xfer_request *request);
+
 	/* what a test sets before it connects */
 	uint32_t admit_status;
 

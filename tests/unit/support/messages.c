@@ -356,7 +356,14 @@ void message_args(struct random *random, uint32_t proc, union xfer_args *args)
 		args->share.epoch = u32(random);
 		args->share.lanes = u32(random);
 		put_layout(random, &args->share.read);
-		put_layout(random, &args->share.write);
+		break;
+	case XFER_PROC_GROW:
+		args->grow.epoch = u32(random);
+		put_layout(random, &args->grow.layout);
+		break;
+	case XFER_PROC_RETIRE:
+		args->retire.epoch = u32(random);
+		args->retire.returned = u32(random);
 		break;
 	case XFER_PROC_HELLO:
 		args_hello(random, &args->hello);
@@ -495,6 +502,17 @@ static void results_events(struct random *random, struct xfer_events_res *res)
 			.bucket = random_upto(random, XFER_BUCKETS - 1) };
 }
 
+static void put_chunk(struct random *random, struct xfer_chunk *chunk)
+{
+	chunk->id = u32(random);
+	put_layout(random, &chunk->layout);
+	chunk->nplaces = random_upto(random, XFER_PLACES_MAX);
+	for (uint32_t i = 0; i < chunk->nplaces; i++) {
+		chunk->places[i].first = (uint16_t)random_upto(random, XFER_SLOT_NUMBERS - 1);
+		chunk->places[i].generation = u32(random);
+	}
+}
+
 static void results_session(
 	struct random *random, uint32_t proc, union xfer_results *res, uint8_t *variable)
 {
@@ -504,8 +522,10 @@ static void results_session(
 		random_bytes(random, res->token.token.bytes, sizeof(res->token.token.bytes));
 	} else if (proc == XFER_PROC_EVENTS) {
 		results_events(random, &res->events);
-	} else if (proc == XFER_PROC_SHARE) {
-		put_layout(random, &res->share.write);
+	} else if (proc == XFER_PROC_GROW && res->status == XFER_ST_OK) {
+		put_chunk(random, &res->grow.chunk);
+	} else if (proc == XFER_PROC_RETIRE) {
+		res->retire.chunk = u32(random);
 	} else if (proc == XFER_PROC_STATUS) {
 		res->text.text_len = random_upto(random, 4096);
 		res->text.text = (char *)variable;

@@ -194,10 +194,9 @@ static void io_done(struct xfer_io *io)
 	atomic_store(done, true);
 }
 
-int run_io(struct waited *waited, bool write, const struct xfer_cred *cred,
+int run_io_of(struct waited *waited, bool write, const struct xfer_cred *cred,
 	const struct xfer_handle *handle, void *data, size_t length)
 {
-	waited->io.session = f.session;
 	waited->io.cred = *cred;
 	waited->io.handle = *handle;
 	waited->iov = (struct iovec){ data, length };
@@ -213,6 +212,13 @@ int run_io(struct waited *waited, bool write, const struct xfer_cred *cred,
 	while (!atomic_load(&waited->done))
 		usleep(50);
 	return waited->io.result;
+}
+
+int run_io(struct waited *waited, bool write, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, void *data, size_t length)
+{
+	waited->io.session = f.session;
+	return run_io_of(waited, write, cred, handle, data, length);
 }
 
 int read_as(const struct xfer_cred *cred, const struct xfer_handle *handle, bool override,

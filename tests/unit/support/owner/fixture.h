@@ -71,6 +71,9 @@ struct waited {
 
 int run_io(struct waited *waited, bool write, const struct xfer_cred *cred,
 	const struct xfer_handle *handle, void *data, size_t length);
+/* The same of the session that is named in it. */
+int run_io_of(struct waited *waited, bool write, const struct xfer_cred *cred,
+	const struct xfer_handle *handle, void *data, size_t length);
 /* Bytes, or -errno. */
 int read_as(const struct xfer_cred *cred, const struct xfer_handle *handle, bool override,
 	char *data, size_t length);

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* sharing.c -- the memory that a session shares with its owner: SHARE, GROW and RETIRE, the calling end */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "core/layout.h"
+#include "log.h"
+#include "session.h"
+#include "transport/shm.h"
+
+#define SMALL_SLOT (16u << 10) /* bytes */
+#define LARGE_SLOT (1u << 20)
+#define CHUNKS     4u                      /* what is wanted is asked for in so many parts */
+#define AGAIN_NS   (1000 * XFER_NS_PER_MS) /* after a refusal, or the end of a data path */
+#define LANE_ENDED (-ESHUTDOWN)
+#define DRAIN_NS   (20 * XFER_NS_PER_MS) /* how often a retiring chunk is looked at */
+
+/* --- calls -------------------------------------------------------------------------------------- */
+
+/* Of struct xfer_call. A descriptor is taken at once, before another one can come. */
+static void asked(struct xfer_call *call, int err)
+{
+	struct xfer_asking *asking = call->user;
+	struct xfer_session *session = asking->session;
+
+	pthread_mutex_lock(&session->lock);
+	asking->err = err;
+	if (err == 0 && call->proc == XFER_PROC_GROW)
+		asking->fd = xfer_caller_take_fd(call->caller);
+	asking->answered = true;
+	session->sharing.news = true;
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+/* The arguments are there. */
+static void ask(struct xfer_session *session, struct xfer_asking *asking, uint32_t proc)
+{
+	asking->session = session;
+	asking->pending = true;
+	asking->answered = false;
+	asking->fd = -1;
+	memset(&asking->results, 0, sizeof(asking->results));
+	asking->call = (struct xfer_call){
+		.proc = proc,
+		.args = &asking->args,
+		.results = &asking->results,
+		.lingers = true,
+		.done = asked,
+		.user = asking,
+	};
+	xfer_caller_submit(session->lanes[0], &asking->call);
+}
+
+/* True: it is answered; *err: 0, or what its status says; LANE_ENDED: and the epoch with it. */
+static bool take_answer(struct xfer_session *session, struct xfer_asking *asking, int *err)
+{
+	bool answered;
+
+	pthread_mutex_lock(&session->lock);
+	answered = asking->pending && asking->answered;
+	pthread_mutex_unlock(&session->lock);
+	if (!answered)
+		return false;
+	asking->pending = false;
+	*err = asking->err;
+	if (*err == 0)
+		*err = xfer_status_to_errno(asking->results.status);
+	else if (*err == -EAGAIN || *err == -EREMOTEIO)
+		*err = LANE_ENDED;
+	return true;
+}
+
+static void close_fd(struct xfer_asking *asking)
+{
+	if (asking->fd >= 0)
+		close(asking->fd);
+	asking->fd = -1;
+}
+
+static void later(struct xfer_sharing *sharing)
+{
+	sharing->next_ns = xfer_now_ns() + AGAIN_NS;
+}
+
+/* --- the data path ------------------------------------------------------------------------------ */
+
+/* So many slots of a lane as make up what a session has in all. */
+static struct xfer_slot_layout wanted_layout(const struct xfer_context *context)
+{
+	uint32_t lanes = context->nlanes;
+
+	return (struct xfer_slot_layout){
+		.nclasses = 2,
+		.classes = { { SMALL_SLOT, (context->small_slots + lanes - 1) / lanes },
+			{ LARGE_SLOT, (context->large_slots + lanes - 1) / lanes } },
+	};
+}
+
+static void complain(const struct xfer_session *session, int err)
+{
+	xfer_warn("no memory is shared with owner %s at %s: %s; data travels over the "
+		  "connection%s",
+		session->owner, session->address_text, strerror(-err),
+		session->address.local ? ""
+				       : ": only an owner on this host can share it, "
+					 "by its unix: address in Owners");
+}
+
+/* Operations find it no more; those that have a slot of it keep it. */
+static void leave_path(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+
+	if (sharing->state != XFER_SHARING_JOINED)
+		return;
+	xfer_sharing_renew(session, sharing->path);
+	xfer_datapath_lost(sharing->path);
+	xfer_datapath_unref(sharing->path);
+	sharing->path = NULL;
+	sharing->retiring = 0;
+	sharing->state = XFER_SHARING_APART;
+	later(sharing);
+}
+
+/* Nothing more is tried in this epoch. */
+static void give_up(struct xfer_session *session, int err)
+{
+	leave_path(session);
+	session->sharing.state = XFER_SHARING_OFF;
+	if (err != LANE_ENDED && (err != -EOPNOTSUPP || session->context->path != XFER_WISH_AUTO))
+		complain(session, err);
+}
+
+static bool was_left(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	bool left;
+
+	pthread_mutex_lock(&session->lock);
+	left = sharing->state == XFER_SHARING_JOINED && session->path != sharing->path;
+	pthread_mutex_unlock(&session->lock);
+	return left;
+}
+
+void xfer_sharing_renew(struct xfer_session *session, const struct xfer_datapath *path)
+{
+	struct xfer_datapath *left = NULL;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->path == path) {
+		left = session->path;
+		session->path = NULL;
+		session->sharing.news = true;
+		pthread_cond_broadcast(&session->changed);
+	}
+	pthread_mutex_unlock(&session->lock);
+	xfer_datapath_unref(left);
+}
+
+/* --- SHARE -------------------------------------------------------------------------------------- */
+
+static void say_share(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	struct xfer_share_args *args = &sharing->grow.args.share;
+	int err, fd;
+
+	*args = (struct xfer_share_args){ .epoch = ++session->path_epoch,
+		.lanes = session->context->nlanes,
+		.read = sharing->wanted };
+	err = xfer_shm_make(xfer_layout_bytes(&args->read, args->lanes), &sharing->memory, &fd);
+	if (err == 0) {
+		err = xfer_caller_put_fd(session->lanes[0], fd);
+		close(fd);
+	}
+	if (err == 0) {
+		ask(session, &sharing->grow, XFER_PROC_SHARE);
+		return;
+	}
+	xfer_memory_free(sharing->memory);
+	sharing->memory = NULL;
+	give_up(session, err);
+}
+
+static int join(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	const struct xfer_share_args *args = &sharing->grow.args.share;
+	const struct xfer_datapath_params params = {
+		.transport = &xfer_shm_transport,
+		.epoch = args->epoch,
+		.lanes = args->lanes,
+		.read = args->read,
+		.memory = sharing->memory,
+		.wish = session->context->path,
+	};
+	int err = xfer_datapath_create(&params, &sharing->path);
+
+	sharing->memory = NULL;
+	if (err)
+		return err;
+	sharing->state = XFER_SHARING_JOINED;
+	sharing->eager = true;
+	xfer_datapath_ref(sharing->path);
+	pthread_mutex_lock(&session->lock);
+	session->path = sharing->path;
+	pthread_mutex_unlock(&session->lock);
+	return 0;
+}
+
+static void share_answered(struct xfer_session *session, int err)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+
+	if (err == 0) {
+		err = join(session);
+	} else {
+		xfer_memory_free(sharing->memory);
+		sharing->memory = NULL;
+	}
+	if (err == -EAGAIN)
+		later(sharing);
+	else if (err)
+		give_up(session, err);
+}
+
+/* --- GROW --------------------------------------------------------------------------------------- */
+
+/* What the owner has granted; what can't be ends the path, because the owner counts on it. */
+static int take_chunk(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	const struct xfer_grow_args *args = &sharing->grow.args.grow;
+	const struct xfer_chunk *chunk = &sharing->grow.results.grow.chunk;
+	uint64_t bytes = xfer_layout_bytes(&chunk->layout, session->context->nlanes);
+	struct xfer_memory *memory;
+	int err = xfer_layout_is_part(&chunk->layout, &args->layout) ? 0 : -EPROTO;
+
+	if (err == 0)
+		err = xfer_shm_map(sharing->grow.fd, bytes, &memory);
+	return err ? err : xfer_datapath_add(sharing->path, chunk, memory);
+}
+
+static void grow_answered(struct xfer_session *session, int err)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	uint32_t epoch = sharing->grow.args.grow.epoch;
+
+	if (sharing->state == XFER_SHARING_JOINED && epoch == xfer_datapath_epoch(sharing->path)) {
+		sharing->eager = err == 0;
+		if (err)
+			later(sharing);
+		else if ((err = take_chunk(session)))
+			give_up(session, err);
+	}
+	close_fd(&sharing->grow);
+}
+
+static void say_grow(struct xfer_session *session, const struct xfer_slot_layout *missing)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+
+	sharing->grow.args.grow =
+		(struct xfer_grow_args){ .epoch = xfer_datapath_epoch(sharing->path),
+			.layout = *missing };
+	ask(session, &sharing->grow, XFER_PROC_GROW);
+}
+
+/* --- RETIRE ------------------------------------------------------------------------------------- */
+
+static void say_retire(struct xfer_session *session, uint32_t returned)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+
+	sharing->retire.args.retire =
+		(struct xfer_retire_args){ .epoch = xfer_datapath_epoch(sharing->path),
+			.returned = returned };
+	ask(session, &sharing->retire, XFER_PROC_RETIRE);
+}
+
+/* The path is the owner's to end: there may be another one, later. */
+static void retire_refused(struct xfer_session *session, int err)
+{
+	if (err != -ENOTCONN) {
+		give_up(session, err);
+		return;
+	}
+	xfer_info("owner %s has ended the data path of session %016llx", session->owner,
+		(unsigned long long)session->session_id);
+	leave_path(session);
+}
+
+static void retire_answered(struct xfer_session *session, int err)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	uint32_t chunk = sharing->retire.results.retire.chunk;
+
+	if (sharing->state != XFER_SHARING_JOINED)
+		return;
+	if (sharing->retire.args.retire.epoch != xfer_datapath_epoch(sharing->path)) {
+		say_retire(session, 0);
+		return;
+	}
+	if (err == 0 && chunk == 0) {
+		say_retire(session, 0);
+		return;
+	}
+	if (err == 0 && xfer_datapath_retire(sharing->path, chunk) != 0)
+		err = -EPROTO;
+	if (err) {
+		retire_refused(session, err);
+		return;
+	}
+	sharing->retiring = chunk;
+	sharing->eager = false;
+}
+
+/* The owner is told when it is gone. */
+static void drain(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	uint32_t chunk = sharing->retiring;
+
+	if (chunk == 0 || xfer_datapath_remove(sharing->path, chunk) != 0)
+		return;
+	sharing->retiring = 0;
+	later(sharing);
+	say_retire(session, chunk);
+}
+
+/* --- the session's thread ----------------------------------------------------------------------- */
+
+static void take_answers(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	int err;
+
+	if (take_answer(session, &sharing->retire, &err))
+		retire_answered(session, err);
+	if (!take_answer(session, &sharing->grow, &err))
+		return;
+	if (sharing->grow.call.proc == XFER_PROC_GROW) {
+		grow_answered(session, err);
+		return;
+	}
+	share_answered(session, err);
+	if (sharing->state == XFER_SHARING_JOINED && !sharing->retire.pending)
+		say_retire(session, 0);
+}
+
+/* Asks for what is missing, if that is due; when it will be. */
+static uint64_t ask_for_more(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	struct xfer_slot_layout missing;
+
+	if (sharing->state == XFER_SHARING_OFF || sharing->grow.pending || sharing->retiring != 0)
+		return UINT64_MAX;
+	if (xfer_now_ns() < sharing->next_ns)
+		return sharing->next_ns;
+	if (sharing->state == XFER_SHARING_APART) {
+		say_share(session);
+		return UINT64_MAX;
+	}
+	missing =
+		xfer_layout_missing(&sharing->wanted, xfer_datapath_layout(sharing->path), CHUNKS);
+	if (missing.nclasses == 0)
+		return UINT64_MAX;
+	if (sharing->eager || xfer_datapath_lacked(sharing->path)) {
+		say_grow(session, &missing);
+		return UINT64_MAX;
+	}
+	later(sharing);
+	return sharing->next_ns;
+}
+
+uint64_t xfer_sharing_work(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	uint64_t until;
+
+	take_answers(session);
+	if (was_left(session))
+		leave_path(session);
+	drain(session);
+	until = ask_for_more(session);
+	return sharing->retiring ? xfer_now_ns() + DRAIN_NS : until;
+}
+
+void xfer_sharing_begin(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	enum xfer_path_wish wish = session->context->path;
+
+	sharing->wanted = wanted_layout(session->context);
+	sharing->next_ns = 0;
+	sharing->state = XFER_SHARING_OFF;
+	if (wish == XFER_WISH_INLINE || wish == XFER_WISH_VERBS)
+		return;
+	if (session->address.local)
+		sharing->state = XFER_SHARING_APART;
+	else
+		give_up(session, -EOPNOTSUPP);
+}
+
+void xfer_sharing_end(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+
+	leave_path(session);
+	xfer_memory_free(sharing->memory);
+	sharing->memory = NULL;
+	if (sharing->grow.pending)
+		close_fd(&sharing->grow);
+	sharing->grow.pending = sharing->retire.pending = false;
+	sharing->state = XFER_SHARING_OFF;
+}

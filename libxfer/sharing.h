@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* sharing.h -- the memory that a session shares with its owner: SHARE, GROW and RETIRE, the calling end */
+#ifndef XFER_SHARING_H
+#define XFER_SHARING_H
+
+#include "control/caller.h"
+#include "datapath.h"
+
+struct xfer_session;
+
+/* A call that the session's own thread doesn't wait for, but is told of. */
+struct xfer_asking {
+	struct xfer_session *session;
+	struct xfer_call call;
+	union xfer_args args;
+	union xfer_results results;
+	bool pending; /* the thread has not taken the answer */
+
+	/* under the session's lock, until the thread has seen `answered` */
+	bool answered;
+	int err; /* of the call */
+	int fd;  /* that came along; -1: none */
+};
+
+enum xfer_sharing_state {
+	XFER_SHARING_OFF,   /* nothing is shared in this epoch of the session */
+	XFER_SHARING_APART, /* SHARE is to be said, or was */
+	XFER_SHARING_JOINED,
+};
+
+/*
+ * The session's own thread has all of it. Its answers come on lanes, which wake it: nothing here is on the path of an
+ * operation.
+ */
+struct xfer_sharing {
+	enum xfer_sharing_state state;
+	struct xfer_slot_layout wanted; /* of each lane, in each direction */
+	struct xfer_datapath *path;     /* JOINED; referenced */
+	struct xfer_memory *memory;     /* of a SHARE under way, for READ */
+	struct xfer_asking grow;        /* SHARE, too */
+	struct xfer_asking retire;
+	uint32_t retiring; /* the chunk that is being drained; 0: none */
+	uint64_t next_ns;  /* not before that is anything asked for */
+	bool eager;        /* the owner has not refused anything since */
+
+	bool news; /* under the session's lock: there is something to do */
+};
+
+/* An epoch of the session has begun. */
+void xfer_sharing_begin(struct xfer_session *session);
+/* Does what there is to do; when it is to be called again, unless there is news before (UINT64_MAX: not). */
+uint64_t xfer_sharing_work(struct xfer_session *session);
+/* The epoch has ended, and all its calls have. */
+void xfer_sharing_end(struct xfer_session *session);
+
+/* This data path is of no use any more, if it is the session's: there is to be another one. Any thread. */
+void xfer_sharing_renew(struct xfer_session *session, const struct xfer_datapath *path);
+
+#endif
