@@ -13,7 +13,8 @@
 
 #define SMALL_SLOT (16u << 10) /* bytes */
 #define LARGE_SLOT (1u << 20)
-#define CHUNKS     4u                      /* what is wanted is asked for in so many parts */
+#define CHUNKS     4u /* what is wanted is asked for in so many parts */
+#define TRIES      5u /* what the owner hasn't, others return within a few seconds */
 #define AGAIN_NS   (1000 * XFER_NS_PER_MS) /* after a refusal, or the end of a data path */
 #define LANE_ENDED (-ESHUTDOWN)
 #define DRAIN_NS   (20 * XFER_NS_PER_MS) /* how often a retiring chunk is looked at */
@@ -204,7 +205,7 @@ static int join(struct xfer_session *session)
 	if (err)
 		return err;
 	sharing->state = XFER_SHARING_JOINED;
-	sharing->eager = true;
+	sharing->tries = TRIES;
 	xfer_datapath_ref(sharing->path);
 	pthread_mutex_lock(&session->lock);
 	session->path = sharing->path;
@@ -251,11 +252,15 @@ static void grow_answered(struct xfer_session *session, int err)
 	uint32_t epoch = sharing->grow.args.grow.epoch;
 
 	if (sharing->state == XFER_SHARING_JOINED && epoch == xfer_datapath_epoch(sharing->path)) {
-		sharing->eager = err == 0;
-		if (err)
+		if (err) {
+			sharing->tries -= sharing->tries > 0;
 			later(sharing);
-		else if ((err = take_chunk(session)))
-			give_up(session, err);
+		} else {
+			sharing->tries = TRIES;
+			err = take_chunk(session);
+			if (err)
+				give_up(session, err);
+		}
 	}
 	close_fd(&sharing->grow);
 }
@@ -316,7 +321,7 @@ static void retire_answered(struct xfer_session *session, int err)
 		return;
 	}
 	sharing->retiring = chunk;
-	sharing->eager = false;
+	sharing->tries = 0;
 }
 
 /* The owner is told when it is gone. */
@@ -370,12 +375,14 @@ static uint64_t ask_for_more(struct xfer_session *session)
 		xfer_layout_missing(&sharing->wanted, xfer_datapath_layout(sharing->path), CHUNKS);
 	if (missing.nclasses == 0)
 		return UINT64_MAX;
-	if (sharing->eager || xfer_datapath_lacked(sharing->path)) {
-		say_grow(session, &missing);
-		return UINT64_MAX;
+	if (xfer_datapath_lacked(sharing->path))
+		sharing->tries = TRIES;
+	if (sharing->tries == 0) {
+		later(sharing);
+		return sharing->next_ns;
 	}
-	later(sharing);
-	return sharing->next_ns;
+	say_grow(session, &missing);
+	return UINT64_MAX;
 }
 
 uint64_t xfer_sharing_work(struct xfer_session *session)

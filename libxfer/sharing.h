@@ -41,7 +41,7 @@ struct xfer_sharing {
 	struct xfer_asking retire;
 	uint32_t retiring; /* the chunk that is being drained; 0: none */
 	uint64_t next_ns;  /* not before that is anything asked for */
-	bool eager;        /* the owner has not refused anything since */
+	unsigned tries;    /* how often GROW is said yet, even if no WRITE misses a slot */
 
 	bool news; /* under the session's lock: there is something to do */
 };
