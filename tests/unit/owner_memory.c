@@ -785,14 +785,26 @@ static uint32_t expect_retire(struct pretender *pretender, uint32_t xid, uint32_
 }
 
 /* There is just that one chunk. */
-static int set_up_coveted(void **state)
+static void serve_one_chunk(unsigned return_ms)
 {
 	const struct memory_params params = {
-		.total = 4 * 4096, .session = 16 << 20, .return_ms = 500
+		.total = 4 * 4096, .session = 16 << 20, .return_ms = return_ms
 	};
 
-	(void)state;
 	serve_with(&params);
+}
+
+static int set_up_coveted(void **state)
+{
+	(void)state;
+	serve_one_chunk(0);
+	return 0;
+}
+
+static int set_up_impatient(void **state)
+{
+	(void)state;
+	serve_one_chunk(300);
 	return 0;
 }
 
@@ -866,6 +878,75 @@ static void test_a_chunk_is_taken(void **state)
 	leave(&pretender);
 }
 
+static _Atomic bool writes_hang;
+static _Atomic unsigned writes_begun;
+
+static ssize_t hanging_write(
+	int fd, const struct iovec *iov, int iovcnt, uint64_t offset, int flags)
+{
+	writes_begun++;
+	while (writes_hang)
+		usleep(1000);
+	return store_posix.write(fd, iov, iovcnt, offset, flags);
+}
+
+static int set_up_hanging(void **state)
+{
+	static struct store_ops store;
+
+	store = store_posix;
+	store.write = hanging_write;
+	writes_hang = true;
+	writes_begun = 0;
+	fixture_store = &store;
+	set_up_coveted(state);
+	fixture_store = &store_posix;
+	return 0;
+}
+
+/* Who says that a chunk is returned while an operation still reads from it loses the data path; the memory stays. */
+static void test_a_lie_costs_the_path(void **state)
+{
+	uint64_t taken = count(XFER_CNT_PATHS_TAKEN);
+	struct xfer_slot_ref slot = { .name = { .epoch = 1, .generation = 1 } };
+	struct pretender pretender = { 0 };
+	char path[128], bytes[4096];
+	uint32_t chunk;
+	int other, file;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0666);
+	fixture_ask();
+	pretender.file = find("x").handle;
+	xfer_session_close(f.session);
+	f.session = NULL;
+	assert_true(comes_to(0));
+	pretend_with(&pretender, 4);
+	memset(pretender.slots, 'd', 4096);
+	send_retire(&pretender, 1, 0);
+	other = join_as("a", 9);
+	covet(other);
+	assert_int_equal(expect_retire(&pretender, 1, &chunk), XFER_ST_OK);
+	send_write(&pretender, &slot, 4096);
+	for (int i = 0; i < 2000 && writes_begun == 0; i++)
+		usleep(5000);
+	assert_int_equal(writes_begun, 1);
+	send_retire(&pretender, 2, chunk);
+	assert_int_equal(expect_retire(&pretender, 2, &chunk), ENOTCONN);
+	assert_int_equal(count(XFER_CNT_PATHS_TAKEN), taken + 1);
+	assert_int_equal(granted(), 4 * 4096);
+	writes_hang = false;
+	assert_int_equal(expect_reply(pretender.fd, RAW_XID), XFER_ST_OK);
+	assert_true(comes_to(0));
+	snprintf(path, sizeof(path), "%s/x", f.volume);
+	file = open(path, O_RDONLY);
+	assert_int_equal(read(file, bytes, sizeof(bytes)), sizeof(bytes));
+	assert_memory_equal(bytes, pretender.slots, sizeof(bytes));
+	close(file);
+	close(other);
+	leave(&pretender);
+}
+
 /* A flood of requests for memory costs the flooding peer's answers, and nobody else's. */
 static void test_a_flood_of_requests(void **state)
 {
@@ -918,7 +999,8 @@ int main(void)
 		TEST(test_scribbling_harms_nobody_else, set_up),
 		TEST(test_wrong_names_cost_their_peer, set_up),
 		TEST(test_a_chunk_is_returned, set_up_coveted),
-		TEST(test_a_chunk_is_taken, set_up_coveted),
+		TEST(test_a_chunk_is_taken, set_up_impatient),
+		TEST(test_a_lie_costs_the_path, set_up_hanging),
 		TEST(test_a_flood_of_requests, set_up),
 	};
 

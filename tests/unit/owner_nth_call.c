@@ -20,6 +20,7 @@
 
 #define RUN_SECONDS 30 /* one run that takes longer hangs */
 #define UP_MS       5000
+#define MEMORY_MS   50
 #define TEXT        "0123456789abcdef"
 
 static struct scenario {
@@ -126,6 +127,20 @@ static bool start_owner(void)
 
 /* --- the point of contact ---------------------------------------------------------------------- */
 
+/* Memory is shared behind everybody's back: what fails of that has failed by the end. */
+static void await_memory(void)
+{
+	struct memory *memory = &s.service.memory;
+	uint64_t granted = 0;
+
+	for (int i = 0; i < MEMORY_MS && granted == 0; i++) {
+		usleep(1000);
+		pthread_mutex_lock(&memory->lock);
+		granted = memory->quota.granted;
+		pthread_mutex_unlock(&memory->lock);
+	}
+}
+
 static bool start_session(void)
 {
 	char run_dir[96];
@@ -150,6 +165,7 @@ static bool start_session(void)
 			fail_msg("the session doesn't come up: %s", s.log);
 		usleep(1000);
 	}
+	await_memory();
 	return true;
 }
 

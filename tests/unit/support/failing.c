@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -75,6 +76,9 @@ MEMORY(void *, aligned_alloc, (size_t alignment, size_t size), (alignment, size)
 MEMORY(char *, strdup, (const char *text), (text))
 MEMORY(FILE *, open_memstream, (char **text, size_t *size), (text, size))
 MEMORY(FILE *, fdopen, (int fd, const char *mode), (fd, mode))
+FAILING(FAILING_MEMORY, void *, mmap,
+	(void *at, size_t len, int protection, int flags, int fd, off_t offset),
+	(at, len, protection, flags, fd, offset), MAP_FAILED, ENOMEM)
 
 /* --- descriptors and threads --------------------------------------------------------------------- */
 
@@ -96,6 +100,7 @@ DESCRIPTORS(poll, (struct pollfd * fds, nfds_t count, int ms), (fds, count, ms),
 DESCRIPTORS(epoll_create1, (int flags), (flags), EMFILE)
 DESCRIPTORS(epoll_wait, (int fd, struct epoll_event *events, int max, int ms),
 	(fd, events, max, ms), EINTR)
+DESCRIPTORS(memfd_create, (const char *name, unsigned flags), (name, flags), EMFILE)
 DESCRIPTORS(eventfd, (unsigned count, int flags), (count, flags), EMFILE)
 FAILING(FAILING_DESCRIPTORS, int, pthread_create,
 	(pthread_t * thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg),
