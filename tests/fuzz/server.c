@@ -31,6 +31,7 @@ static _Atomic uint8_t randoms; /* how often random bytes were asked for, in thi
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gone = PTHREAD_COND_INITIALIZER;
 static unsigned living; /* dispatchers; under the lock */
+static bool passed;     /* the lane has done what it was at; under the lock */
 
 static struct xfer_request
 	*held[HELD_MAX]; /* not answered before the round's end; the lane's, then the round's */
@@ -116,6 +117,28 @@ static void dispatch(void *owner, struct xfer_request *request)
 		held[nheld++] = request;
 	else
 		xfer_request_finish(request, -ENOENT);
+}
+
+static void lane_passed(struct xfer_task *task)
+{
+	(void)task;
+	pthread_mutex_lock(&lock);
+	passed = true;
+	pthread_cond_broadcast(&gone);
+	pthread_mutex_unlock(&lock);
+}
+
+/* A connection that the lane itself has ended may be in the middle of what it had received. */
+static void wait_lane(void)
+{
+	struct xfer_task task = { .run = lane_passed };
+
+	passed = false;
+	xfer_lane_post(lane, &task);
+	pthread_mutex_lock(&lock);
+	while (!passed)
+		pthread_cond_wait(&gone, &lock);
+	pthread_mutex_unlock(&lock);
 }
 
 /* Their connections may have ended, and the same calls may have come over others. */
@@ -285,6 +308,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memory_io_end(ios[i]);
 	for (unsigned i = 0; i < count; i++)
 		memory_io_wait_end(ios[i]);
+	wait_lane();
 	answer_held();
 	wait_gone();
 	for (unsigned i = 0; i < count; i++) {
