@@ -12,6 +12,7 @@
 #include "session.h"
 
 #define VAIN_MAX 63u
+#define COMPANY  16u          /* so many calls in a row have to be alone before one is attended */
 #define LIGHT    (256u << 10) /* bytes under way: a lane with less has little to do */
 #define PER_CALL 4096u        /* what a call costs a lane beside its payload, in bytes of payload */
 
@@ -478,11 +479,14 @@ static void session_done(struct xfer_call *caller_call, int err)
 
 /* --- attending a call: its thread receives the answer itself, instead of being told of it ------- */
 
-/* With the lock held. It has to be alone: more of them are quicker when nobody looks after his own. */
+/* With the lock held. It has to be alone, for some time: more of them are quicker when nobody looks after his own. */
 static bool may_attend(struct xfer_session *session)
 {
-	if (session->flying > 1)
+	if (session->flying > 1) {
+		if (session->unattended < COMPANY)
+			session->unattended = COMPANY;
 		return false;
+	}
 	if (session->unattended > 0) {
 		session->unattended--;
 		return false;
