@@ -304,16 +304,10 @@ static void retire_answered(struct xfer_session *session, int err)
 	struct xfer_sharing *sharing = &session->sharing;
 	uint32_t chunk = sharing->retire.results.retire.chunk;
 
-	if (sharing->state != XFER_SHARING_JOINED)
+	if (sharing->state != XFER_SHARING_JOINED ||
+		sharing->retire.args.retire.epoch != xfer_datapath_epoch(sharing->path) ||
+		(err == 0 && chunk == 0))
 		return;
-	if (sharing->retire.args.retire.epoch != xfer_datapath_epoch(sharing->path)) {
-		say_retire(session, 0);
-		return;
-	}
-	if (err == 0 && chunk == 0) {
-		say_retire(session, 0);
-		return;
-	}
 	if (err == 0 && xfer_datapath_retire(sharing->path, chunk) != 0)
 		err = -EPROTO;
 	if (err) {
@@ -339,21 +333,26 @@ static void drain(struct xfer_session *session)
 
 /* --- the session's thread ----------------------------------------------------------------------- */
 
+/*
+ * A chunk may be wanted back right behind the answer that granted it: that answer is there when RETIRE's is, and comes
+ * first.
+ */
 static void take_answers(struct xfer_session *session)
 {
 	struct xfer_sharing *sharing = &session->sharing;
-	int err;
+	int err, retire_err;
+	bool wanted_back = take_answer(session, &sharing->retire, &retire_err);
 
-	if (take_answer(session, &sharing->retire, &err))
-		retire_answered(session, err);
-	if (!take_answer(session, &sharing->grow, &err))
-		return;
-	if (sharing->grow.call.proc == XFER_PROC_GROW) {
-		grow_answered(session, err);
-		return;
+	if (take_answer(session, &sharing->grow, &err)) {
+		if (sharing->grow.call.proc == XFER_PROC_GROW)
+			grow_answered(session, err);
+		else
+			share_answered(session, err);
 	}
-	share_answered(session, err);
-	if (sharing->state == XFER_SHARING_JOINED && !sharing->retire.pending)
+	if (wanted_back)
+		retire_answered(session, retire_err);
+	if (sharing->state == XFER_SHARING_JOINED && !sharing->retire.pending &&
+		sharing->retiring == 0)
 		say_retire(session, 0);
 }
 

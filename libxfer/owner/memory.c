@@ -2,6 +2,7 @@
 /* memory.c -- the memory that sessions place their data in: how much there is, and who has it */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,12 +27,13 @@ struct grant {
 	struct memory *memory;
 	unsigned client;
 	struct xfer_hostpath *path;
-	struct xfer_peer
-		*peer; /* has the path, or requests that do: there until the path is gone */
+	struct xfer_peer *peer; /* there as long as it has the path */
+	char node[XFER_NODE_MAX + 1];
 	LIST_ENTRY(grant) link;
 
 	/* under the lock */
 	bool gone;                    /* nothing uses the path any more: it is to be freed */
+	bool taken;                   /* the path isn't the session's any more */
 	uint64_t owed;                /* bytes that are to be returned */
 	uint32_t retiring;            /* the chunk that the session was asked for; 0: none */
 	bool returned;                /* it says that it uses it no more */
@@ -211,6 +213,7 @@ static int grant_new(struct memory *memory, struct xfer_peer *peer, struct grant
 		return client;
 	}
 	*grant = (struct grant){ .memory = memory, .client = (unsigned)client, .peer = peer };
+	snprintf(grant->node, sizeof(grant->node), "%s", xfer_peer_node(peer));
 	*result = grant;
 	return 0;
 }
@@ -327,6 +330,8 @@ static int take_retire(
 	/* Who ends an epoch comes here afterwards, so one that goes on now is ended with this request in place. */
 	if (!xfer_peer_goes_on(request->peer, request->dispatcher->epoch))
 		return -EAGAIN;
+	if (grant->taken)
+		return -ENOTCONN;
 	if (returned != 0 && (returned != grant->retiring || grant->returned))
 		return -EINVAL;
 	*older = grant->waiting;
@@ -390,11 +395,12 @@ static void end_path(struct grant *grant, const char *why)
 	struct xfer_request *waiting = grant->waiting;
 
 	grant->waiting = NULL;
+	grant->taken |= had;
 	if (had) {
 		xfer_count(XFER_CNT_PATHS_TAKEN, 1);
 		xfer_warn("node %s %s: its memory is taken back, its data travels inline until it "
 			  "asks for some again",
-			xfer_peer_node(grant->peer), why);
+			grant->node, why);
 	}
 	pthread_mutex_unlock(&memory->lock);
 	finish(waiting, -ENOTCONN);
@@ -413,10 +419,11 @@ static void take_back(struct grant *grant)
 	struct xfer_request *request;
 	int err;
 
-	grant->returned = false;
 	pthread_mutex_unlock(&memory->lock);
 	err = xfer_hostpath_remove(grant->path, chunk);
 	pthread_mutex_lock(&memory->lock);
+	/* Not before: meanwhile nothing else is returned. */
+	grant->returned = false;
 	grant->retiring = 0;
 	if (err) {
 		end_path(grant, "has given memory back that it still uses");
@@ -611,8 +618,11 @@ static void *work(void *arg)
 			take_back(grant);
 		else if (memory->requests)
 			answer_next(memory);
-		else if (!look(memory))
+		else
 			await_change(memory);
+		/* After each of them: a flood of requests keeps nobody from what he misses. */
+		while (look(memory))
+			;
 	}
 	pthread_mutex_unlock(&memory->lock);
 	return NULL;

@@ -15,7 +15,8 @@
 #include "log.h"
 #include "transport/shm.h"
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+#define SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
+#define LOG_MS 10000
 
 /* --- memory ------------------------------------------------------------------------------------- */
 
@@ -55,6 +56,18 @@ static int fill(int fd, uint64_t bytes)
 	return 0;
 }
 
+static void complain(uint64_t bytes, int err)
+{
+	unsigned suppressed;
+
+	if (xfer_log_allowed(xfer_log_limit_of(strerror(-err)), LOG_MS, &suppressed))
+		xfer_warn(
+			"%llu MiB of shared memory can't be had: %s; lower the slots' numbers, or "
+			"raise the memory limit of the process (%u more like this were not "
+			"written)",
+			(unsigned long long)(bytes >> 20), strerror(-err), suppressed);
+}
+
 int xfer_shm_make(uint64_t bytes, struct xfer_memory **memory, int *fd_out)
 {
 	int fd = memfd_create("rdmaxfer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -63,10 +76,7 @@ int xfer_shm_make(uint64_t bytes, struct xfer_memory **memory, int *fd_out)
 	if (err == 0)
 		err = map(fd, bytes, memory);
 	if (err) {
-		xfer_warn(
-			"%llu MiB of shared memory can't be had: %s; lower the slots' numbers, or "
-			"raise the memory limit of the process",
-			(unsigned long long)(bytes >> 20), strerror(-err));
+		complain(bytes, err);
 		if (fd >= 0)
 			close(fd);
 		return err;

@@ -166,6 +166,24 @@ static void grant_in_one_place(struct xfer_request *request)
 	send_chunk(request, fd);
 }
 
+/* The first chunk is wanted back right behind the answer that grants it. */
+static void grant_and_want_back(struct xfer_request *request)
+{
+	struct xfer_request *retire;
+
+	if (owner.grows > 1) {
+		full(request);
+		return;
+	}
+	grant(request);
+	pthread_mutex_lock(&owner.lock);
+	assert_int_equal(owner.nkept, 1);
+	retire = owner.kept[--owner.nkept];
+	pthread_mutex_unlock(&owner.lock);
+	retire->results.retire.chunk = 1;
+	xfer_request_finish(retire, 0);
+}
+
 static void ask_for_what_is_not(struct xfer_request *request)
 {
 	request->results.retire.chunk = UINT32_MAX;
@@ -322,6 +340,30 @@ static void test_path_is_taken(void **state)
 	end();
 }
 
+static bool first_chunk_is_returned(void *arg)
+{
+	bool is;
+
+	(void)arg;
+	pthread_mutex_lock(&owner.lock);
+	is = owner.nkept == 1 && owner.kept[0]->args.retire.returned == 1;
+	pthread_mutex_unlock(&owner.lock);
+	return is;
+}
+
+/* The session's thread may find both answers at a time. */
+static void test_chunk_is_wanted_back_at_once(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		begin(agree, grant_and_want_back, NULL);
+		assert_true(wait_for(first_chunk_is_returned, NULL));
+		assert_int_equal(owner.complaints, 0);
+		assert_true(has_path(NULL));
+		end();
+	}
+}
+
 /* It is asked again as often as it says nothing. */
 static void test_nothing_to_retire(void **state)
 {
@@ -372,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_bad_chunks),
 		cmocka_unit_test(test_strange_chunks_to_retire),
 		cmocka_unit_test(test_path_is_taken),
+		cmocka_unit_test(test_chunk_is_wanted_back_at_once),
 		cmocka_unit_test(test_nothing_to_retire),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_lost_slots_renew_the_path),
