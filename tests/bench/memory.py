@@ -91,10 +91,10 @@ def owner_may(idle, status):
 def contact_may(idle, status):
     """Of a point of contact: Ganesha keeps the bytes of a WRITE twice until it is answered, those of a READ once."""
     sessions = status["sessions"]
-    regions = [region for one in sessions if "path" in one for region in one["path"]["regions"]]
+    sizes = [size for one in sessions if "path" in one for size in one["path"]["sizes"]]
     return {
         "idle": own(idle),
-        "slots": sum(one["slots"] * one["slot_size"] for one in regions),
+        "slots": sum(one["slots"] * one["slot_size"] for one in sizes),
         "waiting": 2 * sum(one["waiting_max"] for one in sessions),
         "under way": 2 * PAYLOAD_OUT_MAX * len(sessions),
         "buffers kept": KEPT_MAX,
