@@ -62,20 +62,16 @@ static void make_room(struct aheads *aheads, uint64_t now)
 static struct ahead *ahead_new(struct aheads *aheads, struct attrcache_entry *dir, uint64_t cookie,
 	const struct xfer_cred *cred, const struct asked *asked)
 {
-	size_t groups_size = cred->ngroups * sizeof(uint32_t);
-	struct ahead *ahead = malloc(sizeof(*ahead) + groups_size);
+	struct ahead *ahead = malloc(sizeof(*ahead) + cred->ngroups * sizeof(*ahead->groups));
 
 	if (!ahead)
 		return NULL;
-	if (groups_size > 0)
-		memcpy(ahead->groups, cred->groups, groups_size);
 	ahead->aheads = aheads;
 	ahead->dir = dir;
 	ahead->refs = 2;
 	ahead->here = false;
 	ahead->asked = *asked;
-	ahead->listing.cred = *cred;
-	ahead->listing.cred.groups = ahead->groups;
+	ahead->listing.cred = rdx_cred_copy(cred, ahead->groups);
 	ahead->listing.dir = *attrcache_handle(dir);
 	ahead->listing.cookie = cookie;
 	attrcache_ref(aheads->cache, dir);

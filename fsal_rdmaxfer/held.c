@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "compat.h"
+#include "cred.h"
 #include "held.h"
 #include "now.h"
 #include "ranges.h"
@@ -204,8 +205,8 @@ struct rdx_held *rdx_held_new(struct rdx_holdings *holdings, struct xfer_session
 	const struct xfer_handle *handle, uint32_t flags, const struct xfer_cred *cred,
 	uint64_t round, uint64_t open_id)
 {
-	size_t groups_size = cred->ngroups * sizeof(uint32_t);
-	struct rdx_held *held = gsh_calloc(1, sizeof(*held) + groups_size);
+	struct rdx_held *held =
+		gsh_calloc(1, sizeof(*held) + cred->ngroups * sizeof(*held->groups));
 	struct xfer_opened opened;
 	int tries = 1;
 
@@ -213,10 +214,7 @@ struct rdx_held *rdx_held_new(struct rdx_holdings *holdings, struct xfer_session
 	held->refs = 1;
 	held->handle = *handle;
 	held->flags = flags & (XFER_OPEN_READ | XFER_OPEN_WRITE);
-	held->cred = *cred;
-	held->cred.groups = held->groups;
-	if (groups_size > 0)
-		memcpy(held->groups, cred->groups, groups_size);
+	held->cred = rdx_cred_copy(cred, held->groups);
 	while (!record(held, open_id, &round, tries == TRIES)) {
 		/* If it can't be had, the next recovery or the handle has to do. */
 		if (open_again(held, session, &opened)) {

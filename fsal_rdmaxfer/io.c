@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "cred.h"
 #include "errors.h"
 #include "gate.h"
 #include "io.h"
@@ -136,12 +137,10 @@ static void choose_stability(struct transfer *transfer)
 static struct transfer *transfer_new(struct rdx_object *object, const struct rdx_op *op,
 	fsal_async_cb done, struct fsal_io_arg *arg, void *caller_arg)
 {
-	size_t groups_size = op->cred.ngroups * sizeof(uint32_t);
-	struct transfer *transfer = gsh_malloc(sizeof(*transfer) + groups_size);
+	struct transfer *transfer =
+		gsh_malloc(sizeof(*transfer) + op->cred.ngroups * sizeof(*transfer->groups));
 
 	memset(transfer, 0, sizeof(*transfer));
-	if (groups_size > 0)
-		memcpy(transfer->groups, op->cred.groups, groups_size);
 	transfer->object = object;
 	transfer->asked = op->asked;
 	transfer->begun = op->begun;
@@ -149,8 +148,7 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	transfer->done = done;
 	transfer->arg = arg;
 	transfer->caller_arg = caller_arg;
-	transfer->io.cred = op->cred;
-	transfer->io.cred.groups = transfer->groups;
+	transfer->io.cred = rdx_cred_copy(&op->cred, transfer->groups);
 	transfer->io.handle = object->handle;
 	transfer->io.offset = arg->offset;
 	transfer->io.iov = arg->iov;

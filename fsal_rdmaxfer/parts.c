@@ -76,10 +76,7 @@ struct part *part_new(struct parts *parts, struct attrcache_entry *dir, uint64_t
 	part->refs = 1;
 	part->dir = dir;
 	part->asked = *asked;
-	part->cred = *cred;
-	part->cred.groups = part->groups;
-	if (cred->ngroups > 0)
-		memcpy(part->groups, cred->groups, cred->ngroups * sizeof(*part->groups));
+	part->cred = rdx_cred_copy(cred, part->groups);
 	return part;
 }
 
