@@ -29,6 +29,16 @@ static int walk(const uint8_t *entries, uint32_t len, xfer_dirent_fn each, void 
 	return 0;
 }
 
+/* Its entries come to memory that lives as long as the call. */
+static void prepare(struct xfer_session_call *call, struct xfer_session *session,
+	const struct xfer_cred *cred, const struct xfer_readdir_args *args, uint8_t *entries)
+{
+	xfer_session_prepare(call, session, cred, XFER_PROC_READDIR);
+	call->args.readdir = *args;
+	call->results.readdir.entries = entries;
+	call->results.readdir.entries_len = args->max_bytes;
+}
+
 int xfer_op_readdir(struct xfer_session *session, const struct xfer_cred *cred,
 	const struct xfer_handle *dir, uint64_t cookie, uint32_t max_bytes, xfer_dirent_fn each,
 	void *arg, bool *eof, struct xfer_opt_attr *dir_attr)
@@ -46,11 +56,10 @@ int xfer_op_readdir(struct xfer_session *session, const struct xfer_cred *cred,
 	entries = malloc(max_bytes);
 	if (!entries)
 		return -ENOMEM;
-	xfer_session_prepare(&call, session, cred, XFER_PROC_READDIR);
-	call.args.readdir =
-		(struct xfer_readdir_args){ .dir = *dir, .cookie = cookie, .max_bytes = max_bytes };
-	res->entries = entries;
-	res->entries_len = max_bytes;
+	prepare(&call, session, cred,
+		&(struct xfer_readdir_args){
+			.dir = *dir, .cookie = cookie, .max_bytes = max_bytes },
+		entries);
 	err = xfer_session_call(&call);
 	*dir_attr = res->dir_attr;
 	if (err == 0)
@@ -84,8 +93,10 @@ static void listed(struct xfer_session_call *call, int err)
 
 void xfer_op_list(struct xfer_listing *listing)
 {
+	const struct xfer_readdir_args args = {
+		.dir = listing->dir, .cookie = listing->cookie, .max_bytes = XFER_READDIR_MAX
+	};
 	struct list_call *list_call = malloc(sizeof(*list_call));
-	struct xfer_readdir_res *res;
 
 	listing->len = 0;
 	listing->dir_attr.valid = false;
@@ -95,15 +106,9 @@ void xfer_op_list(struct xfer_listing *listing)
 		return;
 	}
 	list_call->listing = listing;
-	xfer_session_prepare(&list_call->call, listing->session, &listing->cred, XFER_PROC_READDIR);
+	prepare(&list_call->call, listing->session, &listing->cred, &args, listing->entries);
 	list_call->call.hasty = true;
 	list_call->call.done = listed;
-	list_call->call.args.readdir = (struct xfer_readdir_args){
-		.dir = listing->dir, .cookie = listing->cookie, .max_bytes = XFER_READDIR_MAX
-	};
-	res = &list_call->call.results.readdir;
-	res->entries = listing->entries;
-	res->entries_len = sizeof(listing->entries);
 	xfer_session_submit(&list_call->call);
 }
 
