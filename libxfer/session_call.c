@@ -11,7 +11,7 @@
 #include "fault.h"
 #include "session.h"
 
-#define VAIN_MAX 63u
+#define VAIN_MAX 63u          /* so many calls at most aren't attended after one that was in vain */
 #define COMPANY  16u          /* so many calls in a row have to be alone before one is attended */
 #define LIGHT    (256u << 10) /* bytes under way: a lane with less has little to do */
 #define PER_CALL 4096u        /* what a call costs a lane beside its payload, in bytes of payload */
@@ -508,7 +508,7 @@ static void note_attendance(struct xfer_session *session, bool in_vain)
 	pthread_mutex_unlock(&session->lock);
 }
 
-/* Its end comes now, on this thread, or by the lane. */
+/* Its end comes now, on this thread, or by the lane, whose reference is given up. */
 static void attend(struct xfer_session_call *call, struct xfer_caller *lane)
 {
 	xfer_caller_poll(lane, &call->attended, xfer_now_ns() + call->session->attend_ns);
@@ -516,6 +516,7 @@ static void attend(struct xfer_session_call *call, struct xfer_caller *lane)
 	/* Who clears this goes on with the call. */
 	if (!atomic_exchange(&call->attended, false))
 		go_on(call, call->err);
+	xfer_caller_unref(lane);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -563,6 +564,7 @@ static void hand_to(struct xfer_caller *lane, struct xfer_session_call *call)
 	call->call.done = session_done;
 	call->call.user = call;
 	xfer_caller_submit(lane, &call->call);
+	xfer_caller_unref(lane);
 }
 
 /* What brings no payload passes what waits for room for its own; where call slots are missing it finds none, either. */
@@ -607,12 +609,12 @@ static void submit(struct xfer_session_call *call, bool attends)
 	pthread_mutex_unlock(&session->lock);
 	if (!admitted)
 		call->done(call, -EAGAIN);
-	if (!lane)
-		return;
-	hand_to(lane, call);
+	if (attended)
+		xfer_caller_ref(lane);
+	if (lane)
+		hand_to(lane, call);
 	if (attended)
 		attend(call, lane);
-	xfer_caller_unref(lane);
 }
 
 void xfer_session_submit(struct xfer_session_call *call)
@@ -639,10 +641,8 @@ void xfer_session_pump(struct xfer_session *session)
 			lane = take_lane(session, call);
 		}
 		pthread_mutex_unlock(&session->lock);
-		if (call) {
+		if (call)
 			hand_to(lane, call);
-			xfer_caller_unref(lane);
-		}
 	} while (call);
 }
 
@@ -665,7 +665,6 @@ void xfer_session_resend(struct xfer_session *session)
 		if (call) {
 			memset(&call->results, 0, sizeof(call->results));
 			hand_to(lane, call);
-			xfer_caller_unref(lane);
 		}
 	} while (call);
 }
