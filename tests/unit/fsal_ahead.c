@@ -2,7 +2,6 @@
 /* fsal_ahead.c -- parts that are asked for ahead: who gets them, when they come, bounds */
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,31 +13,9 @@
 #include <cmocka.h>
 
 #include "ahead.h"
+#include "support/failing.h"
 
 #define SECOND (XFER_LEASE_MS * UINT64_C(1000000))
-
-/* --- memory that isn't there ---------------------------------------------------------------------- */
-
-static unsigned allocations_left = UINT_MAX; /* before one fails */
-
-static bool fails(void)
-{
-	return allocations_left != UINT_MAX && allocations_left-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __real_calloc(count, size);
-}
 
 /* --- what is asked for ------------------------------------------------------------------------------ */
 
@@ -227,11 +204,11 @@ static void test_no_memory(void **state)
 {
 	struct fixture *fixture = *state;
 
-	allocations_left = 0;
+	failing_arm(FAILING_MEMORY, 1);
 	assert_null(begin(fixture, 7));
-	allocations_left = 0;
+	failing_arm(FAILING_MEMORY, 1);
 	assert_null(aheads_create(fixture->cache));
-	allocations_left = UINT_MAX;
+	assert_non_null(failing_disarm());
 	assert_null(take(fixture, 7));
 	come(begin(fixture, 7), 0);
 	ahead_drop(take(fixture, 7));

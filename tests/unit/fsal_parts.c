@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* fsal_parts.c -- parts of directories that were listed: promises, change counters, callers, bounds */
 
-#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,31 +13,9 @@
 #include <cmocka.h>
 
 #include "parts.h"
+#include "support/failing.h"
 
 #define SECOND (XFER_LEASE_MS * UINT64_C(1000000))
-
-/* --- memory that isn't there ---------------------------------------------------------------------- */
-
-static unsigned allocations_left = UINT_MAX; /* before one fails */
-
-static bool fails(void)
-{
-	return allocations_left != UINT_MAX && allocations_left-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __real_calloc(count, size);
-}
 
 /* --- a directory that is listed ------------------------------------------------------------------- */
 
@@ -301,19 +278,17 @@ static void test_no_memory(void **state)
 	struct asked asked = validity_ask(fixture->validity);
 	struct part *part;
 
-	for (allocations_left = 0; allocations_left < 2;) {
-		unsigned nth = allocations_left;
-
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		failing_arm(FAILING_MEMORY, nth);
 		assert_null(part_new(fixture->parts, dir, 0, &cred, &asked));
-		allocations_left = nth + 1;
+		assert_non_null(failing_disarm());
 	}
-	allocations_left = UINT_MAX;
 	part = make(fixture, DIR_ID, 0, 3, &asked);
-	allocations_left = 0;
+	failing_arm(FAILING_MEMORY, 1);
 	assert_false(part_add(part, 4, "4", fixture->objects[FILE_ID]));
-	allocations_left = 0;
+	failing_arm(FAILING_MEMORY, 1);
 	assert_null(parts_create(fixture->validity, fixture->cache, PLACES));
-	allocations_left = UINT_MAX;
+	assert_non_null(failing_disarm());
 	keep(part, true, true);
 	assert_int_equal(known(fixture, DIR_ID, 0), 3);
 }
