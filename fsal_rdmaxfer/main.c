@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "attrs.h"
+#include "heap.h"
 #include "volume.h"
 
 static const char name[] = "RDMAXFER";
@@ -225,6 +226,7 @@ MODULE_INIT void rdx_load(void)
 		LogCrit(COMPONENT_FSAL, "RDMAXFER can't be registered");
 		return;
 	}
+	heap_tune();
 	glist_init(&rdx_module.owners.list);
 	rdx_module.owners.log = log_to_ganesha;
 	rdx_module.owners.invalidate = rdx_volumes_invalidate;

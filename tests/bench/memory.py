@@ -7,7 +7,7 @@ import pathlib
 import re
 import threading
 
-LIBXFER = pathlib.Path(__file__).resolve().parent.parent.parent / "libxfer"
+SOURCES = pathlib.Path(__file__).resolve().parent.parent.parent
 PERIOD_SECONDS = 0.1
 MIB = 1024 * 1024
 CALL_BYTES = 8192  # a request with its groups and its answer's head
@@ -15,15 +15,16 @@ RECEIVE_BYTES = 65536  # that a call may keep of its connection's receive memory
 
 
 def constant(file, name):
-    """One of libxfer's: NAME 28u << 20, or name = 256."""
-    text = (LIBXFER / file).read_text(encoding="utf-8")
-    found = re.search(rf"\b{name}\s*=?\s*\(?(\d+)u?(?: << (\d+))?", text)
+    """One of ours: NAME 28u << 20, NAME ((size_t)64 << 20), or name = 256."""
+    text = (SOURCES / file).read_text(encoding="utf-8")
+    found = re.search(rf"\b{name}\s*=?\s*\(*(?:size_t\))?(\d+)u?(?: << (\d+))?", text)
     return int(found.group(1)) << int(found.group(2) or 0)
 
 
-PAYLOAD_OUT_MAX = constant("control/protocol.h", "XFER_PAYLOAD_OUT_MAX")
-KEPT_MAX = constant("bufpool.h", "XFER_BUFPOOL_KEEP")
-CALLS_MAX = constant("control/protocol.c", "calls_max")
+PAYLOAD_OUT_MAX = constant("libxfer/control/protocol.h", "XFER_PAYLOAD_OUT_MAX")
+KEPT_MAX = constant("libxfer/bufpool.h", "XFER_BUFPOOL_KEEP")
+CALLS_MAX = constant("libxfer/control/protocol.c", "calls_max")
+HEAP_KEPT_MAX = constant("fsal_rdmaxfer/heap.h", "HEAP_KEPT_MAX") * constant("fsal_rdmaxfer/heap.h", "HEAP_ARENAS")
 
 
 def fields(path, names):
@@ -98,6 +99,7 @@ def contact_may(idle, status):
         "waiting": 2 * sum(one["waiting_max"] for one in sessions),
         "under way": 2 * PAYLOAD_OUT_MAX * len(sessions),
         "buffers kept": KEPT_MAX,
+        "heap kept": HEAP_KEPT_MAX,
     }
 
 
