@@ -120,15 +120,25 @@ static struct entry *entry_new(const struct file_key *key, struct file *file, ui
 	return entry;
 }
 
+/* With the lock held. */
+static void insert_entry(struct file_cache *cache, struct entry *entry)
+{
+	LIST_INSERT_HEAD(bucket_of(cache, &entry->file->handle), entry, bucket);
+	TAILQ_INSERT_HEAD(&cache->lru, entry, lru);
+	cache->count++;
+}
+
 void filecache_put(
 	struct file_cache *cache, const struct file_key *key, struct file *file, uint64_t ctime_ns)
 {
 	struct entry_queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct entry *entry = entry_new(key, file, ctime_ns), *old;
+	bool was_empty;
 
 	if (!entry)
 		return;
 	pthread_mutex_lock(&cache->lock);
+	was_empty = cache->count == 0;
 	old = find(cache, key);
 	if (!old && cache->count >= cache->capacity)
 		old = TAILQ_LAST(&cache->lru, entry_queue);
@@ -136,9 +146,9 @@ void filecache_put(
 		unlink_entry(cache, old);
 		TAILQ_INSERT_HEAD(&dropped, old, lru);
 	}
-	LIST_INSERT_HEAD(bucket_of(cache, key->handle), entry, bucket);
-	TAILQ_INSERT_HEAD(&cache->lru, entry, lru);
-	if (cache->count++ == 0)
+	insert_entry(cache, entry);
+	/* Only who sleeps without an end has to be woken: each WRITE comes here, its file's ctime is new. */
+	if (was_empty)
 		pthread_cond_signal(&cache->changed);
 	pthread_mutex_unlock(&cache->lock);
 	drop(&dropped);
