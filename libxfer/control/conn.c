@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -567,20 +568,25 @@ static bool set_polled(struct xfer_conn *conn, bool polled)
 	return possible;
 }
 
-static bool goes_on(const struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns)
+/* If so, whoever wants the processor has it first: who is to answer may be among them. */
+static bool look_again(
+	const struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns)
 {
-	return atomic_load(wanted) && !conn->closing && xfer_now_ns() < deadline_ns;
+	if (!atomic_load(wanted) || conn->closing || xfer_now_ns() >= deadline_ns)
+		return false;
+	sched_yield();
+	return true;
 }
 
 void xfer_conn_poll(struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns)
 {
 	/* Whoever receives now may have what is wanted, else it will leave in a moment. */
 	while (pthread_mutex_trylock(&conn->receiving))
-		if (!goes_on(conn, wanted, deadline_ns))
+		if (!look_again(conn, wanted, deadline_ns))
 			return;
 	if (set_polled(conn, true)) {
 		polling = true;
-		while (goes_on(conn, wanted, deadline_ns))
+		while (look_again(conn, wanted, deadline_ns))
 			receive(conn);
 		polling = false;
 	}
