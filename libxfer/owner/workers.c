@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,17 +11,25 @@
 
 TAILQ_HEAD(queue_list, work_queue);
 
+struct worker {
+	struct work_pool *pool;
+	pthread_t thread;
+	sem_t called;
+	SLIST_ENTRY(worker) link; /* the pool's */
+	SLIST_ENTRY(worker) idle; /* asleep, and not called yet */
+};
+SLIST_HEAD(worker_list, worker);
+
 struct work_pool {
 	struct work_pool_params params;
-	pthread_mutex_t lock; /* the following, and every queue */
-	pthread_cond_t wake;
+	pthread_mutex_t lock;    /* the following, and every queue */
 	struct queue_list ready; /* have work and are below their cap */
 	unsigned queued;
-	unsigned idle;   /* threads asleep that nobody has called yet */
-	unsigned called; /* threads asleep that have been called */
+	struct worker_list idle; /* the last that fell asleep first */
 	bool stopping;
-	unsigned nthreads; /* who grows the pool, and who ends it */
-	pthread_t *threads;
+	/* Who grows the pool, and who ends it. */
+	struct worker_list workers;
+	unsigned nworkers;
 };
 
 void work_queue_init(struct work_queue *queue, unsigned cap)
@@ -38,14 +47,24 @@ void work_queue_load(
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* With the lock held, as all of the following: calls one thread for the work there is. */
-static void call_one(struct work_pool *pool)
+/*
+ * With the lock held, as all of the following: who is to be called for the work there is, best without the lock, which
+ * it takes first. NULL: nobody. The last that fell asleep: its stack and its credentials are those of the work before.
+ */
+static struct worker *next_worker(struct work_pool *pool)
 {
-	if (pool->idle == 0 || TAILQ_EMPTY(&pool->ready))
-		return;
-	pool->idle--;
-	pool->called++;
-	pthread_cond_signal(&pool->wake);
+	struct worker *worker = SLIST_FIRST(&pool->idle);
+
+	if (!worker || TAILQ_EMPTY(&pool->ready))
+		return NULL;
+	SLIST_REMOVE_HEAD(&pool->idle, idle);
+	return worker;
+}
+
+static void call(struct worker *worker)
+{
+	if (worker)
+		sem_post(&worker->called);
 }
 
 static void list(struct work_pool *pool, struct work_queue *queue)
@@ -63,12 +82,13 @@ void work_queue_set_cap(struct work_pool *pool, struct work_queue *queue, unsign
 	queue->cap = cap;
 	list(pool, queue);
 	for (unsigned i = queue->running; i < cap && i < queue->running + queue->queued; i++)
-		call_one(pool);
+		call(next_worker(pool));
 	pthread_mutex_unlock(&pool->lock);
 }
 
 int work_submit(struct work_pool *pool, struct work_queue *queue, struct xfer_request *request)
 {
+	struct worker *worker = NULL;
 	int err = 0;
 
 	request->next = NULL;
@@ -83,9 +103,10 @@ int work_submit(struct work_pool *pool, struct work_queue *queue, struct xfer_re
 		list(pool, queue);
 		/* At its cap the volume's own threads will take it. */
 		if (queue->listed)
-			call_one(pool);
+			worker = next_worker(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
+	call(worker);
 	return err;
 }
 
@@ -117,15 +138,15 @@ struct xfer_request *work_take_back(struct work_pool *pool, struct work_queue *q
 	return taken;
 }
 
-static void sleep_until_called(struct work_pool *pool)
+static void sleep_until_called(struct worker *worker)
 {
-	pool->idle++;
-	while (pool->called == 0 && !pool->stopping)
-		pthread_cond_wait(&pool->wake, &pool->lock);
-	if (pool->called > 0)
-		pool->called--;
-	else
-		pool->idle--;
+	struct work_pool *pool = worker->pool;
+
+	SLIST_INSERT_HEAD(&pool->idle, worker, idle);
+	pthread_mutex_unlock(&pool->lock);
+	while (sem_wait(&worker->called))
+		; /* a signal */
+	pthread_mutex_lock(&pool->lock);
 }
 
 /* NULL: there is nothing that may run now. */
@@ -159,7 +180,8 @@ static void release(struct work_pool *pool, void **held)
 
 static void *work(void *arg)
 {
-	struct work_pool *pool = arg;
+	struct worker *worker = arg;
+	struct work_pool *pool = worker->pool;
 	struct xfer_request *request;
 	struct work_queue *queue;
 	void *held = NULL;
@@ -170,7 +192,7 @@ static void *work(void *arg)
 		if (!request && !held) {
 			if (pool->stopping)
 				break; /* what is left belongs to volumes whose threads are at it */
-			sleep_until_called(pool);
+			sleep_until_called(worker);
 			continue;
 		}
 		pthread_mutex_unlock(&pool->lock);
@@ -189,17 +211,23 @@ static void *work(void *arg)
 
 void work_pool_destroy(struct work_pool *pool)
 {
+	struct worker *worker;
+
 	if (!pool)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->stopping = true;
-	pthread_cond_broadcast(&pool->wake);
+	SLIST_FOREACH(worker, &pool->idle, idle)
+	call(worker);
+	SLIST_INIT(&pool->idle);
 	pthread_mutex_unlock(&pool->lock);
-	for (unsigned i = 0; i < pool->nthreads; i++)
-		pthread_join(pool->threads[i], NULL);
-	pthread_cond_destroy(&pool->wake);
+	while ((worker = SLIST_FIRST(&pool->workers))) {
+		SLIST_REMOVE_HEAD(&pool->workers, link);
+		pthread_join(worker->thread, NULL);
+		sem_destroy(&worker->called);
+		free(worker);
+	}
 	pthread_mutex_destroy(&pool->lock);
-	free(pool->threads);
 	free(pool);
 }
 
@@ -211,31 +239,40 @@ int work_pool_create(const struct work_pool_params *params, struct work_pool **r
 		return -ENOMEM;
 	pool->params = *params;
 	TAILQ_INIT(&pool->ready);
+	SLIST_INIT(&pool->idle);
+	SLIST_INIT(&pool->workers);
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_cond_init(&pool->wake, NULL);
 	*result = pool;
+	return 0;
+}
+
+static int add_worker(struct work_pool *pool)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	char name[16];
+	int err;
+
+	if (!worker)
+		return -ENOMEM;
+	worker->pool = pool;
+	sem_init(&worker->called, 0, 0);
+	err = pthread_create(&worker->thread, NULL, work, worker);
+	if (err) {
+		sem_destroy(&worker->called);
+		free(worker);
+		return -err;
+	}
+	snprintf(name, sizeof(name), "xfer-work-%u", pool->nworkers++ % 10000);
+	pthread_setname_np(worker->thread, name);
+	SLIST_INSERT_HEAD(&pool->workers, worker, link);
 	return 0;
 }
 
 int work_pool_grow(struct work_pool *pool, unsigned threads)
 {
-	pthread_t *grown;
+	int err = 0;
 
-	if (threads <= pool->nthreads)
-		return 0;
-	grown = realloc(pool->threads, threads * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	pool->threads = grown;
-	while (pool->nthreads < threads) {
-		char name[16];
-		int err = pthread_create(&pool->threads[pool->nthreads], NULL, work, pool);
-
-		if (err)
-			return -err;
-		snprintf(name, sizeof(name), "xfer-work-%u", pool->nthreads % 10000);
-		pthread_setname_np(pool->threads[pool->nthreads], name);
-		pool->nthreads++;
-	}
-	return 0;
+	while (err == 0 && pool->nworkers < threads)
+		err = add_worker(pool);
+	return err;
 }
