@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,6 +21,7 @@ struct xfer_lane {
 	pthread_t thread;
 	int epoll_fd, event_fd;
 	unsigned tick_ms;
+	uint64_t linger_ns;
 
 	pthread_mutex_t lock; /* tasks, stopping */
 	STAILQ_HEAD(, xfer_task) tasks;
@@ -31,6 +33,7 @@ struct xfer_lane {
 	struct epoll_event events[EVENTS_PER_WAIT];
 	int nevents;
 	uint64_t next_tick_ns;
+	uint64_t linger_until_ns; /* it doesn't sleep before */
 };
 
 static _Thread_local struct xfer_lane *current;
@@ -123,17 +126,30 @@ static void drain_eventfd(struct xfer_lane *lane)
 		;
 }
 
+/* How many. While it lingers everybody else has the processor first. */
+static int await_events(struct xfer_lane *lane)
+{
+	int n = 0;
+
+	while (n == 0 && xfer_now_ns() < lane->linger_until_ns) {
+		sched_yield();
+		n = epoll_wait(lane->epoll_fd, lane->events, EVENTS_PER_WAIT, 0);
+	}
+	if (n == 0) {
+		n = epoll_wait(lane->epoll_fd, lane->events, EVENTS_PER_WAIT, wait_ms(lane));
+		if (n > 0)
+			xfer_count(XFER_CNT_WAKEUPS, 1);
+	}
+	return n > 0 ? n : 0;
+}
+
 static void *lane_main(void *arg)
 {
 	struct xfer_lane *lane = arg;
 
 	current = lane;
 	while (!should_stop(lane)) {
-		int n = epoll_wait(lane->epoll_fd, lane->events, EVENTS_PER_WAIT, wait_ms(lane));
-
-		if (n > 0)
-			xfer_count(XFER_CNT_WAKEUPS, 1);
-		lane->nevents = n > 0 ? n : 0;
+		lane->nevents = await_events(lane);
 		for (int i = 0; i < lane->nevents; i++) {
 			struct xfer_pollable *pollable = lane->events[i].data.ptr;
 
@@ -144,6 +160,8 @@ static void *lane_main(void *arg)
 				pollable->ready(pollable, lane->events[i].events);
 			}
 		}
+		if (lane->nevents > 0 && lane->linger_ns > 0)
+			lane->linger_until_ns = xfer_now_ns() + lane->linger_ns;
 		lane->nevents = 0;
 		run_tickers(lane);
 	}
@@ -195,7 +213,8 @@ static void lane_free(struct xfer_lane *lane)
 	free(lane);
 }
 
-int xfer_lane_create(const char *name, unsigned tick_ms, struct xfer_lane **result)
+int xfer_lane_create(
+	const char *name, unsigned tick_ms, unsigned linger_us, struct xfer_lane **result)
 {
 	struct xfer_lane *lane = calloc(1, sizeof(*lane));
 	int err;
@@ -203,6 +222,7 @@ int xfer_lane_create(const char *name, unsigned tick_ms, struct xfer_lane **resu
 	if (!lane)
 		return -ENOMEM;
 	lane->tick_ms = tick_ms;
+	lane->linger_ns = linger_us * UINT64_C(1000);
 	STAILQ_INIT(&lane->tasks);
 	LIST_INIT(&lane->tickers);
 	pthread_mutex_init(&lane->lock, NULL);

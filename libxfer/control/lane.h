@@ -26,8 +26,13 @@ struct xfer_task {
 	STAILQ_ENTRY(xfer_task) link;
 };
 
-/* Starts the thread. tick_ms: how often tickers are called. */
-int xfer_lane_create(const char *name, unsigned tick_ms, struct xfer_lane **lane);
+/*
+ * Starts the thread. tick_ms: how often tickers are called. linger_us: so long after its last events it looks for more
+ * before it sleeps, as far as nobody else wants the processor; what comes meanwhile needs no wake-up.
+ * Tickers wait for the end of that.
+ */
+int xfer_lane_create(
+	const char *name, unsigned tick_ms, unsigned linger_us, struct xfer_lane **lane);
 
 /* Stops and joins the thread. Nothing may be registered or posted any more. Not from the lane
  * itself. */

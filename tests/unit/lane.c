@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "control/lane.h"
+#include "counters.h"
 #include "xfer/xfer.h"
 
 #define TICK_MS 10
@@ -30,7 +31,7 @@ static struct xfer_lane *lane;
 static int set_up(void **state)
 {
 	(void)state;
-	return xfer_lane_create("test-lane", TICK_MS, &lane);
+	return xfer_lane_create("test-lane", TICK_MS, 0, &lane);
 }
 
 static int tear_down(void **state)
@@ -162,7 +163,7 @@ static void test_destroy_runs_tasks(void **state)
 	struct numbered tasks[10];
 
 	(void)state;
-	assert_int_equal(xfer_lane_create("test-lane", TICK_MS, &lane), 0);
+	assert_int_equal(xfer_lane_create("test-lane", TICK_MS, 0, &lane), 0);
 	ran = last_of[0] = 0;
 	in_order = true;
 	xfer_lane_post(lane, &first);
@@ -201,9 +202,38 @@ static void test_which_thread(void **state)
 	assert_false(xfer_lane_is_current(lane));
 	on_lane(look, seen);
 	assert_true(seen[0] && seen[1]);
-	assert_int_equal(xfer_lane_create("other", TICK_MS, &other), 0);
+	assert_int_equal(xfer_lane_create("other", TICK_MS, 0, &other), 0);
 	on_lane(look_at_other, &other);
 	xfer_lane_destroy(other);
+}
+
+/* --- sleeping ---------------------------------------------------------------------------------- */
+
+/* How often the lane had to be woken for ten errands, one after the other, after a first one. */
+static uint64_t wakeups(void)
+{
+	uint64_t before;
+
+	on_lane(nothing, NULL);
+	before = atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]);
+	for (int i = 0; i < 10; i++)
+		on_lane(nothing, NULL);
+	return atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]) - before;
+}
+
+static void test_sleeps_between(void **state)
+{
+	(void)state;
+	assert_int_equal(wakeups(), 10);
+}
+
+/* It ends at once, too: tear_down waits for that. */
+static void test_lingers(void **state)
+{
+	(void)state;
+	xfer_lane_destroy(lane);
+	assert_int_equal(xfer_lane_create("test-lane", TICK_MS, 3600u * 1000000u, &lane), 0);
+	assert_int_equal(wakeups(), 0);
 }
 
 /* --- tickers ----------------------------------------------------------------------------------- */
@@ -445,6 +475,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_task_posted_by_a_task, set_up, tear_down),
 		cmocka_unit_test(test_destroy_runs_tasks),
 		cmocka_unit_test_setup_teardown(test_which_thread, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sleeps_between, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lingers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticker_removes_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ready, set_up, tear_down),
