@@ -16,6 +16,7 @@
 #include "xfer/xfer.h"
 
 #define EVENTS_PER_WAIT 64
+#define VAIN_MAX        63u /* so many turns at most without lingering after one that was in vain */
 
 struct xfer_lane {
 	pthread_t thread;
@@ -33,7 +34,10 @@ struct xfer_lane {
 	struct epoll_event events[EVENTS_PER_WAIT];
 	int nevents;
 	uint64_t next_tick_ns;
-	uint64_t linger_until_ns; /* it doesn't sleep before */
+	uint64_t linger_until_ns; /* it doesn't sleep before; 0: it doesn't linger */
+	unsigned
+		vain; /* so many turns without it after the last one, which was in vain; 0: it wasn't */
+	unsigned unlingered; /* so many turns are still to come without it */
 };
 
 static _Thread_local struct xfer_lane *current;
@@ -126,8 +130,8 @@ static void drain_eventfd(struct xfer_lane *lane)
 		;
 }
 
-/* How many. While it lingers everybody else has the processor first. */
-static int await_events(struct xfer_lane *lane)
+/* How many came before the time was over; everybody else has the processor first. */
+static int linger(struct xfer_lane *lane)
 {
 	int n = 0;
 
@@ -135,12 +139,36 @@ static int await_events(struct xfer_lane *lane)
 		sched_yield();
 		n = epoll_wait(lane->epoll_fd, lane->events, EVENTS_PER_WAIT, 0);
 	}
+	lane->vain = n == 0 ? 2 * lane->vain + 1 : 0;
+	if (lane->vain > VAIN_MAX)
+		lane->vain = VAIN_MAX;
+	lane->unlingered = lane->vain;
+	return n;
+}
+
+/* How many. */
+static int await_events(struct xfer_lane *lane)
+{
+	int n = lane->linger_until_ns ? linger(lane) : 0;
+
 	if (n == 0) {
 		n = epoll_wait(lane->epoll_fd, lane->events, EVENTS_PER_WAIT, wait_ms(lane));
 		if (n > 0)
 			xfer_count(XFER_CNT_WAKEUPS, 1);
 	}
 	return n > 0 ? n : 0;
+}
+
+/* After a turn with events. */
+static uint64_t linger_until(struct xfer_lane *lane)
+{
+	if (lane->linger_ns == 0)
+		return 0;
+	if (lane->unlingered > 0) {
+		lane->unlingered--;
+		return 0;
+	}
+	return xfer_now_ns() + lane->linger_ns;
 }
 
 static void *lane_main(void *arg)
@@ -160,8 +188,7 @@ static void *lane_main(void *arg)
 				pollable->ready(pollable, lane->events[i].events);
 			}
 		}
-		if (lane->nevents > 0 && lane->linger_ns > 0)
-			lane->linger_until_ns = xfer_now_ns() + lane->linger_ns;
+		lane->linger_until_ns = lane->nevents > 0 ? linger_until(lane) : 0;
 		lane->nevents = 0;
 		run_tickers(lane);
 	}

@@ -28,8 +28,8 @@ struct xfer_task {
 
 /*
  * Starts the thread. tick_ms: how often tickers are called. linger_us: so long after its last events it looks for more
- * before it sleeps, as far as nobody else wants the processor; what comes meanwhile needs no wake-up.
- * Tickers wait for the end of that.
+ * before it sleeps, as far as nobody else wants the processor; what comes meanwhile needs no wake-up. Where nothing does
+ * it lingers less often. Tickers wait for the end of that.
  */
 int xfer_lane_create(
 	const char *name, unsigned tick_ms, unsigned linger_us, struct xfer_lane **lane);
