@@ -3,15 +3,17 @@
 #ifndef FSAL_RDMAXFER_HEAP_H
 #define FSAL_RDMAXFER_HEAP_H
 
-#include <stddef.h>
+/* Arenas at most, but for those that there are already: each thread that has used malloc before may have made one. */
+#define HEAP_ARENAS 2
+/* So many bytes may be free at the end of an arena; if there are more, all but HEAP_PAD of them are given back. */
+#define HEAP_KEPT_MAX (64 << 20)
+/* By so many bytes an arena grows and shrinks at a time. */
+#define HEAP_PAD (16 << 20)
+/* Larger blocks are mapped for themselves. */
+#define HEAP_MAPPED_ABOVE (32 << 20)
 
-#define HEAP_ARENAS 2u
-#define HEAP_KEPT_MAX                                                                              \
-	((size_t)64 << 20) /* bytes at the end of an arena, free, that stay with the process */
-#define HEAP_MAPPED_ABOVE ((size_t)32 << 20) /* bytes; larger blocks are mapped for themselves */
-
-/* Call it before the process has many threads. What the environment says of one of these (MALLOC_ARENA_MAX,
- * MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_) stays as it is. Another allocator than glibc's isn't changed. */
+/* Best before the process has threads. What the environment says of one of these, by MALLOC_ARENA_MAX and the like or in
+ * GLIBC_TUNABLES, stays as it is. Another allocator than glibc's isn't changed. */
 void heap_tune(void);
 
 #endif

@@ -26,7 +26,7 @@ enum xfer_counter {
 	XFER_CNT_RECV_CALLS,
 	XFER_CNT_SENT_BYTES, /* over connections */
 	XFER_CNT_RECEIVED_BYTES,
-	XFER_CNT_WAKEUPS,           /* of sleeping lanes, by events */
+	XFER_CNT_WAKEUPS,           /* returns of an epoll_wait that may sleep, with events */
 	XFER_CNT_PROTOCOL_ERRORS,   /* connections closed for what the peer sent */
 	XFER_CNT_INVALIDATIONS,     /* queued for sessions that had been promised something */
 	XFER_CNT_CHANGES_WAITED,    /* changes that had to wait for others to acknowledge */

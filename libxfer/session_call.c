@@ -511,8 +511,11 @@ static void note_attendance(struct xfer_session *session, bool in_vain)
 /* Its end comes now, on this thread, or by the lane, whose reference is given up. */
 static void attend(struct xfer_session_call *call, struct xfer_caller *lane)
 {
-	xfer_caller_poll(lane, &call->attended, xfer_now_ns() + call->session->attend_ns);
-	note_attendance(call->session, atomic_load(&call->attended));
+	uint64_t deadline = xfer_now_ns() + call->session->attend_ns;
+
+	xfer_caller_poll(lane, &call->attended, deadline);
+	/* Who had to leave the processor for long has kept others from what the connection had for them. */
+	note_attendance(call->session, atomic_load(&call->attended) || xfer_now_ns() > deadline);
 	/* Who clears this goes on with the call. */
 	if (!atomic_exchange(&call->attended, false))
 		go_on(call, call->err);

@@ -134,12 +134,15 @@ static void drain_eventfd(struct xfer_lane *lane)
 static int linger(struct xfer_lane *lane)
 {
 	int n = 0;
+	bool late;
 
 	while (n == 0 && xfer_now_ns() < lane->linger_until_ns) {
 		sched_yield();
 		n = epoll_wait(lane->epoll_fd, lane->events, EVENTS_PER_WAIT, 0);
 	}
-	lane->vain = n == 0 ? 2 * lane->vain + 1 : 0;
+	/* Who had to leave the processor for long would have been woken sooner. */
+	late = xfer_now_ns() >= lane->linger_until_ns;
+	lane->vain = n == 0 || late ? 2 * lane->vain + 1 : 0;
 	if (lane->vain > VAIN_MAX)
 		lane->vain = VAIN_MAX;
 	lane->unlingered = lane->vain;
@@ -174,6 +177,7 @@ static uint64_t linger_until(struct xfer_lane *lane)
 static void *lane_main(void *arg)
 {
 	struct xfer_lane *lane = arg;
+	bool busy;
 
 	current = lane;
 	while (!should_stop(lane)) {
@@ -188,9 +192,10 @@ static void *lane_main(void *arg)
 				pollable->ready(pollable, lane->events[i].events);
 			}
 		}
-		lane->linger_until_ns = lane->nevents > 0 ? linger_until(lane) : 0;
+		busy = lane->nevents > 0;
 		lane->nevents = 0;
 		run_tickers(lane);
+		lane->linger_until_ns = busy ? linger_until(lane) : 0;
 	}
 	return NULL;
 }

@@ -48,8 +48,7 @@ void work_queue_load(
 }
 
 /*
- * With the lock held, as all of the following: who is to be called for the work there is, best without the lock, which
- * it takes first. NULL: nobody. The last that fell asleep: its stack and its credentials are those of the work before.
+ * With the lock held, as all of the following: who is to be called for the work there is. NULL: nobody. The last that fell asleep: its stack and its credentials are those of the work before.
  */
 static struct worker *next_worker(struct work_pool *pool)
 {
@@ -61,6 +60,7 @@ static struct worker *next_worker(struct work_pool *pool)
 	return worker;
 }
 
+/* With the lock or, better, without. */
 static void call(struct worker *worker)
 {
 	if (worker)
@@ -217,8 +217,8 @@ void work_pool_destroy(struct work_pool *pool)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->stopping = true;
-	SLIST_FOREACH(worker, &pool->idle, idle)
-	call(worker);
+	SLIST_FOREACH (worker, &pool->idle, idle)
+		call(worker);
 	SLIST_INIT(&pool->idle);
 	pthread_mutex_unlock(&pool->lock);
 	while ((worker = SLIST_FIRST(&pool->workers))) {

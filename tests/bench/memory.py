@@ -15,9 +15,9 @@ RECEIVE_BYTES = 65536  # that a call may keep of its connection's receive memory
 
 
 def constant(file, name):
-    """One of ours: NAME 28u << 20, NAME ((size_t)64 << 20), or name = 256."""
+    """One of ours: NAME 28u << 20, NAME (64 << 20), or name = 256."""
     text = (SOURCES / file).read_text(encoding="utf-8")
-    found = re.search(rf"\b{name}\s*=?\s*\(*(?:size_t\))?(\d+)u?(?: << (\d+))?", text)
+    found = re.search(rf"\b{name}\s*=?\s*\(?(\d+)u?(?: << (\d+))?", text)
     return int(found.group(1)) << int(found.group(2) or 0)
 
 

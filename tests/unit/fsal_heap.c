@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* fsal_heap.c -- payloads in memory that stays: seen by page faults, each case in a process of its own */
 
+#include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,15 +20,16 @@
 #include "heap.h"
 
 #define PAYLOADS     16u
+#define THREADS      6u
 #define PAYLOAD_SIZE ((size_t)1 << 20)
-#define ALL_PAGES    ((long)(PAYLOADS * PAYLOAD_SIZE / 4096))
 #define FEW_PAGES    64 /* of anything else that happens meanwhile */
 
 static long faults(void)
 {
 	struct rusage usage;
 
-	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	if (getrusage(RUSAGE_SELF, &usage))
+		abort();
 	return usage.ru_minflt;
 }
 
@@ -35,7 +39,8 @@ static void use_payloads(void)
 
 	for (unsigned i = 0; i < PAYLOADS; i++) {
 		payloads[i] = malloc(PAYLOAD_SIZE);
-		assert_non_null(payloads[i]);
+		if (!payloads[i])
+			abort(); /* it is a child that runs this */
 		memset(payloads[i], (int)i, PAYLOAD_SIZE);
 	}
 	for (unsigned i = 0; i < PAYLOADS; i++)
@@ -54,24 +59,69 @@ static long faults_again(void)
 	return faults() - before;
 }
 
-/* In a new process `tune` is run, then true if the memory stayed. */
-static bool memory_stays(void (*tune)(void))
+/* What `measure` returns, in a new process in which `tune` was run. */
+static int in_process(void (*tune)(void), int (*measure)(void))
 {
 	int status;
 	pid_t child = fork();
 
 	assert_true(child >= 0);
 	if (child == 0) {
-		long again;
-
 		tune();
-		again = faults_again();
-		_exit(again < FEW_PAGES ? 0 : again > ALL_PAGES / 2 ? 1 : 2);
+		_exit(measure());
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
-	assert_in_range(WEXITSTATUS(status), 0, 1);
-	return WEXITSTATUS(status) == 0;
+	return WEXITSTATUS(status);
+}
+
+static int measure_faults(void)
+{
+	long all_pages = (long)(PAYLOADS * PAYLOAD_SIZE) / sysconf(_SC_PAGESIZE);
+	long again = faults_again();
+
+	return again < FEW_PAGES ? 0 : again > all_pages / 2 ? 1 : 2;
+}
+
+static bool memory_stays(void (*tune)(void))
+{
+	int result = in_process(tune, measure_faults);
+
+	assert_in_range(result, 0, 1);
+	return result == 0;
+}
+
+/* Each has memory when the next one wants some. */
+static void *use_some(void *arg)
+{
+	void *volatile some = malloc(100);
+
+	pthread_barrier_wait(arg);
+	free(some);
+	return NULL;
+}
+
+/* Which malloc has made for THREADS threads that are there at a time. */
+static int count_arenas(void)
+{
+	pthread_barrier_t all_have;
+	pthread_t threads[THREADS];
+	char *text, *at;
+	size_t length;
+	FILE *info = open_memstream(&text, &length);
+	int arenas = 0;
+
+	pthread_barrier_init(&all_have, NULL, THREADS);
+	for (unsigned i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, use_some, &all_have))
+			abort();
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	if (!info || malloc_info(0, info) || fclose(info))
+		abort();
+	for (at = text; (at = strstr(at, "<heap nr=")); at++)
+		arenas++;
+	return arenas;
 }
 
 static void nothing(void)
@@ -81,6 +131,13 @@ static void nothing(void)
 static void tune_as_environment_says(void)
 {
 	setenv("MALLOC_TRIM_THRESHOLD_", "131072", 1);
+	setenv("MALLOC_TOP_PAD_", "131072", 1);
+	heap_tune();
+}
+
+static void tune_as_tunables_say(void)
+{
+	setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=7", 1);
 	heap_tune();
 }
 
@@ -96,10 +153,18 @@ static void test_tuned_keeps_it(void **state)
 	assert_true(memory_stays(heap_tune));
 }
 
+static void test_few_arenas(void **state)
+{
+	(void)state;
+	assert_true(in_process(nothing, count_arenas) > HEAP_ARENAS);
+	assert_int_equal(in_process(heap_tune, count_arenas), HEAP_ARENAS);
+}
+
 static void test_environment_goes_first(void **state)
 {
 	(void)state;
 	assert_false(memory_stays(tune_as_environment_says));
+	assert_true(in_process(tune_as_tunables_say, count_arenas) > HEAP_ARENAS);
 }
 
 int main(void)
@@ -107,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_gives_memory_back),
 		cmocka_unit_test(test_tuned_keeps_it),
+		cmocka_unit_test(test_few_arenas),
 		cmocka_unit_test(test_environment_goes_first),
 	};
 

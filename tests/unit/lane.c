@@ -227,13 +227,38 @@ static void test_sleeps_between(void **state)
 	assert_int_equal(wakeups(), 10);
 }
 
+static int set_up_lingering(void **state)
+{
+	(void)state;
+	return xfer_lane_create("test-lane", TICK_MS, 3600u * 1000000u, &lane);
+}
+
 /* It ends at once, too: tear_down waits for that. */
 static void test_lingers(void **state)
 {
 	(void)state;
-	xfer_lane_destroy(lane);
-	assert_int_equal(xfer_lane_create("test-lane", TICK_MS, 3600u * 1000000u, &lane), 0);
 	assert_int_equal(wakeups(), 0);
+}
+
+static int set_up_hasty(void **state)
+{
+	(void)state;
+	return xfer_lane_create("test-lane", TICK_MS, 1, &lane);
+}
+
+/* What comes later than it lingers finds it asleep. */
+static void test_lingers_in_vain(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	on_lane(nothing, NULL);
+	before = atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]);
+	for (int i = 0; i < 10; i++) {
+		usleep(5000);
+		on_lane(nothing, NULL);
+	}
+	assert_int_equal(atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]) - before, 10);
 }
 
 /* --- tickers ----------------------------------------------------------------------------------- */
@@ -281,6 +306,22 @@ static void wait_for_ticks(struct counter *counter, unsigned count)
 		assert_true(xfer_now_ns() < deadline);
 		usleep(1000);
 	}
+}
+
+static int set_up_lingering_briefly(void **state)
+{
+	(void)state;
+	return xfer_lane_create("test-lane", TICK_MS, 1000, &lane);
+}
+
+static void test_ticks_after_lingering(void **state)
+{
+	struct counter counter = { .count = 0 };
+
+	(void)state;
+	on_lane(add, &counter);
+	wait_for_ticks(&counter, 3);
+	on_lane(drop, &counter);
 }
 
 static void test_ticks(void **state)
@@ -476,8 +517,11 @@ int main(void)
 		cmocka_unit_test(test_destroy_runs_tasks),
 		cmocka_unit_test_setup_teardown(test_which_thread, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sleeps_between, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_lingers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lingers, set_up_lingering, tear_down),
+		cmocka_unit_test_setup_teardown(test_lingers_in_vain, set_up_hasty, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_ticks_after_lingering, set_up_lingering_briefly, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticker_removes_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ready, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

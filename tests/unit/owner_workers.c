@@ -26,6 +26,8 @@ static struct work_queue queues[QUEUES];
 static _Atomic unsigned running[QUEUES], most[QUEUES], done[QUEUES], released[QUEUES];
 static _Atomic unsigned work_us, out_of_order;
 static _Atomic bool hold;
+static _Atomic unsigned threads_used;
+static _Thread_local bool used;
 
 /* xid: the number of the request within its queue. */
 static void *run(void *arg, struct xfer_request *request)
@@ -35,6 +37,8 @@ static void *run(void *arg, struct xfer_request *request)
 	unsigned now = atomic_fetch_add(&running[q], 1) + 1, seen = atomic_load(&most[q]);
 
 	(void)arg;
+	threads_used += !used;
+	used = true;
 	while (now > seen && !atomic_compare_exchange_weak(&most[q], &seen, now))
 		;
 	while (atomic_load(&hold))
@@ -77,6 +81,7 @@ static struct work_pool *start(unsigned threads, unsigned max, const unsigned ca
 	out_of_order = 0;
 	work_us = 0;
 	hold = false;
+	threads_used = 0;
 	assert_int_equal(work_pool_create(&params, &pool), 0);
 	assert_int_equal(work_pool_grow(pool, threads), 0);
 	assert_int_equal(work_pool_grow(pool, 1), 0); /* it never shrinks */
@@ -102,6 +107,24 @@ static void test_caps_and_order(void **state)
 	}
 	assert_int_equal(most[1], 2); /* the cap is made use of */
 	assert_int_equal(out_of_order, 0);
+}
+
+/* Threads don't take turns: one whose memory is warm does it. A busy machine may keep one or the other from sleeping in
+ * time, not all of them. */
+static void test_one_after_the_other(void **state)
+{
+	static const unsigned caps[QUEUES] = { 8, 8, 8, 8 };
+	struct work_pool *pool = start(8, 10000, caps);
+
+	(void)state;
+	for (uint32_t i = 0; i < 50; i++) {
+		assert_int_equal(work_submit(pool, &queues[0], request_of(&queues[0], i)), 0);
+		while (done[0] <= i)
+			usleep(100);
+		usleep(2000);
+	}
+	work_pool_destroy(pool);
+	assert_in_range(threads_used, 1, 7);
 }
 
 /* A volume that hangs leaves threads to the others. */
@@ -280,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_caps_and_order),
+		cmocka_unit_test(test_one_after_the_other),
 		cmocka_unit_test(test_hanging_queue),
 		cmocka_unit_test(test_release_and_new_cap),
 		cmocka_unit_test(test_bound),
