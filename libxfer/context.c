@@ -118,7 +118,7 @@ static int create_lanes(struct xfer_context *context, unsigned lanes)
 
 	for (unsigned i = 0; i < lanes && err == 0; i++) {
 		snprintf(name, sizeof(name), "xfer-lane-%u", i);
-		err = xfer_lane_create(name, context->heartbeat_ms / 4, 0, &context->lanes[i]);
+		err = xfer_lane_create(name, context->heartbeat_ms / 4, &context->lanes[i]);
 		context->nlanes += err == 0;
 	}
 	if (err)

@@ -63,7 +63,7 @@ static int probe_open(struct probe *probe, const char *address, unsigned timeout
 	memset(probe, 0, sizeof(*probe));
 	pthread_mutex_init(&probe->lock, NULL);
 	pthread_cond_init(&probe->closed, NULL);
-	err = xfer_lane_create("xfer-probe", timeout_ms / 20 + 1, 0, &probe->lane);
+	err = xfer_lane_create("xfer-probe", timeout_ms / 20 + 1, &probe->lane);
 	if (err)
 		return err;
 	err = connect_caller(probe, address, timeout_ms);

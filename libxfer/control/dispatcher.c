@@ -28,6 +28,7 @@
 		XFER_NS_PER_MS) /* a connection that says nothing of use is ended after so long   \
 				  */
 #define RECV_CHUNK 65536u
+#define LINGER_US  50 /* who does one operation after the other has sent the next by then */
 #define HEADS_KEPT                                                                                 \
 	1024u /* replies of up to so many bytes are encoded without a further allocation */
 #define XID_LEN                                                                                    \
@@ -291,6 +292,7 @@ void xfer_request_reply(struct xfer_request *request)
 	}
 	lay_out(request, (uint32_t)len);
 	xfer_conn_send(dispatcher->conn, &exchange_of(request)->out);
+	xfer_lane_linger(LINGER_US);
 }
 
 int xfer_request_put_fd(struct xfer_request *request, int fd)

@@ -22,7 +22,6 @@ struct xfer_lane {
 	pthread_t thread;
 	int epoll_fd, event_fd;
 	unsigned tick_ms;
-	uint64_t linger_ns;
 
 	pthread_mutex_t lock; /* tasks, stopping */
 	STAILQ_HEAD(, xfer_task) tasks;
@@ -34,6 +33,7 @@ struct xfer_lane {
 	struct epoll_event events[EVENTS_PER_WAIT];
 	int nevents;
 	uint64_t next_tick_ns;
+	uint64_t linger_ns;       /* after this turn; 0: not at all */
 	uint64_t linger_until_ns; /* it doesn't sleep before; 0: it doesn't linger */
 	unsigned
 		vain; /* so many turns without it after the last one, which was in vain; 0: it wasn't */
@@ -50,6 +50,12 @@ bool xfer_on_lane_thread(void)
 bool xfer_lane_is_current(const struct xfer_lane *lane)
 {
 	return current == lane;
+}
+
+void xfer_lane_linger(unsigned us)
+{
+	if (current)
+		current->linger_ns = us * UINT64_C(1000);
 }
 
 static void wake(struct xfer_lane *lane)
@@ -162,22 +168,24 @@ static int await_events(struct xfer_lane *lane)
 	return n > 0 ? n : 0;
 }
 
-/* After a turn with events. */
+/* After a turn. */
 static uint64_t linger_until(struct xfer_lane *lane)
 {
-	if (lane->linger_ns == 0)
+	uint64_t linger_ns = lane->linger_ns;
+
+	lane->linger_ns = 0;
+	if (linger_ns == 0)
 		return 0;
 	if (lane->unlingered > 0) {
 		lane->unlingered--;
 		return 0;
 	}
-	return xfer_now_ns() + lane->linger_ns;
+	return xfer_now_ns() + linger_ns;
 }
 
 static void *lane_main(void *arg)
 {
 	struct xfer_lane *lane = arg;
-	bool busy;
 
 	current = lane;
 	while (!should_stop(lane)) {
@@ -192,10 +200,9 @@ static void *lane_main(void *arg)
 				pollable->ready(pollable, lane->events[i].events);
 			}
 		}
-		busy = lane->nevents > 0;
 		lane->nevents = 0;
 		run_tickers(lane);
-		lane->linger_until_ns = busy ? linger_until(lane) : 0;
+		lane->linger_until_ns = linger_until(lane);
 	}
 	return NULL;
 }
@@ -245,8 +252,7 @@ static void lane_free(struct xfer_lane *lane)
 	free(lane);
 }
 
-int xfer_lane_create(
-	const char *name, unsigned tick_ms, unsigned linger_us, struct xfer_lane **result)
+int xfer_lane_create(const char *name, unsigned tick_ms, struct xfer_lane **result)
 {
 	struct xfer_lane *lane = calloc(1, sizeof(*lane));
 	int err;
@@ -254,7 +260,6 @@ int xfer_lane_create(
 	if (!lane)
 		return -ENOMEM;
 	lane->tick_ms = tick_ms;
-	lane->linger_ns = linger_us * UINT64_C(1000);
 	STAILQ_INIT(&lane->tasks);
 	LIST_INIT(&lane->tickers);
 	pthread_mutex_init(&lane->lock, NULL);

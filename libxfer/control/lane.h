@@ -26,17 +26,19 @@ struct xfer_task {
 	STAILQ_ENTRY(xfer_task) link;
 };
 
-/*
- * Starts the thread. tick_ms: how often tickers are called. linger_us: so long after its last events it looks for more
- * before it sleeps, as far as nobody else wants the processor; what comes meanwhile needs no wake-up. Where nothing does
- * it lingers less often. Tickers wait for the end of that.
- */
-int xfer_lane_create(
-	const char *name, unsigned tick_ms, unsigned linger_us, struct xfer_lane **lane);
+/* Starts the thread. tick_ms: how often tickers are called. */
+int xfer_lane_create(const char *name, unsigned tick_ms, struct xfer_lane **lane);
 
 /* Stops and joins the thread. Nothing may be registered or posted any more. Not from the lane
  * itself. */
 void xfer_lane_destroy(struct xfer_lane *lane);
+
+/*
+ * On a lane's thread: it has done what makes somebody send more, so it looks for that, for so long after this turn,
+ * before it sleeps, as far as nobody else wants the processor. What comes by then needs no wake-up; where nothing does it
+ * lingers less often. Tickers wait for the end of that. On other threads: nothing.
+ */
+void xfer_lane_linger(unsigned us);
 
 /* Any thread. -errno of epoll_ctl. */
 int xfer_lane_add(struct xfer_lane *lane, int fd, uint32_t events, struct xfer_pollable *pollable);

@@ -20,7 +20,6 @@
 #define LISTENERS_MAX 16
 #define STRANGERS_MAX 256 /* connections without a session, over TCP and over Unix sockets each */
 #define TICK_MS       100
-#define LINGER_US     50 /* who does one operation after the other has sent the next by then */
 
 _Static_assert(XFER_PROC_COUNT <= XFER_RPC_COUNTERS, "each procedure has a counter");
 
@@ -377,7 +376,7 @@ static int create_lanes(struct xfer_server *server, unsigned lanes)
 
 	for (unsigned i = 0; i < lanes && err == 0; i++) {
 		snprintf(name, sizeof(name), "xfer-serve-%u", i);
-		err = xfer_lane_create(name, TICK_MS, LINGER_US, &server->lanes[i]);
+		err = xfer_lane_create(name, TICK_MS, &server->lanes[i]);
 		server->nlanes += err == 0;
 	}
 	if (err)

@@ -228,7 +228,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	fuzz_quiet();
 	FUZZ_CHECK(xfer_peers_init(&peers, &params) == 0);
-	FUZZ_CHECK(xfer_lane_create("fuzz-lane", 1000, 0, &lane) == 0);
+	FUZZ_CHECK(xfer_lane_create("fuzz-lane", 1000, &lane) == 0);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ static struct xfer_lane *lane;
 static int set_up(void **state)
 {
 	(void)state;
-	return xfer_lane_create("test-lane", TICK_MS, 0, &lane);
+	return xfer_lane_create("test-lane", TICK_MS, &lane);
 }
 
 static int tear_down(void **state)
@@ -163,7 +163,7 @@ static void test_destroy_runs_tasks(void **state)
 	struct numbered tasks[10];
 
 	(void)state;
-	assert_int_equal(xfer_lane_create("test-lane", TICK_MS, 0, &lane), 0);
+	assert_int_equal(xfer_lane_create("test-lane", TICK_MS, &lane), 0);
 	ran = last_of[0] = 0;
 	in_order = true;
 	xfer_lane_post(lane, &first);
@@ -202,63 +202,66 @@ static void test_which_thread(void **state)
 	assert_false(xfer_lane_is_current(lane));
 	on_lane(look, seen);
 	assert_true(seen[0] && seen[1]);
-	assert_int_equal(xfer_lane_create("other", TICK_MS, 0, &other), 0);
+	assert_int_equal(xfer_lane_create("other", TICK_MS, &other), 0);
 	on_lane(look_at_other, &other);
 	xfer_lane_destroy(other);
 }
 
 /* --- sleeping ---------------------------------------------------------------------------------- */
 
-/* How often the lane had to be woken for ten errands, one after the other, after a first one. */
-static uint64_t wakeups(void)
+static void linger(void *us)
+{
+	xfer_lane_linger(*(const unsigned *)us);
+}
+
+/* How often the lane had to be woken for ten errands, so far apart, after a first one; it lingers after each. */
+static uint64_t wakeups(unsigned apart_us, unsigned linger_us)
 {
 	uint64_t before;
 
-	on_lane(nothing, NULL);
+	on_lane(linger, &linger_us);
 	before = atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]);
-	for (int i = 0; i < 10; i++)
-		on_lane(nothing, NULL);
+	for (int i = 0; i < 10; i++) {
+		usleep(apart_us);
+		on_lane(linger, &linger_us);
+	}
 	return atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]) - before;
 }
 
 static void test_sleeps_between(void **state)
 {
 	(void)state;
-	assert_int_equal(wakeups(), 10);
-}
-
-static int set_up_lingering(void **state)
-{
-	(void)state;
-	return xfer_lane_create("test-lane", TICK_MS, 3600u * 1000000u, &lane);
+	assert_int_equal(wakeups(0, 0), 10);
 }
 
 /* It ends at once, too: tear_down waits for that. */
 static void test_lingers(void **state)
 {
 	(void)state;
-	assert_int_equal(wakeups(), 0);
-}
-
-static int set_up_hasty(void **state)
-{
-	(void)state;
-	return xfer_lane_create("test-lane", TICK_MS, 1, &lane);
+	assert_int_equal(wakeups(0, 3600u * 1000000u), 0);
 }
 
 /* What comes later than it lingers finds it asleep. */
 static void test_lingers_in_vain(void **state)
 {
+	(void)state;
+	assert_int_equal(wakeups(5000, 1), 10);
+}
+
+/* Only after the turn that it was for, and only the lane itself. */
+static void test_lingers_once(void **state)
+{
 	uint64_t before;
+	unsigned us = 1000;
 
 	(void)state;
+	on_lane(linger, &us);
+	xfer_lane_linger(3600u * 1000000u);
+	usleep(50000);
 	on_lane(nothing, NULL);
 	before = atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]);
-	for (int i = 0; i < 10; i++) {
-		usleep(5000);
-		on_lane(nothing, NULL);
-	}
-	assert_int_equal(atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]) - before, 10);
+	on_lane(nothing, NULL);
+	assert_int_equal(atomic_load(&xfer_counters[XFER_CNT_WAKEUPS]) - before, 1);
 }
 
 /* --- tickers ----------------------------------------------------------------------------------- */
@@ -308,18 +311,14 @@ static void wait_for_ticks(struct counter *counter, unsigned count)
 	}
 }
 
-static int set_up_lingering_briefly(void **state)
-{
-	(void)state;
-	return xfer_lane_create("test-lane", TICK_MS, 1000, &lane);
-}
-
 static void test_ticks_after_lingering(void **state)
 {
 	struct counter counter = { .count = 0 };
+	unsigned us = 1000;
 
 	(void)state;
 	on_lane(add, &counter);
+	on_lane(linger, &us);
 	wait_for_ticks(&counter, 3);
 	on_lane(drop, &counter);
 }
@@ -517,11 +516,11 @@ int main(void)
 		cmocka_unit_test(test_destroy_runs_tasks),
 		cmocka_unit_test_setup_teardown(test_which_thread, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sleeps_between, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_lingers, set_up_lingering, tear_down),
-		cmocka_unit_test_setup_teardown(test_lingers_in_vain, set_up_hasty, tear_down),
+		cmocka_unit_test_setup_teardown(test_lingers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lingers_in_vain, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lingers_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticks, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_ticks_after_lingering, set_up_lingering_briefly, tear_down),
+		cmocka_unit_test_setup_teardown(test_ticks_after_lingering, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticker_removes_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ready, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

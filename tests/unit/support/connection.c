@@ -243,7 +243,7 @@ void fixture_set_up(struct fixture *f)
 	f->pieces = 1;
 	pthread_mutex_init(&f->lock, NULL);
 	sem_init(&f->ended, 0, 0);
-	assert_int_equal(xfer_lane_create("test-lane", 10, 0, &f->lane), 0);
+	assert_int_equal(xfer_lane_create("test-lane", 10, &f->lane), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	f->peer = fds[1];
 	f->shim = shim_new(fds[0]);
