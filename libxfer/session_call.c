@@ -10,8 +10,8 @@
 #include "counters.h"
 #include "fault.h"
 #include "session.h"
+#include "vain.h"
 
-#define VAIN_MAX 63u          /* so many calls at most aren't attended after one that was in vain */
 #define COMPANY  16u          /* so many calls in a row have to be alone before one is attended */
 #define LIGHT    (256u << 10) /* bytes under way: a lane with less has little to do */
 #define PER_CALL 4096u        /* what a call costs a lane beside its payload, in bytes of payload */
@@ -498,12 +498,11 @@ static bool may_attend(struct xfer_session *session)
 static void note_attendance(struct xfer_session *session, bool in_vain)
 {
 	unsigned before = atomic_load_explicit(&session->vain, memory_order_relaxed);
-	unsigned vain = in_vain ? 2 * before + 1 : 0;
 
-	if (vain == before)
+	if (!in_vain && before == 0)
 		return;
 	pthread_mutex_lock(&session->lock);
-	session->vain = vain < VAIN_MAX ? vain : VAIN_MAX;
+	session->vain = xfer_vain_next(before, in_vain);
 	session->unattended = session->vain;
 	pthread_mutex_unlock(&session->lock);
 }

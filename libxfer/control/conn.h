@@ -100,7 +100,8 @@ void xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);
 
 /*
  * Receives in the lane's place, without ever sleeping, as long as *wanted, until deadline_ns (xfer_now_ns) or the
- * connection's end; later, if others want the processor. Not on a lane thread, and only on connections that nobody pauses.
+ * connection's end; later, if others want the processor. Not on a lane thread, and only on connections that nobody
+ * pauses.
  */
 void xfer_conn_poll(struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t deadline_ns);
 /* Whether the calling thread is within that. */

@@ -13,10 +13,10 @@
 #include "clock.h"
 #include "control/lane.h"
 #include "counters.h"
+#include "vain.h"
 #include "xfer/xfer.h"
 
 #define EVENTS_PER_WAIT 64
-#define VAIN_MAX        63u /* so many turns at most without lingering after one that was in vain */
 
 struct xfer_lane {
 	pthread_t thread;
@@ -35,9 +35,8 @@ struct xfer_lane {
 	uint64_t next_tick_ns;
 	uint64_t linger_ns;       /* after this turn; 0: not at all */
 	uint64_t linger_until_ns; /* it doesn't sleep before; 0: it doesn't linger */
-	unsigned
-		vain; /* so many turns without it after the last one, which was in vain; 0: it wasn't */
-	unsigned unlingered; /* so many turns are still to come without it */
+	unsigned vain;            /* of xfer_vain_next */
+	unsigned unlingered;      /* so many turns are still to come without it */
 };
 
 static _Thread_local struct xfer_lane *current;
@@ -148,9 +147,7 @@ static int linger(struct xfer_lane *lane)
 	}
 	/* Who had to leave the processor for long would have been woken sooner. */
 	late = xfer_now_ns() >= lane->linger_until_ns;
-	lane->vain = n == 0 || late ? 2 * lane->vain + 1 : 0;
-	if (lane->vain > VAIN_MAX)
-		lane->vain = VAIN_MAX;
+	lane->vain = xfer_vain_next(lane->vain, n == 0 || late);
 	lane->unlingered = lane->vain;
 	return n;
 }

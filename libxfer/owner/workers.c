@@ -48,7 +48,8 @@ void work_queue_load(
 }
 
 /*
- * With the lock held, as all of the following: who is to be called for the work there is. NULL: nobody. The last that fell asleep: its stack and its credentials are those of the work before.
+ * With the lock held: who is to be called for the work there is, the last that fell asleep, since its stack and its
+ * credentials are those of the work before. NULL: nobody.
  */
 static struct worker *next_worker(struct work_pool *pool)
 {
