@@ -105,6 +105,7 @@ static int reserve(struct xfer_datapath *path, struct xfer_placement *placement)
 	if (err == 0) {
 		placement->slot.name = slot.name;
 		placement->address = slot.address;
+		placement->in = slot.memory;
 	}
 	if (err == 0 && placement->direction == XFER_POOL_READ)
 		err = xfer_lmrm_offered(pool, &slot.name, placement);
@@ -309,8 +310,8 @@ static bool fits(const struct xfer_datapath *path, const struct xfer_chunk *chun
 }
 
 /* As the host has placed them. */
-static int lay_out_chunk(struct xfer_datapath *path, const struct xfer_chunk *chunk,
-	const struct xfer_memory *memory)
+static int lay_out_chunk(
+	struct xfer_datapath *path, const struct xfer_chunk *chunk, struct xfer_memory *memory)
 {
 	const struct xfer_slot_layout *layout = &chunk->layout;
 	const struct xfer_place *place = chunk->places;
@@ -320,6 +321,7 @@ static int lay_out_chunk(struct xfer_datapath *path, const struct xfer_chunk *ch
 	for (uint32_t lane = 0; err == 0 && lane < path->nlanes; lane++) {
 		for (uint32_t i = 0; i < layout->nclasses; i++, place++) {
 			regions[i] = xfer_layout_region(layout, chunk->id, lane, i, memory->base);
+			regions[i].memory = memory;
 			regions[i].first = place->first;
 			regions[i].generation = place->generation;
 		}
@@ -533,9 +535,11 @@ static int add_read_slots(struct xfer_datapath *path, const struct xfer_slot_lay
 	if (xfer_layout_bytes(layout, path->nlanes) != path->read_memory->bytes)
 		return -EINVAL;
 	for (uint32_t lane = 0; err == 0 && lane < path->nlanes; lane++) {
-		for (uint32_t i = 0; i < layout->nclasses; i++)
+		for (uint32_t i = 0; i < layout->nclasses; i++) {
 			regions[i] =
 				xfer_layout_region(layout, 0, lane, i, path->read_memory->base);
+			regions[i].memory = path->read_memory;
+		}
 		err = add_regions(path, lane, XFER_POOL_READ, regions, layout->nclasses);
 	}
 	return err;

@@ -74,6 +74,7 @@ enum xfer_join_event xfer_hostpath_find(
 	if (event != XFER_JOIN_GO)
 		return event;
 	placement->address = joined.address;
+	placement->in = joined.memory;
 	if (locate(path, placement) == 0)
 		return XFER_JOIN_GO;
 	xfer_hostpath_done(path, placement);
@@ -134,9 +135,9 @@ static int add_regions(struct lane *lane, enum xfer_pool_direction direction,
 	return err;
 }
 
-/* On all lanes, in memory that begins at `base`. */
+/* On all lanes. */
 static int lay_out(struct xfer_hostpath *path, enum xfer_pool_direction direction,
-	struct xfer_chunk *chunk, uint64_t base)
+	struct xfer_chunk *chunk, struct xfer_memory *memory)
 {
 	const struct xfer_slot_layout *layout = &chunk->layout;
 	struct xfer_region regions[XFER_SLOT_CLASSES_MAX];
@@ -144,8 +145,10 @@ static int lay_out(struct xfer_hostpath *path, enum xfer_pool_direction directio
 
 	chunk->nplaces = 0;
 	for (uint32_t lane = 0; err == 0 && lane < path->nlanes; lane++) {
-		for (uint32_t i = 0; i < layout->nclasses; i++)
-			regions[i] = xfer_layout_region(layout, chunk->id, lane, i, base);
+		for (uint32_t i = 0; i < layout->nclasses; i++) {
+			regions[i] = xfer_layout_region(layout, chunk->id, lane, i, memory->base);
+			regions[i].memory = memory;
+		}
 		err = add_regions(&path->lanes[lane], direction, regions, layout->nclasses,
 			&chunk->places[chunk->nplaces]);
 		chunk->nplaces += layout->nclasses;
@@ -171,7 +174,7 @@ int xfer_hostpath_add(struct xfer_hostpath *path, const struct xfer_slot_layout 
 	LIST_INSERT_HEAD(&path->chunks, own, link);
 	chunk->id = own->id;
 	chunk->layout = *layout;
-	err = lay_out(path, XFER_POOL_WRITE, chunk, memory->base);
+	err = lay_out(path, XFER_POOL_WRITE, chunk, memory);
 	/* What of it is there already may be in use, if the peer has guessed it: then the memory stays. */
 	if (err)
 		(void)xfer_hostpath_remove(path, own->id);
@@ -305,7 +308,7 @@ static int add_read_slots(struct xfer_hostpath *path, const struct xfer_slot_lay
 		return layout->nclasses > 0 ? -EINVAL : 0;
 	if (xfer_layout_bytes(layout, path->nlanes) != path->read_memory->bytes)
 		return -EINVAL;
-	return lay_out(path, XFER_POOL_READ, &chunk, path->read_memory->base);
+	return lay_out(path, XFER_POOL_READ, &chunk, path->read_memory);
 }
 
 void xfer_hostpath_free(struct xfer_hostpath *path)

@@ -184,6 +184,7 @@ static enum xfer_join_event go(struct xfer_join *join, struct slot *slot, uint16
 		.epoch = slot->epoch, .generation = slot->generation, .slot = number
 	};
 	joined->address = xfer_region_address(&slot->region->place, number);
+	joined->memory = slot->region->place.memory;
 	joined->size = slot->region->place.slot_size;
 	joined->user = user;
 	return XFER_JOIN_GO;

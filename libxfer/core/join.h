@@ -77,6 +77,7 @@ const char *xfer_join_event_name(enum xfer_join_event event);
 struct xfer_joined {
 	struct xfer_slot_name name;
 	uint64_t address; /* GO */
+	void *memory;     /* GO: the region's */
 	uint32_t size;    /* GO: bytes of the slot */
 	void *user;       /* GO, expired: the RPC's */
 };

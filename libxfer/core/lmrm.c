@@ -420,6 +420,7 @@ static void reserve(
 	out->region = slot->region->place.id;
 	out->size = slot->region->place.slot_size;
 	out->address = xfer_region_address(&slot->region->place, slot->number);
+	out->memory = slot->region->place.memory;
 }
 
 int xfer_lmrm_reserve(struct xfer_lmrm *pool, uint32_t length, struct xfer_lmrm_slot *out)

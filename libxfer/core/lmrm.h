@@ -100,6 +100,7 @@ struct xfer_lmrm_slot {
 	uint32_t region; /* its id */
 	uint32_t size;   /* bytes, at least what was asked for */
 	uint64_t address;
+	void *memory; /* the region's */
 };
 
 /*

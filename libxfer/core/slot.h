@@ -36,8 +36,8 @@ struct xfer_region {
 	uint32_t slots;
 	uint16_t first;      /* number of its first slot */
 	uint32_t generation; /* where its slots' generations begin */
-	uint64_t
-		base; /* address of its first slot; what sort of address is the transport's affair */
+	uint64_t base;       /* address of its first slot, in this process */
+	void *memory;        /* of whoever added it: what it lies in */
 };
 
 #define XFER_SLOT_NUMBERS 65536u /* of a lane and direction */

@@ -43,13 +43,6 @@ struct grant {
 
 /* --- memory that counts ------------------------------------------------------------------------- */
 
-/* It is in the quota until it is freed. */
-struct lent {
-	struct xfer_memory memory;
-	struct xfer_memory *under;
-	struct grant *grant;
-};
-
 static void return_bytes(struct grant *grant, uint64_t bytes)
 {
 	pthread_mutex_lock(&grant->memory->lock);
@@ -58,13 +51,10 @@ static void return_bytes(struct grant *grant, uint64_t bytes)
 	pthread_mutex_unlock(&grant->memory->lock);
 }
 
-static void lent_free(struct xfer_memory *memory)
+/* Of struct xfer_memory: it is in the quota until then. */
+static void freed(void *arg, uint64_t bytes)
 {
-	struct lent *lent = (struct lent *)memory;
-
-	xfer_memory_free(lent->under);
-	return_bytes(lent->grant, lent->memory.bytes);
-	free(lent);
+	return_bytes(arg, bytes);
 }
 
 /* All of it or nothing. */
@@ -120,18 +110,14 @@ static uint64_t claim(struct grant *grant, uint32_t lanes, struct xfer_slot_layo
 /* -ENOMEM, or what xfer_shm_make gives: nothing is claimed any more. */
 static int lend(struct grant *grant, uint64_t bytes, struct xfer_memory **memory, int *fd)
 {
-	struct lent *lent = malloc(sizeof(*lent));
-	int err = lent ? xfer_shm_make(bytes, &lent->under, fd) : -ENOMEM;
+	int err = xfer_shm_make(bytes, memory, fd);
 
 	if (err) {
-		free(lent);
 		return_bytes(grant, bytes);
 		return err;
 	}
-	lent->memory = *lent->under;
-	lent->memory.free = lent_free;
-	lent->grant = grant;
-	*memory = &lent->memory;
+	(*memory)->freed = freed;
+	(*memory)->freed_arg = grant;
 	return 0;
 }
 

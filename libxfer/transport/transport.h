@@ -3,6 +3,8 @@
 #ifndef XFER_TRANSPORT_TRANSPORT_H
 #define XFER_TRANSPORT_TRANSPORT_H
 
+#include <jansson.h>
+
 #include "core/lmrm.h"
 #include "core/path.h"
 
@@ -10,9 +12,11 @@
 struct xfer_placement {
 	enum xfer_pool_direction direction;
 	struct xfer_slot_ref slot;
-	uint64_t address; /* of the slot, as its region's base says it */
-	uint32_t length;  /* bytes of payload */
-	void *memory;     /* what `stage` or `fetch` gave */
+	uint64_t
+		address; /* of the slot, in this process: where its bytes are, or what stands for them here */
+	struct xfer_memory *in; /* what it lies in */
+	uint32_t length;        /* bytes of payload */
+	void *memory;           /* what `stage` or `fetch` gave */
 };
 
 /* Memory with slots in it, as one end has it. What sort it is, is its transport's affair. */
@@ -20,9 +24,22 @@ struct xfer_memory {
 	uint64_t base; /* address of its first byte, as a placement's address is meant */
 	uint64_t bytes;
 	void (*free)(struct xfer_memory *memory); /* nothing of it is used any more; takes time */
+	/* Of whoever counts it: it is free. May be NULL. */
+	void (*freed)(void *arg, uint64_t bytes);
+	void *freed_arg;
 };
 
 struct xfer_transport;
+
+/* What a transport with immediates tells the path that it is part of. */
+struct xfer_transport_events {
+	/* An immediate has come on a lane. Any thread that polls, without locks. */
+	void (*immediate)(void *arg, uint32_t lane, uint32_t immediate);
+	/* From time to time, on the thread of each lane. */
+	void (*tick)(void *arg, uint32_t lane, uint64_t now_ns);
+	/* Nothing goes over it any more, for this reason. Once; any thread, without locks, also from within its calls. */
+	void (*lost)(void *arg, const char *why);
+};
 
 /*
  * A transport is one end of one epoch of a data path. Whoever places bytes (the initiator's WRITE, the host's READ)
@@ -39,8 +56,26 @@ struct xfer_transport_ops {
 	int (*send)(struct xfer_transport *transport, const struct xfer_placement *placement);
 	/* The bytes that were placed at this end. */
 	void (*fetch)(struct xfer_transport *transport, struct xfer_placement *placement);
-	/* Nothing is used any more, and nothing lands any more. Before the memory that it was used with is freed. */
+	/*
+	 * Nothing is used any more; afterwards nothing lands, and nothing is told any more. Before the memory that it was
+	 * used with is freed. With immediates it takes time, and not on a lane thread.
+	 */
 	void (*free)(struct xfer_transport *transport);
+
+	/* With immediates only; else NULL. */
+
+	/* From now on `events` is told. Once, before anything else. */
+	void (*start)(struct xfer_transport *transport, const struct xfer_transport_events *events,
+		void *arg);
+	/* Tells what has come on a lane. */
+	void (*poll)(struct xfer_transport *transport, uint32_t lane);
+	/*
+	 * Somebody waits for an immediate of the lane: looks for some more time, and then makes sure that its coming
+	 * wakes the lane's thread.
+	 */
+	void (*await)(struct xfer_transport *transport, uint32_t lane);
+	/* Of its devices and queue pairs; NULL: there is nothing to say. */
+	json_t *(*status)(struct xfer_transport *transport);
 };
 
 struct xfer_transport {
@@ -49,8 +84,18 @@ struct xfer_transport {
 
 static inline void xfer_memory_free(struct xfer_memory *memory)
 {
-	if (memory)
-		memory->free(memory);
+	void (*freed)(void *arg, uint64_t bytes);
+	uint64_t bytes;
+	void *arg;
+
+	if (!memory)
+		return;
+	freed = memory->freed;
+	arg = memory->freed_arg;
+	bytes = memory->bytes;
+	memory->free(memory);
+	if (freed)
+		freed(arg, bytes);
 }
 
 #endif

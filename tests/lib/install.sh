@@ -4,11 +4,13 @@
 # To build it, and to run a cluster on one machine.
 XFER_PACKAGES=(build-essential cmake pkg-config python3 ca-certificates
 	libntirpc-dev liburcu-dev libkrb5-dev libdbus-1-dev libssl-dev libjansson-dev libconfig-dev
+	libibverbs-dev librdmacm-dev ibverbs-providers
 	nfs-ganesha rpcbind netbase iproute2 util-linux libnfs-utils)
 
 # For the tests, too.
 XFER_TEST_PACKAGES=(libcmocka-dev libnfs-dev nfs-ganesha-vfs nfs-ganesha-proxy-v4
-	user-mode-linux nfs-common e2fsprogs kmod libcap2-bin tcpdump strace procps python3-matplotlib
+	user-mode-linux qemu-system-x86 busybox-static cpio ibverbs-utils rdmacm-utils perftest
+	nfs-common e2fsprogs kmod libcap2-bin tcpdump strace procps python3-matplotlib
 	fio stress-ng git rsync groff-base systemd clang-14 libclang-rt-14-dev)
 
 # Daemons of packages that are installed must not start in the host's own namespaces.
