@@ -12,7 +12,7 @@
 
 #define XFER_DEVICE_NAME_MAX  64  /* bytes, with the NUL; as libibverbs has it */
 #define XFER_DEVICE_ADDRESSES 16  /* of a port that are told */
-#define XFER_DEVICE_WHY_MAX   256 /* bytes, with the NUL, of a reason */
+#define XFER_DEVICE_WHY_MAX   320 /* bytes, with the NUL, of a reason */
 #define XFER_DEVICES_MAX      64  /* ports that are told */
 
 enum xfer_link { XFER_LINK_UNKNOWN, XFER_LINK_ROCE, XFER_LINK_INFINIBAND, XFER_LINK_IWARP };
