@@ -57,8 +57,6 @@ struct fabric_cm_channel {
 	unsigned ids;
 };
 
-static TAILQ_HEAD(, fabric_id) all_ids = TAILQ_HEAD_INITIALIZER(all_ids);
-
 static int failed(int err)
 {
 	errno = err;
@@ -113,7 +111,7 @@ void fabric_cm_event_all(
 {
 	struct fabric_id *id;
 
-	TAILQ_FOREACH (id, &all_ids, entry)
+	TAILQ_FOREACH (id, &fabric.ids, entry)
 		if (id->device == device)
 			tell_simply(id, type, status);
 }
@@ -139,12 +137,14 @@ DEFINE(void, rdma_destroy_event_channel, (struct rdma_event_channel * destroyed)
 	struct fabric_cm_channel *channel = (struct fabric_cm_channel *)destroyed;
 
 	pthread_mutex_lock(&fabric.lock);
-	if (channel->ids)
+	if (channel->ids) {
 		fabric_violation("an event channel is destroyed with %u ids", channel->ids);
-	fabric_bell_close(&channel->bell);
-	fabric.live.cm_channels--;
+	} else {
+		fabric_bell_close(&channel->bell);
+		fabric.live.cm_channels--;
+		free(channel);
+	}
 	pthread_mutex_unlock(&fabric.lock);
-	free(channel);
 }
 
 /* Librdmacm readies the queue pair of who connects before it says that it is connected; then the acceptor hears of it. */
@@ -206,7 +206,7 @@ static struct fabric_id *new_id(
 	id->id.ps = space;
 	id->id.qp_type = IBV_QPT_RC;
 	((struct fabric_cm_channel *)channel)->ids++;
-	TAILQ_INSERT_TAIL(&all_ids, id, entry);
+	TAILQ_INSERT_TAIL(&fabric.ids, id, entry);
 	return id;
 }
 
@@ -238,7 +238,7 @@ static void free_id(struct fabric_id *id)
 		free(event);
 	}
 	fabric_bell_set(&channel->bell, !TAILQ_EMPTY(&channel->events));
-	TAILQ_REMOVE(&all_ids, id, entry);
+	TAILQ_REMOVE(&fabric.ids, id, entry);
 	channel->ids--;
 	free(id);
 }
@@ -273,30 +273,39 @@ static void drop_requests(struct fabric_id *listener)
 		free_id(id);
 		fabric.live.ids--;
 	}
-	TAILQ_FOREACH (id, &all_ids, entry)
+	TAILQ_FOREACH (id, &fabric.ids, entry)
 		if (id->listener == listener)
 			id->listener = NULL;
+}
+
+/* Librdmacm would wait for ever, or lose the queue pair. */
+static bool is_in_use(const struct fabric_id *id)
+{
+	if (id->unacked)
+		fabric_violation("an id is destroyed with %u events not acknowledged", id->unacked);
+	else if (id->id.qp)
+		fabric_violation("an id is destroyed with its QP");
+	return id->unacked || id->id.qp;
 }
 
 DEFINE(int, rdma_destroy_id, (struct rdma_cm_id * destroyed))
 {
 	struct fabric_id *id = (struct fabric_id *)destroyed;
+	int err = 0;
 
 	if (fabric_fails("rdma_destroy_id"))
 		return -1;
 	pthread_mutex_lock(&fabric.lock);
-	if (id->unacked)
-		fabric_violation("an id is destroyed with %u events not acknowledged, which would "
-				 "wait for ever",
-			id->unacked);
-	if (id->id.qp)
-		fabric_violation("an id is destroyed with its QP");
-	drop_requests(id);
-	leave(id);
-	free_id(id);
-	fabric.live.ids--;
+	if (is_in_use(id)) {
+		err = EBUSY;
+	} else {
+		drop_requests(id);
+		leave(id);
+		free_id(id);
+		fabric.live.ids--;
+	}
 	pthread_mutex_unlock(&fabric.lock);
-	return 0;
+	return failed(err);
 }
 
 DEFINE(int, rdma_set_option,
@@ -384,7 +393,7 @@ static bool is_taken(in_port_t port)
 {
 	struct fabric_id *id;
 
-	TAILQ_FOREACH (id, &all_ids, entry)
+	TAILQ_FOREACH (id, &fabric.ids, entry)
 		if (id->state != ID_NEW && !id->listener &&
 			*port_of(&id->id.route.addr.src_addr) == port)
 			return true;
@@ -539,7 +548,7 @@ static struct fabric_id *find_listener(struct sockaddr *to)
 {
 	struct fabric_id *id;
 
-	TAILQ_FOREACH (id, &all_ids, entry) {
+	TAILQ_FOREACH (id, &fabric.ids, entry) {
 		struct sockaddr *at = &id->id.route.addr.src_addr;
 
 		if (id->state != ID_LISTENING || at->sa_family != to->sa_family ||

@@ -485,8 +485,6 @@ static void free_cq(struct fabric_cq *cq)
 {
 	struct fabric_channel *channel = (struct fabric_channel *)cq->cq.channel;
 
-	if (cq->unacked)
-		fabric_violation("a CQ is destroyed with %u events not acknowledged", cq->unacked);
 	if (cq->pending) {
 		TAILQ_REMOVE(&channel->events, cq, event);
 		fabric_bell_set(&channel->bell, !TAILQ_EMPTY(&channel->events));
@@ -510,6 +508,9 @@ DEFINE(int, ibv_destroy_cq, (struct ibv_cq * destroyed))
 	pthread_mutex_lock(&fabric.lock);
 	if (cq->qps) {
 		fabric_violation("a CQ is destroyed that QPs use");
+		err = EBUSY;
+	} else if (cq->unacked) {
+		fabric_violation("a CQ is destroyed with %u events not acknowledged", cq->unacked);
 		err = EBUSY;
 	} else {
 		free_cq(cq);

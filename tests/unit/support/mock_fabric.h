@@ -114,6 +114,7 @@ struct fabric {
 	TAILQ_HEAD(, fabric_mr) mrs;
 	TAILQ_HEAD(, fabric_cq) cqs;
 	TAILQ_HEAD(, fabric_qp) qps;
+	TAILQ_HEAD(, fabric_id) ids;
 	struct mock_live live;
 	struct mock_traffic traffic;
 	unsigned async_unacked;

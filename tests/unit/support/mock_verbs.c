@@ -317,6 +317,7 @@ void mock_verbs_begin(const struct mock_device *devices, unsigned n)
 	TAILQ_INIT(&fabric.mrs);
 	TAILQ_INIT(&fabric.cqs);
 	TAILQ_INIT(&fabric.qps);
+	TAILQ_INIT(&fabric.ids);
 	memset(&fabric.live, 0, sizeof(fabric.live));
 	memset(&fabric.traffic, 0, sizeof(fabric.traffic));
 	fabric.async_unacked = 0;

@@ -7,8 +7,7 @@
  * For tests that are linked with --wrap of verbs_calls (CMakeLists.txt): what the objects of this project call of
  * libibverbs and librdmacm goes here. Listeners and who connects to them are in this process; queue pairs carry out what
  * is posted at once, by memcpy, where keys, bounds and access rights permit it. Completions and events come at
- * descriptors that can be polled. Any thread. What real devices forgive now and then is a violation here: see
- * mock_verbs_end.
+ * descriptors that can be polled. Any thread. What is against the rules isn't carried out, and told by mock_verbs_end.
  */
 
 #include <stdbool.h>
