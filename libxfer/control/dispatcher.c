@@ -328,10 +328,12 @@ static int refuse(struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call
 
 /* --- the session's own procedures ------------------------------------------------------------- */
 
-static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uint32_t epoch)
+static void join(
+	struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uint32_t epoch, uint32_t number)
 {
 	dispatcher->peer = peer;
 	dispatcher->epoch = epoch;
+	xfer_peer_put_thread(peer, number, dispatcher->lane);
 	(void)xfer_conn_want_fd(dispatcher->conn);
 	dispatcher->ops->joined(dispatcher->server, dispatcher);
 }
@@ -351,7 +353,7 @@ static void welcome(struct xfer_request *request)
 	peer = xfer_peers_hello(
 		dispatcher->peers, &request->args.hello, &dispatcher->identity, res);
 	if (peer)
-		join(dispatcher, peer, res->epoch);
+		join(dispatcher, peer, res->epoch, 0);
 	xfer_request_reply(request);
 }
 
@@ -400,7 +402,7 @@ static void attach(struct xfer_request *request)
 		xfer_peers_redeem(dispatcher->peers, &request->args.attach.token, &epoch);
 
 	if (peer)
-		join(dispatcher, peer, epoch);
+		join(dispatcher, peer, epoch, request->args.attach.lane);
 	else
 		xfer_warn("refused %s: it attaches a lane with a token that was not issued, was "
 			  "used before or is too old",

@@ -132,6 +132,24 @@ static void end_path(struct xfer_peer *peer)
 	give_up_path(path);
 }
 
+void xfer_peer_put_thread(struct xfer_peer *peer, uint32_t number, struct xfer_lane *thread)
+{
+	if (number >= XFER_LANES_MAX)
+		return;
+	pthread_mutex_lock(&peer->calls_lock);
+	peer->threads[number] = thread;
+	pthread_mutex_unlock(&peer->calls_lock);
+}
+
+void xfer_peer_threads(
+	struct xfer_peer *peer, uint32_t lanes, struct xfer_lane *threads[XFER_LANES_MAX])
+{
+	pthread_mutex_lock(&peer->calls_lock);
+	for (uint32_t i = 0; i < lanes; i++)
+		threads[i] = peer->threads[i] ? peer->threads[i] : peer->threads[0];
+	pthread_mutex_unlock(&peer->calls_lock);
+}
+
 /* --- references ------------------------------------------------------------------------------- */
 
 /* The list of sessions holds a reference, so one that is found with the lock held can't go. */

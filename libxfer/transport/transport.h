@@ -35,6 +35,8 @@ struct xfer_transport;
 struct xfer_transport_events {
 	/* An immediate has come on a lane. Any thread that polls, without locks. */
 	void (*immediate)(void *arg, uint32_t lane, uint32_t immediate);
+	/* Whether somebody waits for an immediate of a lane. The same. */
+	bool (*waits)(void *arg, uint32_t lane);
 	/* From time to time, on the thread of each lane. */
 	void (*tick)(void *arg, uint32_t lane, uint64_t now_ns);
 	/* Nothing goes over it any more, for this reason. Once; any thread, without locks, also from within its calls. */
