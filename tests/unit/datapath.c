@@ -126,7 +126,7 @@ static enum xfer_join_event arrive(
 	*found = (struct xfer_placement){
 		.direction = sent->direction, .slot = sent->slot, .length = sent->length
 	};
-	return xfer_hostpath_find(ends->host, found, ends);
+	return xfer_hostpath_find(ends->host, found);
 }
 
 static void test_write(void **state)
