@@ -173,6 +173,44 @@ void xfer_sharing_renew(struct xfer_session *session, const struct xfer_datapath
 	xfer_datapath_unref(left);
 }
 
+/* Of struct xfer_datapath_params. */
+static void path_lost(void *arg, struct xfer_datapath *path, const char *why)
+{
+	struct xfer_session *session = arg;
+
+	xfer_info("data path with owner %s is lost: %s", session->owner, why);
+	xfer_sharing_renew(session, path);
+}
+
+/* The same: whoever gave up the last reference may not wait for what freeing it takes. */
+static void path_gone(void *arg, struct xfer_datapath *path)
+{
+	struct xfer_session *session = arg;
+	struct xfer_sharing *sharing = &session->sharing;
+
+	pthread_mutex_lock(&session->lock);
+	*xfer_datapath_next(path) = sharing->gone;
+	sharing->gone = path;
+	sharing->news = true;
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+/* With the lock held, which is dropped meanwhile. */
+static void free_gone(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	struct xfer_datapath *path;
+
+	while ((path = sharing->gone)) {
+		sharing->gone = *xfer_datapath_next(path);
+		pthread_mutex_unlock(&session->lock);
+		xfer_datapath_free(path);
+		pthread_mutex_lock(&session->lock);
+		sharing->paths--;
+	}
+}
+
 /* --- SHARE -------------------------------------------------------------------------------------- */
 
 static void say_share(struct xfer_session *session)
@@ -201,6 +239,10 @@ static int join(struct xfer_session *session, char *why)
 		.lanes = args->lanes,
 		.read = args->read,
 		.wish = session->context->path,
+		.gone = path_gone,
+		.ready = xfer_session_ready,
+		.lost = path_lost,
+		.arg = session,
 	};
 	int err = sharing->sort->join(session, &params, why);
 
@@ -215,8 +257,12 @@ static int join(struct xfer_session *session, char *why)
 	sharing->tries = TRIES;
 	xfer_datapath_ref(sharing->path);
 	pthread_mutex_lock(&session->lock);
+	sharing->paths++;
 	session->path = sharing->path;
 	pthread_mutex_unlock(&session->lock);
+	/* While it wasn't the session's yet path_lost has changed nothing. */
+	if (xfer_datapath_is_lost(sharing->path))
+		xfer_sharing_renew(session, sharing->path);
 	return 0;
 }
 
@@ -418,6 +464,9 @@ uint64_t xfer_sharing_work(struct xfer_session *session)
 	struct xfer_sharing *sharing = &session->sharing;
 	uint64_t until;
 
+	pthread_mutex_lock(&session->lock);
+	free_gone(session);
+	pthread_mutex_unlock(&session->lock);
 	take_answers(session);
 	if (was_left(session))
 		leave_path(session);
@@ -462,4 +511,13 @@ void xfer_sharing_end(struct xfer_session *session)
 		close_fd(&sharing->grow);
 	sharing->grow.pending = sharing->retire.pending = false;
 	sharing->state = XFER_SHARING_OFF;
+}
+
+void xfer_sharing_finish(struct xfer_session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	/* A thread may still look for what others wait for: it has a reference until it is done with that. */
+	for (free_gone(session); session->sharing.paths > 0; free_gone(session))
+		pthread_cond_wait(&session->changed, &session->lock);
+	pthread_mutex_unlock(&session->lock);
 }

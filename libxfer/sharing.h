@@ -68,15 +68,20 @@ struct xfer_sharing {
 	uint64_t next_ns;  /* not before that is anything asked for */
 	unsigned tries;    /* how often GROW is said yet, even if no WRITE misses a slot */
 
-	bool news; /* under the session's lock: there is something to do */
+	/* under the session's lock */
+	bool news;                  /* there is something to do */
+	unsigned paths;             /* that were made, and aren't freed */
+	struct xfer_datapath *gone; /* of those: nobody uses them any more */
 };
 
 /* An epoch of the session has begun. */
 void xfer_sharing_begin(struct xfer_session *session);
 /* Does what there is to do; when it is to be called again, unless there is news before (UINT64_MAX: not). */
 uint64_t xfer_sharing_work(struct xfer_session *session);
-/* The epoch has ended, and all its calls have. */
+/* The epoch's connections have ended. Operations that wait for their data are told. */
 void xfer_sharing_end(struct xfer_session *session);
+/* After that, when no operation flies: waits until nobody uses a data path, and frees them all. */
+void xfer_sharing_finish(struct xfer_session *session);
 
 /* This data path is of no use any more, if it is the session's: there is to be another one. Any thread. */
 void xfer_sharing_renew(struct xfer_session *session, const struct xfer_datapath *path);

@@ -484,20 +484,39 @@ static void ask_inline(struct xfer_request *request)
 	xfer_request_reply(asking);
 }
 
-/* With its data, or the place for it. */
-static void execute_with_slot(struct xfer_request *request)
+/* With its data, or the place for it, or told that it has none. */
+static void go_on(struct xfer_request *request, enum xfer_join_event event)
 {
-	if (xfer_request_enter_slot(request) == XFER_JOIN_GO)
+	if (request->delayed)
+		xfer_request_finish(request, -EAGAIN);
+	else if (event == XFER_JOIN_GO)
 		execute(request);
 	else
 		ask_inline(request);
 }
 
+static void execute_with_slot(struct xfer_request *request)
+{
+	enum xfer_join_event event = xfer_request_enter_slot(request);
+
+	if (event != XFER_JOIN_WAIT)
+		go_on(request, event);
+}
+
+void xfer_request_resume(struct xfer_placement *placement, enum xfer_join_event event)
+{
+	struct xfer_request *request = xfer_request_unpark(placement, event);
+
+	/* What has not begun when its session ends never does. */
+	request->delayed |= request->peer->ended;
+	go_on(request, event);
+}
+
 /* It isn't carried out; its slot, if it has one, is free again. */
 static void delay(struct xfer_request *request)
 {
-	(void)xfer_request_enter_slot(request);
-	xfer_request_finish(request, -EAGAIN);
+	request->delayed = true;
+	execute_with_slot(request);
 }
 
 static void execute_any_time(struct xfer_request *request)

@@ -619,13 +619,15 @@ void xfer_peer_disconnected(
 {
 	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
 	struct xfer_peers *peers = peer->peers;
+	struct xfer_hostpath *path;
 	bool last;
 
 	pthread_mutex_lock(&peers->lock);
+	last = --peer->connections == 0;
 	pthread_mutex_lock(&peer->calls_lock);
 	orphan_all(peer, dispatcher);
+	path = last ? detach_path(peer) : NULL;
 	pthread_mutex_unlock(&peer->calls_lock);
-	last = --peer->connections == 0;
 	if (last) {
 		peer->since_ns = xfer_now_ns();
 		peer->keep_ns = keep_ns(peers, closed);
@@ -633,6 +635,7 @@ void xfer_peer_disconnected(
 	if (last && !peer->ended && superseded(peer))
 		take_out(peer, &ended);
 	pthread_mutex_unlock(&peers->lock);
+	give_up_path(path);
 	if (last && peers->service->epoch_ended)
 		peers->service->epoch_ended(peers->owner, peer);
 	bury(peers, &ended, "the node has another one");

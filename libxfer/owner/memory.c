@@ -164,6 +164,18 @@ static void path_gone(void *arg, struct xfer_hostpath *path)
 	pthread_mutex_unlock(&memory->lock);
 }
 
+/* The same, of one that is still there, or was a moment ago. */
+static void path_lost(void *arg, const char *why)
+{
+	struct grant *grant = arg;
+	struct memory *memory = grant->memory;
+
+	pthread_mutex_lock(&memory->lock);
+	snprintf(grant->lost, sizeof(grant->lost), "has lost its data path (%s)", why);
+	pthread_cond_signal(&memory->changed);
+	pthread_mutex_unlock(&memory->lock);
+}
+
 /* -ENOSPC: too many have one; -ENOMEM. */
 static int grant_new(
 	struct memory *memory, const struct xfer_request *request, struct grant **result)
@@ -206,6 +218,8 @@ static int make_path(struct grant *grant, struct xfer_request *request, char *wh
 		.lanes = args->lanes,
 		.read = args->read,
 		.gone = path_gone,
+		.resume = xfer_request_resume,
+		.lost = path_lost,
 		.arg = grant,
 	};
 	int err = grant->sort->open(grant, request, &params, why);
@@ -365,6 +379,16 @@ static void end_path(struct grant *grant, const char *why)
 		xfer_hostpath_unref(path);
 	}
 	pthread_mutex_lock(&memory->lock);
+}
+
+/* The same. */
+static void end_lost(struct grant *grant)
+{
+	char why[sizeof(grant->lost)];
+
+	memcpy(why, grant->lost, sizeof(why));
+	grant->lost[0] = '\0';
+	end_path(grant, why);
 }
 
 /* The same: a chunk of which the session says that it uses it no more. */
@@ -557,13 +581,13 @@ static void answer_next(struct memory *memory)
 	pthread_mutex_lock(&memory->lock);
 }
 
-/* With the lock held: one whose path is gone, or that has returned something. */
+/* With the lock held: one whose path is gone or lost, or that has returned something. */
 static struct grant *next_grant(struct memory *memory)
 {
 	struct grant *grant;
 
 	LIST_FOREACH (grant, &memory->grants, link)
-		if (grant->gone || grant->returned)
+		if (grant->gone || grant->lost[0] || grant->returned)
 			return grant;
 	return NULL;
 }
@@ -589,6 +613,8 @@ static void *work(void *arg)
 		grant = next_grant(memory);
 		if (grant && grant->gone)
 			free_gone(grant);
+		else if (grant && grant->lost[0])
+			end_lost(grant);
 		else if (grant)
 			take_back(grant);
 		else if (memory->requests)

@@ -4,6 +4,7 @@
 #define XFER_TRANSPORT_TRANSPORT_H
 
 #include <jansson.h>
+#include <sys/queue.h>
 
 #include "core/lmrm.h"
 #include "core/path.h"
@@ -17,6 +18,10 @@ struct xfer_placement {
 	struct xfer_memory *in; /* what it lies in */
 	uint32_t length;        /* bytes of payload */
 	void *memory;           /* what `stage` or `fetch` gave */
+
+	/* READ, its answer has come, its immediate hasn't: the data path's, under the lane's lock */
+	uint64_t since_ns;
+	TAILQ_ENTRY(xfer_placement) link;
 };
 
 /* Memory with slots in it, as one end has it. What sort it is, is its transport's affair. */

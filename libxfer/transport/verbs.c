@@ -43,7 +43,7 @@ void verbs_lose(struct xfer_verbs *verbs, const char *format, ...)
 	if (first)
 		memcpy(verbs->reason, why, sizeof(why));
 	events = first ? verbs->events : NULL;
-	verbs->telling = events != NULL;
+	verbs->telling |= events != NULL;
 	pthread_mutex_unlock(&verbs->lock);
 	if (!events)
 		return;
@@ -62,18 +62,6 @@ static void fall_silent(struct xfer_verbs *verbs)
 	while (verbs->telling)
 		pthread_cond_wait(&verbs->changed, &verbs->lock);
 	pthread_mutex_unlock(&verbs->lock);
-}
-
-bool xfer_verbs_is_lost(struct xfer_verbs *verbs, char *why, size_t why_len)
-{
-	bool lost;
-
-	pthread_mutex_lock(&verbs->lock);
-	lost = atomic_load(&verbs->lost);
-	if (lost)
-		verbs_explain(why, why_len, "%s", verbs->reason);
-	pthread_mutex_unlock(&verbs->lock);
-	return lost;
 }
 
 /* What it is that a status says, for whoever has to do something about it. */
@@ -343,11 +331,15 @@ static void verbs_start(
 	struct xfer_transport *transport, const struct xfer_transport_events *events, void *arg)
 {
 	struct xfer_verbs *verbs = verbs_of(transport);
+	bool lost;
 
 	pthread_mutex_lock(&verbs->lock);
 	verbs->events_arg = arg;
 	verbs->events = events;
+	lost = atomic_load(&verbs->lost);
 	pthread_mutex_unlock(&verbs->lock);
+	if (lost)
+		events->lost(arg, verbs->reason);
 	for (uint32_t i = 0; i < verbs->params.lanes; i++)
 		if (atomic_load(&verbs->lanes[i].state) == VERBS_OPEN)
 			verbs_watch(&verbs->lanes[i]);

@@ -34,9 +34,6 @@ int xfer_verbs_create(const struct xfer_verbs_params *params, struct xfer_verbs 
 /* The same thing, for a path, which frees it. */
 struct xfer_transport *xfer_verbs_transport(struct xfer_verbs *verbs);
 
-/* Whether nothing goes over it any more; why then says it. */
-bool xfer_verbs_is_lost(struct xfer_verbs *verbs, char *why, size_t why_len);
-
 /* --- memory: to be freed after the transport, or when nothing is written to it any more ----------- */
 
 /* For the peer to write into. -ENOMEM: why says it, and what to do. */
