@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# machine.py -- guests: Debian's kernel in QEMU, on the host's root file system
+"""A guest sees all of the host's files at their own paths. What it writes stays in its memory, but for its folder.
+
+The kernel comes from Debian's archive, once, into the cache; it is not installed. QEMU interprets (no KVM), so that all is
+slow. The guest ends when its command has; a guest that goes on for too long is killed. No guest outlives this process."""
+
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent
+BUILD = pathlib.Path(os.environ.get("XFER_BUILD_DIR", SOURCE / "build")).resolve()
+CACHE = pathlib.Path(os.environ.get("RDMAXFER_CACHE_DIR") or BUILD / "cache").resolve()
+TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "cpio": "cpio", "modprobe": "kmod",
+         "setpriv": "util-linux"}
+INITRD_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+LOOK_SECONDS = 0.05
+CONSOLE_LINES = 60
+
+
+class Failure(Exception):
+    """Something that the user of the command has to be told."""
+
+
+class Missing(Failure):
+    """What a guest needs isn't there."""
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        raise Failure(f"{shlex.join(map(str, command))} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def check_tools():
+    if os.geteuid() != 0:
+        raise Missing("a guest on the host's root file system needs root")
+    for tool, package in TOOLS.items():
+        if not shutil.which(tool):
+            raise Missing(f"{tool} is missing: apt-get install {package}")
+
+
+# --- the kernel --------------------------------------------------------------------------------------
+
+
+class Kernel:
+    """An unpacked package: boot/ and lib/modules/."""
+
+    def __init__(self, tree):
+        self.tree = tree
+        self.image, = tree.glob("boot/vmlinuz-*")
+        self.version = self.image.name.partition("-")[2]
+
+    def module_files(self, module):
+        """The files to load for a module, in this order."""
+        shown = run("modprobe", "-d", self.tree, "-S", self.version, "--show-depends", module)
+        return [pathlib.Path(line.split()[1]) for line in shown.splitlines() if line.startswith("insmod")]
+
+
+def kernel():
+    """The cache's kernel; fetched where there is none."""
+    found = sorted(CACHE.glob("linux-image-*"))
+    return Kernel(found[-1] if found else fetch_kernel())
+
+
+def kernel_package():
+    lines = run("apt-cache", "depends", "linux-image-amd64").splitlines()
+    for line in lines:
+        word, _, package = line.strip().partition(": ")
+        if word == "Depends" and package.startswith("linux-image-"):
+            return package
+    raise Missing("apt-cache knows no kernel behind linux-image-amd64")
+
+
+def fetch_kernel():
+    """Unpacked under another name first: what an interrupted run leaves is never taken for a kernel."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=CACHE) as folder:
+        os.chmod(folder, 0o755)
+        tree = pathlib.Path(folder, "tree")
+        try:
+            if not run("apt-cache", "search", "--names-only", "^linux-image-amd64$"):
+                run("apt-get", "update", "-q")
+            package = kernel_package()
+            print(f"fetching {package}, once", flush=True)
+            run("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package, cwd=folder)
+        except Failure as failure:
+            raise Missing(f"the guests' kernel can't be had: {failure}") from None
+        archive, = pathlib.Path(folder).glob("*.deb")
+        run("dpkg", "-x", archive, tree)
+        run("depmod", "-b", tree, Kernel(tree).version)
+        target = CACHE / package
+        if not target.exists():  # else another run was faster
+            tree.rename(target)
+    return target
+
+
+def make_initrd(its_kernel, folder):
+    """What mounts the host's root file system and goes there."""
+    tree = folder / "initrd.tree"
+    for name in ("bin", "modules", "dev", "proc", "sys", "host", "memory", "root"):
+        (tree / name).mkdir(parents=True)
+    shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
+    files = dict.fromkeys(file for module in INITRD_MODULES for file in its_kernel.module_files(module))
+    for number, file in enumerate(files):
+        shutil.copy(file, tree / f"modules/{number:02}-{file.name}")
+    shutil.copy(HERE / "initrd", tree / "init")
+    image = folder / "initrd"
+    run("sh", "-c", f"find . | cpio -o -H newc --quiet >{shlex.quote(str(image))}", cwd=tree)
+    shutil.rmtree(tree)
+    return image
+
+
+# --- guests ------------------------------------------------------------------------------------------
+
+
+class Guest:
+    """A guest that runs a command; its folder is seen by both sides: `output`, `status`, and what the command leaves."""
+
+    def __init__(self, folder, its_kernel, initrd, command, *, cpus=2, memory="2G", network=(), environment=None):
+        self.folder, self.printed = folder, 0
+        folder.mkdir()
+        (folder / "output").touch()
+        variables = {"XFER_SOURCE_DIR": SOURCE, "XFER_BUILD_DIR": BUILD, "KERNEL_TREE": its_kernel.tree,
+                     **(environment or {})}
+        script = [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
+        script += [f"cd {shlex.quote(os.getcwd())}", command]
+        (folder / "command").write_text("\n".join(script) + "\n", encoding="utf-8")
+        (folder / "kernel_tree").write_text(f"{its_kernel.tree}\n", encoding="utf-8")
+        append = f"console=ttyS0 quiet panic=-1 INIT={HERE}/init FOLDER={folder}"
+        share = "security_model=passthrough,multidevs=remap"
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", "-nodefaults", "-no-user-config",
+             "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-display", "none",
+             "-no-reboot", "-serial", f"file:{folder}/console", "-kernel", its_kernel.image, "-initrd", initrd,
+             "-append", append, "-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}",
+             "-virtfs", f"local,path={folder},mount_tag=folder,{share}", *network],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(folder / "qemu", "wb"),
+        )
+
+    def news(self):
+        """What the command has printed since the last call."""
+        with open(self.folder / "output", "rb") as output:
+            output.seek(self.printed)
+            text = output.read()
+        self.printed += len(text)
+        return text.decode(errors="replace")
+
+    def status(self):
+        """The command's exit status; None: it has none, or not yet."""
+        try:
+            return int((self.folder / "status").read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def follow(self, seconds, tell):
+        """Passes what the command prints to `tell` until the guest ends, or is ended for want of time."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None:
+            tell(self.news())
+            if time.monotonic() > deadline:
+                self.end()
+                tell(self.news())
+                raise Failure(f"the guest hasn't ended within {seconds:.0f} s; {self.last_words()}")
+            time.sleep(LOOK_SECONDS)
+        tell(self.news())
+        if self.status() is None:
+            raise Failure(f"the guest has ended without its command; {self.last_words()}")
+        return self.status()
+
+    def last_words(self):
+        text = ""
+        for name in ("qemu", "console"):
+            file = self.folder / name
+            lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+            text += f"the end of its {name}:\n" + "\n".join(f"    {line}" for line in lines[-CONSOLE_LINES:]) + "\n"
+        return text.rstrip()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
