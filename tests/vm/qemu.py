@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# machine.py -- guests: Debian's kernel in QEMU, on the host's root file system
-"""A guest sees all of the host's files at their own paths. What it writes stays in its memory, but for its folder.
+# qemu.py -- guests: Debian's kernel in QEMU, on the host's root file system
+"""A guest has the device rxe0, soft-RoCE on the interface eth0. It sees all of the host's files at their own paths. What it writes stays in its memory, but for its folder.
 
 The kernel comes from Debian's archive, once, into the cache; it is not installed. QEMU interprets (no KVM), so that all is
 slow. The guest ends when its command has; a guest that goes on for too long is killed. No guest outlives this process."""
@@ -20,6 +20,7 @@ CACHE = pathlib.Path(os.environ.get("RDMAXFER_CACHE_DIR") or BUILD / "cache").re
 TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "cpio": "cpio", "modprobe": "kmod",
          "setpriv": "util-linux"}
 INITRD_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+ADDRESSES = ("10.77.0.1", "10.77.0.2")
 LOOK_SECONDS = 0.05
 CONSOLE_LINES = 60
 
@@ -121,29 +122,67 @@ def make_initrd(its_kernel, folder):
 # --- guests ------------------------------------------------------------------------------------------
 
 
+class Machine:
+    """What guests are made of; its folder has theirs."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.kernel = kernel()
+        self.initrd = make_initrd(self.kernel, self.folder)
+
+    def alone(self, command):
+        """A guest with two addresses."""
+        return Guest(self, "guest", command, ADDRESSES, ["-smp", "2", "-m", "2G"])
+
+    def pair(self, command, other_command):
+        """Two guests with an address each, on one network."""
+        socket = self.folder / "network"
+        small = ["-smp", "1", "-m", "1G"]
+        commands = (command, other_command)
+        guests = []
+        for number, its_command in enumerate(commands, 1):
+            network = ["-netdev", f"stream,id=net,server={'off' if guests else 'on'},addr.type=unix,addr.path={socket}",
+                       "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{number:02}"]
+            guests.append(Guest(self, f"guest{number}", its_command, ADDRESSES[number - 1:number], small + network))
+            wait_for(socket)
+        return guests
+
+
+def wait_for(socket):
+    """Until QEMU listens there."""
+    deadline = time.monotonic() + 10
+    while not socket.exists():
+        if time.monotonic() > deadline:
+            raise Failure("QEMU doesn't make the guests' network")
+        time.sleep(LOOK_SECONDS)
+
+
 class Guest:
     """A guest that runs a command; its folder is seen by both sides: `output`, `status`, and what the command leaves."""
 
-    def __init__(self, folder, its_kernel, initrd, command, *, cpus=2, memory="2G", network=(), environment=None):
-        self.folder, self.printed = folder, 0
-        folder.mkdir()
-        (folder / "output").touch()
-        variables = {"XFER_SOURCE_DIR": SOURCE, "XFER_BUILD_DIR": BUILD, "KERNEL_TREE": its_kernel.tree,
-                     **(environment or {})}
-        script = [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
-        script += [f"cd {shlex.quote(os.getcwd())}", command]
-        (folder / "command").write_text("\n".join(script) + "\n", encoding="utf-8")
-        (folder / "kernel_tree").write_text(f"{its_kernel.tree}\n", encoding="utf-8")
-        append = f"console=ttyS0 quiet panic=-1 INIT={HERE}/init FOLDER={folder}"
+    def __init__(self, machine, name, command, addresses, options):
+        self.folder, self.printed = machine.folder / name, 0
+        self.folder.mkdir()
+        (self.folder / "output").touch()
+        (self.folder / "command").write_text(self.script(command), encoding="utf-8")
+        append = (f"console=ttyS0 quiet panic=-1 INIT={HERE}/init FOLDER={self.folder} "
+                  f"MODULES={machine.kernel.tree} ADDRESSES={','.join(addresses)}")
         share = "security_model=passthrough,multidevs=remap"
-        self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", "-nodefaults", "-no-user-config",
-             "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-display", "none",
-             "-no-reboot", "-serial", f"file:{folder}/console", "-kernel", its_kernel.image, "-initrd", initrd,
-             "-append", append, "-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}",
-             "-virtfs", f"local,path={folder},mount_tag=folder,{share}", *network],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(folder / "qemu", "wb"),
-        )
+        with open(self.folder / "qemu", "wb") as complaints:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", "-nodefaults", "-no-user-config",
+                 "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-no-reboot",
+                 "-serial", f"file:{self.folder}/console", "-kernel", machine.kernel.image,
+                 "-initrd", machine.initrd, "-append", append,
+                 "-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}",
+                 "-virtfs", f"local,path={self.folder},mount_tag=folder,{share}", *options],
+                stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints)
+
+    @staticmethod
+    def script(command):
+        variables = {"XFER_SOURCE_DIR": SOURCE, "XFER_BUILD_DIR": BUILD}
+        lines = [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
+        return "\n".join([*lines, f"cd {shlex.quote(os.getcwd())}", command, ""])
 
     def news(self):
         """What the command has printed since the last call."""
