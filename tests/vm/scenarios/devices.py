@@ -37,7 +37,7 @@ def ping(address):
 @contextlib.contextmanager
 def write_bw(*prefix):
     """ib_write_bw's two ends at work; the client's command begins with the prefix."""
-    command = ("ib_write_bw", "-d", DEVICE, "-x", "1", "-F", "-D", "30")
+    command = ("stdbuf", "-oL", "ib_write_bw", "-d", DEVICE, "-x", "1", "-F", "-D", "20")
     with contextlib.ExitStack() as stack:
         server = Task(*command)
         stack.callback(server.end)
