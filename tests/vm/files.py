@@ -84,11 +84,10 @@ class Load:
         goals = [client.operations + operations for client in self.clients]
 
         def reached():
-            """all clients go on"""
             return any(client.problem for client in self.clients) or all(
                 client.operations >= goal for client, goal in zip(self.clients, goals))
 
-        wait_until(reached)
+        wait_until("all clients go on", reached)
         for client in self.clients:
             expect(not client.problem, f"{client.file}: {client.problem}")
 

@@ -21,7 +21,7 @@ NODES, VOLUME, MOUNTS = pathlib.Path("/run/nodes"), pathlib.Path("/srv/vol1"), p
 PLUGINS = pathlib.Path("/usr/lib/x86_64-linux-gnu/ganesha")
 DEVICE, INTERFACE = "rxe0", "eth0"
 PACKET_BYTES = 4096  # of payload
-START_SECONDS = 60
+START_SECONDS, END_SECONDS, LOOK_SECONDS = 30, 10, 0.1
 LOG_LINES = 25
 
 
@@ -38,13 +38,12 @@ def say(text):
     print(f"   {text}", flush=True)
 
 
-def wait_until(what, seconds=START_SECONDS, meanwhile=0.1):
-    """Until what() is true; returns that."""
+def wait_until(state, reached, seconds=START_SECONDS):
+    """Until reached() is true; `state` says in words what that means."""
     deadline = time.monotonic() + seconds
-    while not (found := what()):
-        expect(time.monotonic() < deadline, f"not within {seconds} s: {what.__doc__ or what.__name__}")
-        time.sleep(meanwhile)
-    return found
+    while not reached():
+        expect(time.monotonic() < deadline, f"not within {seconds} s: {state}")
+        time.sleep(LOOK_SECONDS)
 
 
 class Task:
@@ -80,7 +79,19 @@ class Task:
     def end(self, number=signal.SIGKILL):
         if self.alive():
             os.killpg(self.process.pid, number)
-            self.process.wait(START_SECONDS)
+            try:
+                self.process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise Failed(f"{shlex.join(self.command)} doesn't end by signal {number}") from None
+
+
+@contextlib.contextmanager
+def ended(task):
+    """A task that ends here at the latest."""
+    try:
+        yield task
+    finally:
+        task.end()
 
 
 def run(*command, seconds=START_SECONDS):
@@ -105,7 +116,7 @@ class Node:
         """Starts it, until its log says `ready`."""
         since = len(self.log())
         self.task = Task(*self.prefix, *command, log=self.log_file)
-        wait_until(lambda: ready in self.log()[since:] or not self.task.alive())
+        wait_until(f"{self.name} says {ready}", lambda: ready in self.log()[since:] or not self.task.alive())
         expect(self.task.alive(), f"{self.name} has ended: {self.log()[since:].strip()}")
 
     def log(self):
@@ -202,13 +213,13 @@ EXPORT {{ Export_Id = 1; Path = "/vol1"; Pseudo = "/vol1"; Protocols = 3,4; Attr
         since = len(self.log())
         self.begin(["/usr/bin/ganesha.nfsd", "-F", "-f", self.dir / "conf", "-L", self.log_file, "-p",
                     self.dir / "pid", "-N", "NIV_EVENT"], "NFS SERVER INITIALIZED")
-        wait_until(lambda: "with owner owner at" in self.log()[since:])
+        wait_until("there is a session", lambda: "with owner owner at" in self.log()[since:])
 
 
 def start_rpcbind():
     if not pathlib.Path("/run/rpcbind.sock").exists():
         Task("/usr/sbin/rpcbind", "-f", "-w")
-        wait_until(pathlib.Path("/run/rpcbind.sock").exists)
+        wait_until("rpcbind listens", pathlib.Path("/run/rpcbind.sock").exists)
 
 
 @contextlib.contextmanager
@@ -260,8 +271,8 @@ def hardware_counter(name):
 
 @contextlib.contextmanager
 def device_away():
-    """rxe0 is removed; in the end it is made again."""
-    run("rdma", "link", "delete", DEVICE)
+    """rxe0 is removed; in the end it is made again. The kernel waits until all have closed it."""
+    run("rdma", "link", "delete", DEVICE, seconds=END_SECONDS)
     try:
         yield
     finally:
@@ -290,14 +301,13 @@ def peer(address=OWNER):
     found = Peer((address, PEER_PORT), authkey=b"guest")
 
     def answers():
-        """the other guest answers"""
         try:
             found.connect()
         except OSError:
             return False
         return True
 
-    wait_until(answers)
+    wait_until("the other guest answers", answers)
     return found
 
 

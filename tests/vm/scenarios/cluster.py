@@ -42,5 +42,5 @@ def owner_killed():
                 load.goes_on()
                 owner.kill()
                 owner.start()
-                wait_until(lambda: contact.session().get("state") == "up")
+                wait_until("the session is back", lambda: contact.session().get("state") == "up")
             load.goes_on()

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # devices.py -- what other scenarios stand on: soft-RoCE works here
-import contextlib
-
-from guest import (CONTACT, DEVICE, INTERFACE, OWNER, PACKET_BYTES, Failed, Task, device_away, expect, hardware_counter,
-                   pinning_limited, run, wait_until)
+from guest import (CONTACT, DEVICE, INTERFACE, OWNER, PACKET_BYTES, Task, device_away, ended, expect,
+                   hardware_counter, pinning_limited, run, wait_until)
 from scenarios import scenario
 
 PINGS = 5
@@ -18,45 +16,32 @@ def active():
 
 @scenario()
 def rping():
-    server = Task("rping", "-s", "-a", OWNER, "-C", PINGS)
-    shown = ping(OWNER)
-    server.wait()
-    expect(shown.count("ping data") == PINGS, shown)
+    with ended(Task("rping", "-s", "-a", OWNER, "-C", PINGS)) as server:
+        pinging(OWNER, "-C", PINGS).wait()
+        server.wait()
 
 
-def ping(address):
-    """From the point of contact's address; asks again while nobody listens yet."""
+def pinging(address, *options):
+    """rping's client, from the point of contact's address, that was answered; it asks again while nobody listens yet."""
     while True:
-        try:
-            return run("rping", "-c", "-I", CONTACT, "-a", address, "-C", PINGS, "-v")
-        except Failed as failure:
-            if "error 8" not in str(failure):  # refused
-                raise
-
-
-@contextlib.contextmanager
-def write_bw(*prefix):
-    """ib_write_bw's two ends at work; the client's command begins with the prefix."""
-    command = ("stdbuf", "-oL", "ib_write_bw", "-d", DEVICE, "-x", "1", "-F", "-D", "20")
-    with contextlib.ExitStack() as stack:
-        server = Task(*command)
-        stack.callback(server.end)
-        wait_until(lambda: "Waiting for client" in server.output())
-        client = Task(*prefix, *command, CONTACT)
-        stack.callback(client.end)
-        yield client
+        client = Task("rping", "-c", "-I", CONTACT, "-a", address, "-v", *options)
+        wait_until("rping is answered, or not", lambda: "ping data" in client.output() or not client.alive())
+        if "ping data" in client.output():
+            return client
+        expect("UNREACHABLE" in client.output() or "REJECTED" in client.output(), f"rping: {client.output()}")
 
 
 @scenario()
 def goes_and_comes():
-    """The device is removed under load, and made again."""
+    """The device is removed under load, and made again. Its users have to close it: they hear of it by rdma_cm."""
     before = hardware_counter("sent_pkts")
-    with write_bw():
-        wait_until(lambda: hardware_counter("sent_pkts") > before + 1000)
+    with ended(Task("rping", "-s", "-a", OWNER, "-v")) as server, ended(pinging(OWNER)) as client:
+        wait_until("packets are sent", lambda: hardware_counter("sent_pkts") > before + 1000)
         before = hardware_counter("sent_pkts")
         with device_away():
             expect(DEVICE not in run("rdma", "link"), "the device is still there")
             expect(INTERFACE in run("ip", "link"), "the interface has gone, too")
+            expect(not server.alive() and not client.alive(), "rping goes on without a device")
     expect(hardware_counter("sent_pkts") < before, "the device isn't a new one")
     rping()
 
@@ -64,6 +49,9 @@ def goes_and_comes():
 @scenario()
 def memlock():
     """Root without CAP_IPC_LOCK meets the limit for pinned memory."""
-    with write_bw(*pinning_limited(64)) as client:
-        wait_until(lambda: not client.alive())
+    command = ("stdbuf", "-oL", "ib_write_bw", "-d", DEVICE, "-x", "1", "-F")
+    with ended(Task(*command)) as server:
+        wait_until("ib_write_bw listens", lambda: "Waiting for client" in server.output())
+        with ended(Task(*pinning_limited(64), *command, CONTACT)) as client:
+            wait_until("ib_write_bw fails", lambda: not client.alive())
         expect("allocate MR" in client.output(), f"ib_write_bw ran with 64 KiB: {client.output()}")

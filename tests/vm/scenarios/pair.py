@@ -5,7 +5,7 @@ import hashlib
 from files import content
 from guest import OWNER, Contact, expect, forget_pages, mounted, running
 from scenarios import scenario
-from scenarios.devices import PINGS, ping
+from scenarios.devices import PINGS, pinging
 
 FILE_BYTES = 8 << 20
 
@@ -13,9 +13,8 @@ FILE_BYTES = 8 << 20
 @scenario(guests=2)
 def rping(peer):
     server = peer.Task("rping", "-s", "-a", OWNER, "-C", PINGS)
-    shown = ping(OWNER)
+    pinging(OWNER, "-C", PINGS).wait()
     server.wait()
-    expect(shown.count("ping data") == PINGS, shown)
 
 
 @scenario(guests=2)
