@@ -5,12 +5,13 @@
 The kernel comes from Debian's archive, once, into the cache; it is not installed. QEMU interprets (no KVM), so that all is
 slow. The guest ends when its command has; a guest that goes on for too long is killed. No guest outlives this process."""
 
+import fcntl
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -67,40 +68,42 @@ class Kernel:
 
 def kernel():
     """The cache's kernel; fetched where there is none."""
-    found = sorted(CACHE.glob("linux-image-*"))
-    return Kernel(found[-1] if found else fetch_kernel())
-
-
-def kernel_package():
-    lines = run("apt-cache", "depends", "linux-image-amd64").splitlines()
-    for line in lines:
-        word, _, package = line.strip().partition(": ")
-        if word == "Depends" and package.startswith("linux-image-"):
-            return package
-    raise Missing("apt-cache knows no kernel behind linux-image-amd64")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "linux-image.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = sorted(CACHE.glob("linux-image-*-amd64"))
+        return Kernel(found[-1] if found else fetch_kernel())
 
 
 def fetch_kernel():
     """Unpacked under another name first: what an interrupted run leaves is never taken for a kernel."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetching-", dir=CACHE) as folder:
-        os.chmod(folder, 0o755)
-        tree = pathlib.Path(folder, "tree")
+    folder = CACHE / "linux-image.new"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    print("fetching the guests' kernel, once", flush=True)
+    try:
         try:
-            if not run("apt-cache", "search", "--names-only", "^linux-image-amd64$"):
-                run("apt-get", "update", "-q")
-            package = kernel_package()
-            print(f"fetching {package}, once", flush=True)
-            run("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package, cwd=folder)
-        except Failure as failure:
-            raise Missing(f"the guests' kernel can't be had: {failure}") from None
-        archive, = pathlib.Path(folder).glob("*.deb")
-        run("dpkg", "-x", archive, tree)
-        run("depmod", "-b", tree, Kernel(tree).version)
-        target = CACHE / package
-        if not target.exists():  # else another run was faster
-            tree.rename(target)
-    return target
+            package = download_kernel(folder)
+        except Failure:  # the lists of packages may be old, or not there yet
+            run("apt-get", "update", "-q")
+            package = download_kernel(folder)
+    except Failure as failure:
+        raise Missing(f"the guests' kernel can't be had: {failure}") from None
+    archive, = folder.glob("*.deb")
+    run("dpkg", "-x", archive, folder / "tree")
+    run("depmod", "-b", folder / "tree", Kernel(folder / "tree").version)
+    (folder / "tree").rename(CACHE / package)
+    shutil.rmtree(folder)
+    return CACHE / package
+
+
+def download_kernel(folder):
+    """The package that linux-image-amd64 stands for."""
+    found = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", "depends", "linux-image-amd64"))
+    if not found:
+        raise Failure("apt-cache knows no kernel behind linux-image-amd64")
+    run("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", found[1], cwd=folder)
+    return found[1]
 
 
 def make_initrd(its_kernel, folder):
