@@ -15,9 +15,11 @@
 #include <sys/resource.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "support/mock_verbs.h"
 #include "transport/device.h"
+#include "xfer/xfer.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -257,6 +259,44 @@ static void addresses_of_usable_ports(void **state)
 	assert_int_equal(addresses[0].ss_family, AF_INET);
 	assert_int_equal(addresses[1].ss_family, AF_INET6);
 	assert_int_equal(xfer_device_addresses(addresses, 1, why, sizeof(why)), 1);
+	mock_verbs_end();
+}
+
+/* What tools are told. */
+static void all_of_it_as_json(void **state)
+{
+	json_t *all, *port;
+	char *text;
+
+	(void)state;
+	set_up(&rxe, 1);
+	host.limit.rlim_cur = 64 << 10;
+	assert_int_equal(xfer_devices(&text), 0);
+	all = json_loads(text, 0, NULL);
+	free(text);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(all, "memlock"), "limit")),
+		64 << 10);
+	port = json_array_get(json_object_get(all, "devices"), 0);
+	assert_string_equal(json_string_value(json_object_get(port, "name")), "rxe0");
+	assert_true(json_is_true(json_object_get(port, "usable")));
+	port = json_array_get(json_object_get(port, "addresses"), 1);
+	assert_string_equal(json_string_value(json_object_get(port, "address")), "fd00::1");
+	assert_string_equal(json_string_value(json_object_get(port, "netdev")), "eth1");
+	json_decref(all);
+
+	host.open_err = EACCES;
+	host.limit.rlim_cur = RLIM_INFINITY;
+	assert_int_equal(xfer_devices(&text), 0);
+	all = json_loads(text, 0, NULL);
+	free(text);
+	assert_int_equal(json_array_size(json_object_get(all, "devices")), 0);
+	assert_why(json_string_value(json_object_get(all, "reason")), "Permission denied");
+	assert_true(json_is_null(json_object_get(json_object_get(all, "memlock"), "limit")));
+	json_decref(all);
+	host.no_memory = true;
+	assert_int_equal(xfer_devices(&text), -ENOMEM);
+	host.no_memory = false;
 	mock_verbs_end();
 }
 
@@ -501,6 +541,7 @@ int main(void)
 		cmocka_unit_test(no_more_than_there_is_room_for),
 		cmocka_unit_test(more_addresses_than_are_told),
 		cmocka_unit_test(addresses_of_usable_ports),
+		cmocka_unit_test(all_of_it_as_json),
 		cmocka_unit_test(ports_without_what_they_need),
 		cmocka_unit_test(devices_that_do_not_answer),
 		cmocka_unit_test(no_device),
