@@ -33,9 +33,9 @@ struct interface {
 static struct {
 	const struct interface *interfaces;
 	unsigned ninterfaces;
-	int getifaddrs_err, open_err; /* errno */
-	const char *file;             /* what any file has in it; NULL: it isn't there */
-	char path[256];               /* of the last file */
+	int getifaddrs_err, cm_err, uverbs_err; /* errno */
+	const char *file;                       /* what any file has in it; NULL: it isn't there */
+	char path[256];                         /* of the last file */
 	struct rlimit limit;
 	bool no_memory;
 } host;
@@ -94,8 +94,12 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
-	assert_string_equal(path, "/dev/infiniband/rdma_cm");
-	errno = host.open_err;
+	if (strcmp(path, "/dev/infiniband/rdma_cm") == 0)
+		errno = host.cm_err;
+	else if (strcmp(path, "/dev/infiniband/uverbs0") == 0)
+		errno = host.uverbs_err;
+	else
+		fail_msg("%s is opened", path);
 	return errno ? -1 : __real_open("/dev/null", flags);
 }
 
@@ -285,7 +289,7 @@ static void all_of_it_as_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(port, "netdev")), "eth1");
 	json_decref(all);
 
-	host.open_err = EACCES;
+	host.cm_err = EACCES;
 	host.limit.rlim_cur = RLIM_INFINITY;
 	assert_int_equal(xfer_devices(&text), 0);
 	all = json_loads(text, 0, NULL);
@@ -360,6 +364,19 @@ static void devices_that_do_not_answer(void **state)
 		assert_int_equal(mock_verbs_failed(), 1);
 		mock_verbs_end();
 	}
+}
+
+/* Libibverbs may look for the file elsewhere then, and have another reason at last. */
+static void a_device_that_is_not_permitted(void **state)
+{
+	(void)state;
+	set_up(&rxe, 1);
+	mock_verbs_fail("ibv_open_device", 1, ENOENT);
+	host.uverbs_err = EACCES;
+	assert_int_equal(list(), 1);
+	assert_why(ports[0].why,
+		"/dev/infiniband/uverbs0 can't be opened: Permission denied: let its group");
+	mock_verbs_end();
 }
 
 /* --- why there are none ------------------------------------------------------------------------------ */
@@ -437,7 +454,7 @@ static void no_rdma_cm(void **state)
 	(void)state;
 	for (size_t i = 0; i < LEN(cases); i++) {
 		set_up(&rxe, 1);
-		host.open_err = cases[i].error;
+		host.cm_err = cases[i].error;
 		assert_int_equal(list(), -cases[i].error);
 		assert_why(why, cases[i].says);
 		mock_verbs_end();
@@ -544,6 +561,7 @@ int main(void)
 		cmocka_unit_test(all_of_it_as_json),
 		cmocka_unit_test(ports_without_what_they_need),
 		cmocka_unit_test(devices_that_do_not_answer),
+		cmocka_unit_test(a_device_that_is_not_permitted),
 		cmocka_unit_test(no_device),
 		cmocka_unit_test(devices_that_cannot_be_listed),
 		cmocka_unit_test(addresses_that_come_and_go),
