@@ -40,6 +40,7 @@ extern const struct argp ctl_bench_argp;
 int ctl_status(const struct ctl *ctl);
 int ctl_ping(const struct ctl *ctl);
 int ctl_bench(const struct ctl *ctl);
+int ctl_devices(const struct ctl *ctl);
 
 /*
  * Calls each(arg, address) for each socket in the run directory, "unix:PATH"; returns how many there are, or

@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{ "status", ctl_status, false },
 	{ "ping", ctl_ping, true },
 	{ "bench", ctl_bench, true },
+	{ "devices", ctl_devices, false },
 };
 
 struct arguments {
@@ -71,7 +72,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_END:
 		if (!arguments->command)
-			argp_error(state, "a command is missing: status, ping or bench");
+			argp_error(state, "a command is missing: status, ping, bench or devices");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -87,14 +88,16 @@ static const struct argp_child children[] = {
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "status [SOCKET]\nping NODE\nbench NODE --volume=NAME",
-	.doc = "Shows what rdmaxfer's processes on this node do, whether others answer, and how fast.\v"
+	.args_doc = "status [SOCKET]\nping NODE\nbench NODE --volume=NAME\ndevices",
+	.doc = "Shows what rdmaxfer's processes on this node do, whether others answer, how fast, and which RDMA "
+	       "devices there are.\v"
 	       "status prints sessions, lanes and counters of each process whose socket is in the run "
 	       "directory, or of SOCKET.\n"
 	       "ping calls the NULL procedure of NODE: HOST[:PORT], unix:PATH, or an owner's name that a "
 	       "process on this node knows.\n"
 	       "bench measures READ and WRITE below NFS, on a file that it makes in the volume's root "
-	       "and removes, beside memcpy and plain TCP.",
+	       "and removes, beside memcpy and plain TCP.\n"
+	       "devices prints which RDMA devices of this host can be used, by which addresses, or why not.",
 	.children = children,
 };
 
@@ -122,7 +125,7 @@ int main(int argc, char **argv)
 			command->name);
 	else
 		fprintf(stderr,
-			"rdmaxferctl: there is no command %s; known are status, ping and bench\n",
+			"rdmaxferctl: there is no command %s; known are status, ping, bench and devices\n",
 			arguments.command);
 	return CTL_USAGE;
 }

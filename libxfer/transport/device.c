@@ -18,11 +18,11 @@
 #include <infiniband/verbs.h>
 #include <rdma/rdma_cma.h>
 
-#define CM_PATH "/dev/infiniband/rdma_cm"
+#define FOLDER "/dev/infiniband/"
 
 _Static_assert(XFER_DEVICE_NAME_MAX >= IBV_SYSFS_NAME_MAX, "a device's name has room");
 
-/* What the kernel says of a file below /dev that it doesn't let us open, and what helps. */
+/* What helps when a file in FOLDER can't be opened. */
 static const char *open_remedy(int err)
 {
 	switch (err) {
@@ -37,6 +37,20 @@ static const char *open_remedy(int err)
 	default:
 		return "see the kernel's log";
 	}
+}
+
+/* 0 or -errno: the libraries open the files themselves, but forget what the kernel says. */
+static int try_file(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), FOLDER "%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 /* --- ports --------------------------------------------------------------------------------------- */
@@ -119,7 +133,7 @@ static unsigned ask_device(struct ibv_device *device, struct xfer_device *list, 
 	struct ibv_context *context;
 	struct ibv_device_attr attr;
 	unsigned n = 0;
-	int err;
+	int err, refused;
 
 	if (room == 0)
 		return 0;
@@ -127,9 +141,10 @@ static unsigned ask_device(struct ibv_device *device, struct xfer_device *list, 
 	context = ibv_open_device(device);
 	if (!context) {
 		err = errno;
-		snprintf(list[0].why, sizeof(list[0].why),
-			"/dev/infiniband/%s can't be opened: %s: %s", device->dev_name,
-			strerror(err), open_remedy(err));
+		refused = try_file(device->dev_name);
+		err = refused ? -refused : err;
+		snprintf(list[0].why, sizeof(list[0].why), FOLDER "%s can't be opened: %s: %s",
+			device->dev_name, strerror(err), open_remedy(err));
 		return 1;
 	}
 	err = ibv_query_device(context, &attr);
@@ -252,20 +267,18 @@ static int find_addresses(struct rdma_event_channel *channel, struct xfer_device
 /* librdmacm doesn't say what it misses. */
 static int open_channel(struct rdma_event_channel **channel, char *why, size_t why_len)
 {
-	int fd = open(CM_PATH, O_RDWR | O_CLOEXEC), err;
+	int err = try_file("rdma_cm");
 
-	if (fd < 0) {
-		err = -errno;
-		snprintf(why, why_len, CM_PATH " can't be opened: %s: %s", strerror(-err),
+	if (err) {
+		snprintf(why, why_len, FOLDER "rdma_cm can't be opened: %s: %s", strerror(-err),
 			open_remedy(-err));
 		return err;
 	}
-	close(fd);
 	*channel = rdma_create_event_channel();
 	if (*channel)
 		return 0;
 	err = errno == EPERM ? -EPROTO : -errno;
-	snprintf(why, why_len, "librdmacm can't use " CM_PATH ": %s: %s", strerror(-err),
+	snprintf(why, why_len, "librdmacm can't use " FOLDER "rdma_cm: %s: %s", strerror(-err),
 		err == -EPROTO ? "the kernel's version of it is another one, update librdmacm"
 			       : "see the kernel's log");
 	return err;

@@ -15,9 +15,11 @@
 #include <sys/resource.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "support/mock_verbs.h"
 #include "transport/device.h"
+#include "xfer/xfer.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -31,9 +33,9 @@ struct interface {
 static struct {
 	const struct interface *interfaces;
 	unsigned ninterfaces;
-	int getifaddrs_err, open_err; /* errno */
-	const char *file;             /* what any file has in it; NULL: it isn't there */
-	char path[256];               /* of the last file */
+	int getifaddrs_err, cm_err, uverbs_err; /* errno */
+	const char *file;                       /* what any file has in it; NULL: it isn't there */
+	char path[256];                         /* of the last file */
 	struct rlimit limit;
 	bool no_memory;
 } host;
@@ -92,8 +94,12 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
-	assert_string_equal(path, "/dev/infiniband/rdma_cm");
-	errno = host.open_err;
+	if (strcmp(path, "/dev/infiniband/rdma_cm") == 0)
+		errno = host.cm_err;
+	else if (strcmp(path, "/dev/infiniband/uverbs0") == 0)
+		errno = host.uverbs_err;
+	else
+		fail_msg("%s is opened", path);
 	return errno ? -1 : __real_open("/dev/null", flags);
 }
 
@@ -260,6 +266,44 @@ static void addresses_of_usable_ports(void **state)
 	mock_verbs_end();
 }
 
+/* What tools are told. */
+static void all_of_it_as_json(void **state)
+{
+	json_t *all, *port;
+	char *text;
+
+	(void)state;
+	set_up(&rxe, 1);
+	host.limit.rlim_cur = 64 << 10;
+	assert_int_equal(xfer_devices(&text), 0);
+	all = json_loads(text, 0, NULL);
+	free(text);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(all, "memlock"), "limit")),
+		64 << 10);
+	port = json_array_get(json_object_get(all, "devices"), 0);
+	assert_string_equal(json_string_value(json_object_get(port, "name")), "rxe0");
+	assert_true(json_is_true(json_object_get(port, "usable")));
+	port = json_array_get(json_object_get(port, "addresses"), 1);
+	assert_string_equal(json_string_value(json_object_get(port, "address")), "fd00::1");
+	assert_string_equal(json_string_value(json_object_get(port, "netdev")), "eth1");
+	json_decref(all);
+
+	host.cm_err = EACCES;
+	host.limit.rlim_cur = RLIM_INFINITY;
+	assert_int_equal(xfer_devices(&text), 0);
+	all = json_loads(text, 0, NULL);
+	free(text);
+	assert_int_equal(json_array_size(json_object_get(all, "devices")), 0);
+	assert_why(json_string_value(json_object_get(all, "reason")), "Permission denied");
+	assert_true(json_is_null(json_object_get(json_object_get(all, "memlock"), "limit")));
+	json_decref(all);
+	host.no_memory = true;
+	assert_int_equal(xfer_devices(&text), -ENOMEM);
+	host.no_memory = false;
+	mock_verbs_end();
+}
+
 /* --- why a port can't be used ------------------------------------------------------------------------ */
 
 static void ports_without_what_they_need(void **state)
@@ -320,6 +364,19 @@ static void devices_that_do_not_answer(void **state)
 		assert_int_equal(mock_verbs_failed(), 1);
 		mock_verbs_end();
 	}
+}
+
+/* Libibverbs may look for the file elsewhere then, and have another reason at last. */
+static void a_device_that_is_not_permitted(void **state)
+{
+	(void)state;
+	set_up(&rxe, 1);
+	mock_verbs_fail("ibv_open_device", 1, ENOENT);
+	host.uverbs_err = EACCES;
+	assert_int_equal(list(), 1);
+	assert_why(ports[0].why,
+		"/dev/infiniband/uverbs0 can't be opened: Permission denied: let its group");
+	mock_verbs_end();
 }
 
 /* --- why there are none ------------------------------------------------------------------------------ */
@@ -397,7 +454,7 @@ static void no_rdma_cm(void **state)
 	(void)state;
 	for (size_t i = 0; i < LEN(cases); i++) {
 		set_up(&rxe, 1);
-		host.open_err = cases[i].error;
+		host.cm_err = cases[i].error;
 		assert_int_equal(list(), -cases[i].error);
 		assert_why(why, cases[i].says);
 		mock_verbs_end();
@@ -501,8 +558,10 @@ int main(void)
 		cmocka_unit_test(no_more_than_there_is_room_for),
 		cmocka_unit_test(more_addresses_than_are_told),
 		cmocka_unit_test(addresses_of_usable_ports),
+		cmocka_unit_test(all_of_it_as_json),
 		cmocka_unit_test(ports_without_what_they_need),
 		cmocka_unit_test(devices_that_do_not_answer),
+		cmocka_unit_test(a_device_that_is_not_permitted),
 		cmocka_unit_test(no_device),
 		cmocka_unit_test(devices_that_cannot_be_listed),
 		cmocka_unit_test(addresses_that_come_and_go),

@@ -512,6 +512,11 @@ int xfer_status(const char *address, unsigned timeout_ms, char **json);
 int xfer_ping(const char *address, unsigned count, unsigned timeout_ms,
 	void (*each)(void *arg, double microseconds), void *arg);
 
+/* --- this host: tools --------------------------------------------------------------------------- */
+
+/* Its RDMA devices, which of them can be used, and why not: a JSON text that the caller frees. -ENOMEM. */
+int xfer_devices(char **json);
+
 #ifdef __cplusplus
 }
 #endif
