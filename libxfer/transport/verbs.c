@@ -217,30 +217,21 @@ static int verbs_stage(struct xfer_transport *transport, struct xfer_placement *
 	return is_open(lane) ? 0 : -EAGAIN;
 }
 
-/* The bytes, and what announces them; so many requests. */
-struct sending {
-	struct ibv_sge bytes, message;
-	uint32_t value; /* what the message says */
-	struct ibv_send_wr requests[2];
-	unsigned count;
-};
-
 static void prepare(const struct verbs_lane *lane, const struct xfer_placement *placement,
-	struct sending *sending)
+	struct verbs_sending *sending)
 {
 	const struct verbs_memory *memory = (const struct verbs_memory *)placement->in;
 	struct ibv_send_wr *write = &sending->requests[0], *message = &sending->requests[1];
-	uint32_t value = htonl(xfer_immediate(&placement->slot.name));
 	bool small = placement->length <= lane->max_inline;
 
+	sending->value = htonl(xfer_immediate(&placement->slot.name));
 	sending->bytes = (struct ibv_sge){ placement->address, placement->length,
 		memory->mrs[lane->device]->lkey };
 	*write = (struct ibv_send_wr){
-		.sg_list = &sending->bytes,
 		.num_sge = placement->length > 0,
 		.opcode = IBV_WR_RDMA_WRITE_WITH_IMM,
 		.send_flags = small ? IBV_SEND_INLINE : 0,
-		.imm_data = value,
+		.imm_data = sending->value,
 		.wr.rdma = { memory->remote[placement->slot.lane].base + placement->address -
 				     memory->memory.base,
 			memory->remote[placement->slot.lane].key },
@@ -248,17 +239,41 @@ static void prepare(const struct verbs_lane *lane, const struct xfer_placement *
 	sending->count = 1;
 	if (lane->announce == VERBS_IMMEDIATE)
 		return;
-	sending->value = value;
-	sending->message = (struct ibv_sge){ (uintptr_t)&sending->value, sizeof(value), 0 };
-	*message = (struct ibv_send_wr){
-		.sg_list = &sending->message,
-		.num_sge = 1,
-		.opcode = IBV_WR_SEND,
-		.send_flags = IBV_SEND_INLINE,
-	};
 	write->opcode = IBV_WR_RDMA_WRITE;
-	write->next = message;
+	*message = (struct ibv_send_wr){
+		.num_sge = 1, .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_INLINE
+	};
 	sending->count = 2;
+}
+
+/* send_lock is held. One doorbell. */
+static int post(struct verbs_lane *lane, struct verbs_sending *sending)
+{
+	struct ibv_send_wr *first = sending->requests, *bad;
+	bool message = sending->count == 2 || first->opcode == IBV_WR_SEND;
+
+	sending->message = (struct ibv_sge){ (uintptr_t)&sending->value, 4, 0 };
+	for (unsigned i = 0; i < sending->count; i++) {
+		bool last = i + 1 == sending->count;
+
+		first[i].sg_list = last && message ? &sending->message : &sending->bytes;
+		first[i].next = last ? NULL : &first[i + 1];
+	}
+	return ibv_post_send(lane->qp, first, &bad);
+}
+
+static void run_errand(struct xfer_task *task);
+
+/* One that waits already is run after this. */
+static void leave_errand(struct verbs_lane *lane, enum verbs_errand errand)
+{
+	if (atomic_fetch_or(&lane->errands, errand))
+		return;
+	pthread_mutex_lock(&lane->verbs->lock);
+	lane->verbs->errands++;
+	pthread_mutex_unlock(&lane->verbs->lock);
+	lane->errand.run = run_errand;
+	verbs_events_run(&lane->errand);
 }
 
 /* send_lock is held. Completions of what was announced long ago may not have been looked at. */
@@ -267,55 +282,83 @@ static bool has_room(const struct verbs_lane *lane, unsigned count)
 	return lane->posted - atomic_load(&lane->completed) + count <= lane->verbs->sq;
 }
 
-/* send_lock is held. One doorbell. */
-static int post(struct verbs_lane *lane, struct sending *sending)
+/* send_lock is held: the request is counted, and says by its completion what has been posted up to it. */
+static void number(struct verbs_lane *lane, struct verbs_sending *sending)
 {
-	struct ibv_send_wr *last = &sending->requests[sending->count - 1], *bad;
-	uint32_t posted = lane->posted + sending->count;
+	struct ibv_send_wr *last = &sending->requests[sending->count - 1];
+
+	lane->posted += sending->count;
+	lane->unsignalled += sending->count;
+	last->wr_id = IS_SEND | lane->posted;
+	if (lane->unsignalled < VERBS_SIGNAL_EACH)
+		return;
+	last->send_flags |= IBV_SEND_SIGNALED;
+	lane->unsignalled = 0;
+}
+
+/* send_lock is held. There is room, since there is in the queue. */
+static void defer(struct verbs_lane *lane, const struct verbs_sending *sending)
+{
+	lane->deferred[(lane->first_deferred + lane->ndeferred++) % lane->verbs->sq] = *sending;
+	leave_errand(lane, VERBS_POST);
+}
+
+/* send_lock is held. The first time that it is refused the request is in the queue, and only the doorbell missing. */
+static int post_or_defer(struct verbs_lane *lane, struct verbs_sending *sending)
+{
 	int err;
 
 	if (!has_room(lane, sending->count))
 		return -EAGAIN;
-	if (lane->unsignalled + sending->count >= VERBS_SIGNAL_EACH)
-		last->send_flags |= IBV_SEND_SIGNALED;
-	last->wr_id = IS_SEND | posted;
-	err = ibv_post_send(lane->qp, sending->requests, &bad);
-	if (err)
+	number(lane, sending);
+	if (lane->deferred) {
+		defer(lane, sending);
+		return 0;
+	}
+	err = post(lane, sending);
+	if (err != EACCES)
 		return -err;
-	lane->posted = posted;
-	lane->unsignalled =
-		last->send_flags & IBV_SEND_SIGNALED ? 0 : lane->unsignalled + sending->count;
+	lane->deferred = calloc(lane->verbs->sq, sizeof(lane->deferred[0]));
+	if (!lane->deferred)
+		return -ENOMEM;
+	leave_errand(lane, VERBS_RING);
 	return 0;
+}
+
+static int send_now(struct verbs_lane *lane, struct verbs_sending *sending)
+{
+	int err;
+
+	pthread_mutex_lock(&lane->send_lock);
+	err = post_or_defer(lane, sending);
+	pthread_mutex_unlock(&lane->send_lock);
+	return err;
 }
 
 static int verbs_send(struct xfer_transport *transport, const struct xfer_placement *placement)
 {
 	struct verbs_lane *lane = lane_at(transport, placement->slot.lane);
-	struct sending sending;
+	struct verbs_sending sending;
 	int err;
 
 	if (!is_open(lane))
 		return -ENOTCONN;
 	prepare(lane, placement, &sending);
-	pthread_mutex_lock(&lane->send_lock);
-	err = post(lane, &sending);
-	pthread_mutex_unlock(&lane->send_lock);
+	err = send_now(lane, &sending);
 	if (err == -EAGAIN) {
 		verbs_poll_lane(lane);
-		pthread_mutex_lock(&lane->send_lock);
-		err = post(lane, &sending);
-		pthread_mutex_unlock(&lane->send_lock);
-	}
-	if (err == 0) {
-		atomic_fetch_add_explicit(&lane->nposted, 1, memory_order_relaxed);
-		xfer_count(XFER_CNT_POSTS, 1);
-		return 0;
+		err = send_now(lane, &sending);
 	}
 	if (err == -EAGAIN)
 		return err;
-	verbs_lose(lane->verbs, "lane %u on %s: a write can't be posted: %s", lane->number,
-		lane->verbs->devices[lane->device].name, strerror(-err));
-	return -ENOTCONN;
+	if (err) {
+		verbs_lose(lane->verbs, "lane %u on %s: a write can't be posted: %s", lane->number,
+			lane->verbs->devices[lane->device].name, strerror(-err));
+		return -ENOTCONN;
+	}
+	atomic_fetch_add_explicit(&lane->nposted, 1, memory_order_relaxed);
+	xfer_count(XFER_CNT_POSTS, 1);
+	return 0;
 }
 
 /* The device has written them, and said so. */
@@ -358,10 +401,64 @@ static void arm(struct verbs_lane *lane)
 {
 	int err = ibv_req_notify_cq(lane->cq, 0);
 
+	if (err == EACCES && !verbs_events_is_current()) {
+		leave_errand(lane, VERBS_ARM);
+		return;
+	}
 	if (err)
 		verbs_lose(lane->verbs, "lane %u: its completion queue can't be armed: %s",
 			lane->number, strerror(err));
 	verbs_poll_lane(lane);
+}
+
+/* send_lock is held. A write of nothing: what is in the queue goes with it. */
+static int ring(struct verbs_lane *lane)
+{
+	struct verbs_sending nothing = { .count = 1, .requests[0].opcode = IBV_WR_RDMA_WRITE };
+
+	if (!has_room(lane, 1))
+		return EAGAIN;
+	number(lane, &nothing);
+	return post(lane, &nothing);
+}
+
+/* send_lock is held. */
+static int post_deferred(struct verbs_lane *lane)
+{
+	int err = 0;
+
+	while (err == 0 && lane->ndeferred > 0) {
+		err = post(lane, &lane->deferred[lane->first_deferred]);
+		lane->first_deferred = (lane->first_deferred + 1) % lane->verbs->sq;
+		lane->ndeferred--;
+	}
+	return err;
+}
+
+/* Of struct xfer_task. */
+static void run_errand(struct xfer_task *task)
+{
+	struct verbs_lane *lane =
+		(struct verbs_lane *)((char *)task - offsetof(struct verbs_lane, errand));
+	unsigned errands = atomic_exchange(&lane->errands, 0);
+	struct xfer_verbs *verbs = lane->verbs;
+	int err = 0;
+
+	pthread_mutex_lock(&lane->send_lock);
+	if (errands & VERBS_RING)
+		err = ring(lane);
+	if (err == 0)
+		err = post_deferred(lane);
+	pthread_mutex_unlock(&lane->send_lock);
+	if (err)
+		verbs_lose(verbs, "lane %u: its doorbell can't be rung: %s", lane->number,
+			strerror(err));
+	if (errands & VERBS_ARM)
+		arm(lane);
+	pthread_mutex_lock(&verbs->lock);
+	verbs->errands--;
+	pthread_cond_broadcast(&verbs->changed);
+	pthread_mutex_unlock(&verbs->lock);
 }
 
 static void verbs_await(struct xfer_transport *transport, uint32_t number)
@@ -415,20 +512,23 @@ void verbs_lane_tick(struct xfer_ticker *ticker, uint64_t now_ns)
 
 static int post_probe(struct verbs_lane *lane)
 {
-	struct sending sending = { .count = 1 };
+	struct verbs_sending sending = { .count = 1 };
+	int err;
 
 	sending.requests[0] = (struct ibv_send_wr){
 		.opcode = IBV_WR_RDMA_WRITE_WITH_IMM,
 		.send_flags = IBV_SEND_SIGNALED,
+		.wr_id = IS_SEND | 1,
 	};
 	if (lane->announce == VERBS_MESSAGE) {
-		sending.message = (struct ibv_sge){ (uintptr_t)&sending.value, 4, 0 };
 		sending.requests[0].opcode = IBV_WR_SEND;
 		sending.requests[0].send_flags |= IBV_SEND_INLINE;
-		sending.requests[0].sg_list = &sending.message;
 		sending.requests[0].num_sge = 1;
 	}
-	return post(lane, &sending);
+	err = -post(lane, &sending);
+	if (err == 0)
+		lane->posted = 1;
+	return err;
 }
 
 /* Nobody else uses the lane yet. */

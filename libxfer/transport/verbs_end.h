@@ -39,6 +39,24 @@ enum verbs_announce {
 	VERBS_MESSAGE,   /* by a message of four bytes behind it: devices that have no immediates */
 };
 
+/*
+ * Drivers without hardware (rxe, siw) have system calls for doorbells, which the kernel refuses to threads that have
+ * changed their credentials since the device was opened (EACCES). A thread that hasn't does it then.
+ */
+enum verbs_errand {
+	VERBS_RING = 1, /* requests are in the queue, the driver hasn't been told */
+	VERBS_POST = 2, /* what was deferred */
+	VERBS_ARM = 4,  /* the completion queue */
+};
+
+/* The bytes, and what announces them: one request, or two. */
+struct verbs_sending {
+	struct ibv_sge bytes, message;
+	uint32_t value; /* what the message says */
+	struct ibv_send_wr requests[2];
+	unsigned count;
+};
+
 struct verbs_device {
 	struct ibv_context *context;
 	struct ibv_pd *pd;
@@ -61,13 +79,18 @@ struct verbs_lane {
 	struct ibv_qp *qp;
 	struct xfer_pollable pollable;
 	struct xfer_ticker ticker;
-	struct xfer_task task, task_end; /* to and from the thread's epoll set */
+	struct xfer_task watch, unwatch; /* to and from the thread's epoll set */
 	bool watched;                    /* is in it */
+	struct xfer_task errand;         /* for the thread of verbs_events.c */
+	_Atomic unsigned errands;        /* what that is to do: bits of enum verbs_errand */
 
 	pthread_mutex_t send_lock;
 	uint32_t posted;            /* requests, in all */
 	uint32_t unsignalled;       /* since the last one that will have a completion */
 	_Atomic uint32_t completed; /* of those posted, as far as completions tell */
+	struct verbs_sending *
+		deferred; /* a circle of sq: to be posted by another thread; NULL: this never was so */
+	uint32_t first_deferred, ndeferred;
 
 	pthread_mutex_t poll_lock; /* before send_lock */
 	struct ibv_mr *inbox_mr;
@@ -107,6 +130,7 @@ struct xfer_verbs {
 	pthread_cond_t changed;
 	bool closing;
 	unsigned watched; /* lanes in their threads' epoll sets */
+	unsigned errands; /* that were not run yet */
 	unsigned ndevices;
 	struct verbs_device devices[VERBS_DEVICES_MAX];
 	LIST_HEAD(, verbs_memory) memories;
@@ -216,6 +240,9 @@ int verbs_register_all(struct xfer_verbs *verbs, unsigned device, char *why, siz
 int verbs_events_get(char *why, size_t why_len);
 void verbs_events_put(void);
 struct rdma_event_channel *verbs_events_channel(void);
+/* On its thread, which never has anybody else's credentials. Any thread. */
+void verbs_events_run(struct xfer_task *errand);
+bool verbs_events_is_current(void);
 /* From now on what happens to the device is heard, for its path. */
 int verbs_events_add(struct verbs_device *device);
 void verbs_events_remove(struct verbs_device *device);

@@ -20,12 +20,25 @@ static struct {
 	pthread_mutex_t life; /* users, and the thread's beginning and end */
 	unsigned users;
 	pthread_t thread;
-	int epoll_fd, stop_fd;
+	int epoll_fd, wake_fd;
 	struct rdma_event_channel *channel;
+
+	pthread_mutex_t errands_lock; /* the following */
+	STAILQ_HEAD(, xfer_task) errands;
+	bool stopping;
 
 	pthread_mutex_t lock; /* devices: while an event of one is under way it stays */
 	LIST_HEAD(, verbs_device) devices;
-} events = { .life = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER };
+} events = { .life = PTHREAD_MUTEX_INITIALIZER,
+	.errands_lock = PTHREAD_MUTEX_INITIALIZER,
+	.lock = PTHREAD_MUTEX_INITIALIZER };
+
+static _Thread_local bool is_current;
+
+bool verbs_events_is_current(void)
+{
+	return is_current;
+}
 
 /* --- devices: the lock is held ------------------------------------------------------------------- */
 
@@ -161,6 +174,46 @@ static void hear_connections(void)
 	}
 }
 
+/* --- errands ------------------------------------------------------------------------------------ */
+
+static void wake(void)
+{
+	uint64_t one = 1;
+
+	while (write(events.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void verbs_events_run(struct xfer_task *errand)
+{
+	pthread_mutex_lock(&events.errands_lock);
+	STAILQ_INSERT_TAIL(&events.errands, errand, link);
+	pthread_mutex_unlock(&events.errands_lock);
+	wake();
+}
+
+/* False: the thread is to end. */
+static bool run_errands(void)
+{
+	struct xfer_task *errand;
+	uint64_t ignored;
+	bool stopping;
+
+	while (read(events.wake_fd, &ignored, sizeof(ignored)) < 0 && errno == EINTR)
+		;
+	do {
+		pthread_mutex_lock(&events.errands_lock);
+		errand = STAILQ_FIRST(&events.errands);
+		if (errand)
+			STAILQ_REMOVE_HEAD(&events.errands, link);
+		stopping = events.stopping;
+		pthread_mutex_unlock(&events.errands_lock);
+		if (errand)
+			errand->run(errand);
+	} while (errand);
+	return !stopping;
+}
+
 /* --- the thread --------------------------------------------------------------------------------- */
 
 static void hear(void *from)
@@ -180,13 +233,15 @@ static void *events_main(void *arg)
 	struct epoll_event event;
 
 	(void)arg;
+	is_current = true;
 	pthread_setname_np(pthread_self(), "xfer-rdma");
 	for (;;) {
 		if (epoll_wait(events.epoll_fd, &event, 1, -1) != 1)
 			continue;
-		if (!event.data.ptr)
+		if (event.data.ptr)
+			hear(event.data.ptr);
+		else if (!run_errands())
 			return NULL;
-		hear(event.data.ptr);
 	}
 }
 
@@ -201,8 +256,8 @@ static void close_all(void)
 {
 	if (events.channel)
 		rdma_destroy_event_channel(events.channel);
-	if (events.stop_fd >= 0)
-		close(events.stop_fd);
+	if (events.wake_fd >= 0)
+		close(events.wake_fd);
 	if (events.epoll_fd >= 0)
 		close(events.epoll_fd);
 }
@@ -214,10 +269,10 @@ static int open_all(void)
 	events.channel = rdma_create_event_channel();
 	if (!events.channel)
 		return -errno;
-	if (events.epoll_fd < 0 || events.stop_fd < 0 ||
+	if (events.epoll_fd < 0 || events.wake_fd < 0 ||
 		fcntl(events.channel->fd, F_SETFL, O_NONBLOCK))
 		return -errno;
-	err = watch(events.stop_fd, NULL);
+	err = watch(events.wake_fd, NULL);
 	return err ? err : watch(events.channel->fd, events.channel);
 }
 
@@ -227,7 +282,9 @@ static int start(void)
 
 	events.channel = NULL;
 	events.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	events.stop_fd = eventfd(0, EFD_CLOEXEC);
+	events.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	events.stopping = false;
+	STAILQ_INIT(&events.errands);
 	err = open_all();
 	if (err == 0)
 		err = -pthread_create(&events.thread, NULL, events_main, NULL);
@@ -255,12 +312,12 @@ int verbs_events_get(char *why, size_t why_len)
 
 void verbs_events_put(void)
 {
-	uint64_t one = 1;
-
 	pthread_mutex_lock(&events.life);
 	if (--events.users == 0) {
-		while (write(events.stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-			;
+		pthread_mutex_lock(&events.errands_lock);
+		events.stopping = true;
+		pthread_mutex_unlock(&events.errands_lock);
+		wake();
 		pthread_join(events.thread, NULL);
 		close_all();
 	}

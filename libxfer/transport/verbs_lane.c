@@ -219,15 +219,11 @@ void verbs_be_patient(struct rdma_cm_id *id)
 
 /* --- watching ----------------------------------------------------------------------------------- */
 
-static struct verbs_lane *lane_of_task(struct xfer_task *task)
-{
-	return (struct verbs_lane *)((char *)task - offsetof(struct verbs_lane, task));
-}
-
 /* On the lane's thread, all of it. */
 static void start_watching(struct xfer_task *task)
 {
-	struct verbs_lane *lane = lane_of_task(task);
+	struct verbs_lane *lane =
+		(struct verbs_lane *)((char *)task - offsetof(struct verbs_lane, watch));
 	int err = xfer_lane_add(lane->thread, lane->channel->fd, EPOLLIN, &lane->pollable);
 
 	xfer_lane_add_ticker(lane->thread, &lane->ticker);
@@ -238,7 +234,8 @@ static void start_watching(struct xfer_task *task)
 
 static void stop_watching(struct xfer_task *task)
 {
-	struct verbs_lane *lane = lane_of_task(task);
+	struct verbs_lane *lane =
+		(struct verbs_lane *)((char *)task - offsetof(struct verbs_lane, unwatch));
 	struct xfer_verbs *verbs = lane->verbs;
 
 	xfer_lane_remove(lane->thread, lane->channel->fd, &lane->pollable);
@@ -255,13 +252,13 @@ void verbs_watch(struct verbs_lane *lane)
 
 	lane->pollable.ready = verbs_lane_ready;
 	lane->ticker.tick = verbs_lane_tick;
-	lane->task.run = start_watching;
+	lane->watch.run = start_watching;
 	pthread_mutex_lock(&verbs->lock);
 	assert(!verbs->closing && !lane->watched);
 	lane->watched = true;
 	verbs->watched++;
 	pthread_mutex_unlock(&verbs->lock);
-	xfer_lane_post(lane->thread, &lane->task);
+	xfer_lane_post(lane->thread, &lane->watch);
 }
 
 /* Whoever is being connected sees it, and gives up. */
@@ -276,11 +273,12 @@ static void unwatch_all(struct xfer_verbs *verbs)
 		if (!lane->watched)
 			continue;
 		/* Tasks run in order: it was posted before by verbs_watch, and has run when this one does. */
-		lane->task_end.run = stop_watching;
-		xfer_lane_post(lane->thread, &lane->task_end);
+		lane->unwatch.run = stop_watching;
+		xfer_lane_post(lane->thread, &lane->unwatch);
 	}
 	pthread_mutex_lock(&verbs->lock);
-	while (verbs->watched > 0)
+	/* Nobody leaves errands any more, either. */
+	while (verbs->watched > 0 || verbs->errands > 0)
 		pthread_cond_wait(&verbs->changed, &verbs->lock);
 	pthread_mutex_unlock(&verbs->lock);
 }
@@ -303,6 +301,8 @@ void verbs_end_lane(struct verbs_lane *lane)
 	if (lane->inbox_mr)
 		(void)ibv_dereg_mr(lane->inbox_mr);
 	free(lane->inbox);
+	free(lane->deferred);
+	lane->deferred = NULL;
 	lane->qp = NULL;
 	lane->cq = NULL;
 	lane->channel = NULL;

@@ -9,6 +9,7 @@
 
 #include "transport/verbs_end.h"
 
+/* Where the device may not be asked (see enum verbs_errand), what its completions say. */
 static const char *pair_state(struct verbs_lane *lane)
 {
 	static const char *const names[] = { [IBV_QPS_RESET] = "RESET",
@@ -22,7 +23,7 @@ static const char *pair_state(struct verbs_lane *lane)
 	struct ibv_qp_attr attr;
 
 	if (ibv_query_qp(lane->qp, &attr, IBV_QP_STATE, &init) || attr.qp_state > IBV_QPS_ERR)
-		return "?";
+		return atomic_load(&lane->verbs->lost) ? "ERR" : "RTS";
 	return names[attr.qp_state];
 }
 
