@@ -26,8 +26,8 @@ enum xfer_counter {
 	XFER_CNT_RECV_CALLS,
 	XFER_CNT_SENT_BYTES, /* over connections */
 	XFER_CNT_RECEIVED_BYTES,
-	XFER_CNT_WAKEUPS,           /* returns of an epoll_wait that may sleep, with events */
-	XFER_CNT_PROTOCOL_ERRORS,   /* connections closed for what the peer sent */
+	XFER_CNT_WAKEUPS,         /* returns of an epoll_wait that may sleep, with events */
+	XFER_CNT_PROTOCOL_ERRORS, /* connections closed, and data paths ended, for what the peer sent */
 	XFER_CNT_INVALIDATIONS,     /* queued for sessions that had been promised something */
 	XFER_CNT_CHANGES_WAITED,    /* changes that had to wait for others to acknowledge */
 	XFER_CNT_LEASES_WAITED_OUT, /* who didn't acknowledge what a change waited for */
@@ -35,12 +35,12 @@ enum xfer_counter {
 	XFER_CNT_SLOT_WRITES,       /* the same, out */
 	XFER_CNT_CHUNKS_GRANTED,    /* of memory for data paths, at their owner */
 	XFER_CNT_CHUNKS_RETIRED,    /* given back because the owner asked for it */
-	XFER_CNT_PATHS_TAKEN,       /* data paths of sessions that didn't give back */
-	XFER_CNT_POSTS,             /* writes to queue pairs, each with one doorbell */
-	XFER_CNT_IMMEDIATES,        /* that came over queue pairs */
-	XFER_CNT_COMPLETIONS,       /* that were looked at */
-	XFER_CNT_QUEUE_WAKEUPS,     /* by a completion queue that was armed */
-	XFER_CNT_REGISTRATIONS,     /* of memory with devices */
+	XFER_CNT_PATHS_TAKEN, /* data paths of sessions that were ended: they didn't give back, or were lost */
+	XFER_CNT_POSTS,         /* writes to queue pairs, each with one doorbell */
+	XFER_CNT_IMMEDIATES,    /* that came over queue pairs */
+	XFER_CNT_COMPLETIONS,   /* that were looked at */
+	XFER_CNT_QUEUE_WAKEUPS, /* by a completion queue that was armed */
+	XFER_CNT_REGISTRATIONS, /* of memory with devices */
 	XFER_CNT_COUNT,
 };
 

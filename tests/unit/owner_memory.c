@@ -29,6 +29,21 @@
 
 static uint8_t data[XFER_IO_MAX], back[XFER_IO_MAX];
 
+/* Of the data path that the owner has made last. */
+static struct xfer_hostpath_params made;
+
+int __real_xfer_hostpath_create(
+	const struct xfer_hostpath_params *params, struct xfer_hostpath **path);
+int __wrap_xfer_hostpath_create(
+	const struct xfer_hostpath_params *params, struct xfer_hostpath **path);
+
+int __wrap_xfer_hostpath_create(
+	const struct xfer_hostpath_params *params, struct xfer_hostpath **path)
+{
+	made = *params;
+	return __real_xfer_hostpath_create(params, path);
+}
+
 static uint64_t count(enum xfer_counter counter)
 {
 	return atomic_load(&xfer_counters[counter]);
@@ -143,6 +158,29 @@ static void test_data_travels_in_slots(void **state)
 	f.session = NULL;
 	assert_true(comes_to(0));
 	assert_true(maps_come_to(0));
+}
+
+/* Its transport has told so, as often as it likes; shared memory never does. */
+static void test_a_lost_path_is_taken(void **state)
+{
+	uint64_t taken = count(XFER_CNT_PATHS_TAKEN);
+	struct xfer_node file;
+
+	(void)state;
+	put_file("x", "", 0, 0, 0644);
+	file = find("x");
+	for (unsigned i = 0; i < 3; i++)
+		made.lost(made.arg, "the cable is out");
+	for (int i = 0; i < 2000 && has(f.session) != 0; i++)
+		usleep(1000);
+	assert_int_equal(has(f.session), 0);
+	assert_int_equal(count(XFER_CNT_PATHS_TAKEN), taken + 1);
+	check_io(&file.handle, 65536, 1);
+	/* Another one comes, and the connections have stayed. */
+	assert_true(session_comes_to(f.session, SESSION_BYTES));
+	assert_int_equal(granted(), SESSION_BYTES);
+	check_io(&file.handle, 65536, 2);
+	assert_int_equal(f.session->epoch, 1);
 }
 
 /* Errors leave no slot behind. */
@@ -984,6 +1022,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_data_travels_in_slots, set_up),
+		TEST(test_a_lost_path_is_taken, set_up),
 		TEST(test_errors_give_slots_back, set_up),
 		TEST(test_connections_end_meanwhile, set_up),
 		TEST(test_less_is_granted, set_up_little),

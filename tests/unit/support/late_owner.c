@@ -106,6 +106,7 @@ static int grow(struct xfer_request *request)
 		0);
 	assert_int_equal(xfer_request_put_fd(request, fd), 0);
 	close(fd);
+	path->slots = (uint8_t *)(uintptr_t)memory->base;
 	err = xfer_hostpath_add(path->host, &layout, memory, &path->chunk);
 	request->results.grow.chunk = path->chunk;
 	return err;

@@ -14,6 +14,7 @@ struct late_path {
 	struct xfer_hostpath *host;
 	struct xfer_peer *peer;
 	struct xfer_chunk chunk; /* the last one */
+	uint8_t *slots;          /* its first byte */
 	_Atomic bool gone;
 	_Atomic unsigned lost;
 };
