@@ -5,10 +5,11 @@ import os
 import random
 import threading
 
-from guest import VOLUME, Failed, expect, forget_pages, say, wait_until
+from guest import BUILD, CONTACT, MOUNT_PORT, NFS_PORT, VOLUME, Failed, expect, read_again, run, say, wait_until
 
 SIZES = (0, 1, 511, 4096, 20000, 65536, (1 << 20) + 1, 8 << 20)
 BLOCK_BYTES, BLOCKS = 256 << 10, 16
+LOAD_SECONDS = 120
 LOAD_OPERATIONS = 12  # of each client, to believe that it goes on
 BASE = random.Random(1).randbytes(8 << 20)
 
@@ -24,11 +25,16 @@ def copy_all(mount):
     for size in SIZES:
         data, name = content(size, "copy", mount, size), f"copy-{size}"
         (mount / name).write_bytes(data)
-        forget_pages()
-        expect((mount / name).read_bytes() == data, f"{name} comes back with other bytes")
+        expect(read_again(mount / name) == data, f"{name} comes back with other bytes")
         expect((VOLUME / name).read_bytes() == data, f"{name} has other bytes in the volume")
         (mount / name).unlink()
     say(f"{len(SIZES)} files of up to {max(SIZES)} bytes")
+
+
+def nfsload(*options):
+    """The load generator, which compares all that it reads, on one file; for exact numbers of operations."""
+    return run(BUILD / "tests/bench/nfsload", f"--host={CONTACT}", f"--port={NFS_PORT}", f"--mount-port={MOUNT_PORT}",
+               "--export=/vol1", *options, "io", seconds=LOAD_SECONDS)
 
 
 class Client(threading.Thread):
@@ -67,7 +73,7 @@ class Client(threading.Thread):
         if self.problem:
             raise Failed(f"{self.file}: after {self.operations} operations: {self.problem}") from self.problem
         for file in self.file, self.volume_file:
-            data = file.read_bytes()
+            data = read_again(file)
             for block, written in self.written.items():
                 found = data[block * BLOCK_BYTES:(block + 1) * BLOCK_BYTES]
                 expect(found == written, f"{file}: block {block} has other bytes")
@@ -106,7 +112,6 @@ def write_under_way(*mounts):
     for client in load.clients:
         client.join(60)
         expect(not client.is_alive(), f"{client.file}: an operation doesn't end")
-    forget_pages()
     for client in load.clients:
         client.check()
     say(" and ".join(f"{client.operations} operations on {client.file}" for client in load.clients))

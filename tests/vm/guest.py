@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -23,6 +24,7 @@ DEVICE, INTERFACE = "rxe0", "eth0"
 PACKET_BYTES = 4096  # of payload
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 30, 10, 0.1
 LOG_LINES = 25
+NOISE = re.compile(r":(DBUS|THREAD|NFS CB) :|:NFS STARTUP :(EVENT|WARN)")  # of Ganesha
 
 
 class Failed(Exception):
@@ -127,7 +129,7 @@ class Node:
         return sum(text in line for line in self.log().splitlines())
 
     def last_words(self):
-        lines = self.log().splitlines()[-LOG_LINES:]
+        lines = [line for line in self.log().splitlines() if not NOISE.search(line)][-LOG_LINES:]
         return "\n".join([f"--- the end of the log of {self.name}", *lines])
 
     def status(self):
@@ -154,7 +156,7 @@ class Node:
 class Owner(Node):
     """An rdmaxferd with a volume in memory."""
 
-    def __init__(self, prefix=()):
+    def __init__(self, prefix=(), contact=CONTACT):
         super().__init__("owner", prefix)
         self.socket = f"unix:{self.dir}/rdmaxferd.sock"
         shutil.rmtree(VOLUME, ignore_errors=True)
@@ -163,7 +165,7 @@ class Owner(Node):
 listen = ( "0.0.0.0:{OWNER_PORT}", "{self.socket}" );
 state_dir = "{self.dir}/state";
 run_dir = "{self.dir}";
-nodes = ( {{ name = "contact"; address = "{CONTACT}"; insecure = true; uids = [ 0 ]; }} );
+nodes = ( {{ name = "contact"; address = "{contact}"; insecure = true; uids = [ 0 ]; }} );
 volumes = ( {{ name = "vol1"; path = "{VOLUME}"; nodes = [ "contact" ]; }} );
 """, encoding="utf-8")
 
@@ -178,7 +180,7 @@ volumes = ( {{ name = "vol1"; path = "{VOLUME}"; nodes = [ "contact" ]; }} );
 class Contact(Node):
     """A Ganesha that exports the volume of the owner."""
 
-    def __init__(self, path="auto", prefix=(), options="", address=f"{OWNER}:{OWNER_PORT}"):
+    def __init__(self, path="auto", prefix=(), options="", owner=f"{OWNER}:{OWNER_PORT}"):
         super().__init__("contact", prefix)
         (self.dir / "recovery").mkdir()
         self.link_plugins()
@@ -193,7 +195,7 @@ NFS_KRB5 {{ Active_krb5 = false; }}
 LOG {{ Default_Log_Level = EVENT; }}
 EXPORT_DEFAULTS {{ Access_Type = RW; Squash = No_Root_Squash; SecType = sys; Transports = TCP; }}
 MDCACHE {{ Dir_Chunk = 0; }}
-RDMAXFER {{ Node_Name = contact; Owners = "owner={address}"; Path = {path}; Run_Dir = "{self.dir}"; {options} }}
+RDMAXFER {{ Node_Name = contact; Owners = "owner={owner}"; Path = {path}; Run_Dir = "{self.dir}"; {options} }}
 EXPORT {{ Export_Id = 1; Path = "/vol1"; Pseudo = "/vol1"; Protocols = 3,4; Attr_Expiration_Time = 0;
     FSAL {{ Name = RDMAXFER; Owner = owner; Volume = vol1; }} }}
 """, encoding="utf-8")
@@ -255,18 +257,37 @@ def mounted(version):
         subprocess.run(["umount", "-f", "-l", mount], check=False)
 
 
-def forget_pages():
-    """So that the client has to ask the server for what it wrote."""
-    os.sync()
-    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
+def read_again(file):
+    """What a file contains, from the server: the client's cache is emptied first."""
+    with open(file, "rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return opened.read()
 
 
 # --- devices ------------------------------------------------------------------------------------------
 
 
-def hardware_counter(name):
-    file = pathlib.Path(f"/sys/class/infiniband/{DEVICE}/ports/1/hw_counters/{name}")
-    return int(file.read_text(encoding="ascii"))
+def verbs_objects():
+    """How many of each kind the device has: queue pairs, memory regions and so on."""
+    device, = json.loads(run("rdma", "-j", "resource", "show", DEVICE))
+    return device
+
+
+@contextlib.contextmanager
+def apart():
+    """A network namespace, which has no device: the command to run something there, its address, and ours on the way."""
+    theirs, ours = "10.78.0.2", "10.78.0.1"
+    run("ip", "netns", "add", "apart")
+    try:
+        run("ip", "link", "add", "apart0", "type", "veth", "peer", "name", "eth0", "netns", "apart")
+        run("ip", "address", "add", f"{ours}/24", "dev", "apart0")
+        run("ip", "link", "set", "apart0", "up")
+        for words in f"address add {theirs}/24 dev eth0", "link set eth0 up", "link set lo up":
+            run("ip", "-n", "apart", *words.split())
+        yield ["ip", "netns", "exec", "apart"], theirs, ours
+    finally:
+        run("ip", "netns", "del", "apart")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # cluster.py -- an owner and a Ganesha on this kernel, and its own NFS client
-from files import copy_all, write_under_way
+from files import SIZES, copy_all, write_under_way
 from guest import Contact, Owner, expect, mounted, running, say, wait_until
 from scenarios import scenario
 
@@ -17,13 +17,15 @@ def tcp():
             with mounted(version) as mount:
                 copy_all(mount)
         counters = contact.status()["counters"]
+    all_bytes = len(VERSIONS) * sum(SIZES)
+    expect(counters["write_bytes"] == counters["read_bytes"] == all_bytes, f"not {all_bytes} bytes each way: {counters}")
     expect(counters["slot_writes"] == counters["slot_reads"] == 0, f"payload went through slots: {counters}")
 
 
 @scenario()
 def shared_memory():
     owner = Owner()
-    contact = Contact(path="shm", address=owner.socket)
+    contact = Contact(path="shm", owner=owner.socket)
     with running(owner, contact):
         expect(contact.path() == owner.path() == "shm", f"the path is {contact.path()}, {owner.path()}")
         with mounted("4.1") as mount:

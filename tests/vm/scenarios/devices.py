@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # devices.py -- what other scenarios stand on: soft-RoCE works here
+from counts import hardware_counter
 from guest import (CONTACT, DEVICE, INTERFACE, OWNER, PACKET_BYTES, Task, device_away, ended, expect,
-                   hardware_counter, pinning_limited, run, wait_until)
+                   pinning_limited, run, wait_until)
 from scenarios import scenario
 
 PINGS = 5

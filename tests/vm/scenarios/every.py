@@ -2,5 +2,6 @@
 # every.py -- all scenarios; a group lists its own when it is imported, in this order
 import scenarios.devices
 import scenarios.cluster
-import scenarios.pair  # noqa: F401
+import scenarios.pair
+import scenarios.verbs  # noqa: F401
 from scenarios import SCENARIOS  # noqa: F401

@@ -3,7 +3,7 @@
 import hashlib
 
 from files import content
-from guest import OWNER, Contact, expect, forget_pages, mounted, running
+from guest import OWNER, Contact, expect, mounted, read_again, running
 from scenarios import scenario
 from scenarios.devices import PINGS, pinging
 
@@ -30,6 +30,5 @@ def compare(mount, owner, name):
     """A file that is written, read back from the server, and found at the owner."""
     data = content(FILE_BYTES, name)
     (mount / name).write_bytes(data)
-    forget_pages()
-    expect((mount / name).read_bytes() == data, f"{name} comes back with other bytes")
+    expect(read_again(mount / name) == data, f"{name} comes back with other bytes")
     expect(owner.sha256(name) == hashlib.sha256(data).hexdigest(), f"{name} has other bytes at the owner")

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# verbs.py -- file data through queue pairs: what goes that way, what doesn't, and what clients see when it breaks
+import contextlib
+import re
+
+from counts import Counting, hardware_counter
+from files import copy_all, nfsload, write_under_way
+from guest import (DEVICE, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
+                   pinning_limited, running, say, verbs_objects, wait_until)
+from scenarios import scenario
+from scenarios.pair import compare
+
+KIND = "verbs"
+FALLEN_BACK, BACK = "travels over the connection", "travels over a data path again"  # what the point of contact logs
+MEANWHILE = {"PING", "STATUS"}
+FEW = 2  # requests before and after the operations: LOOKUP, COMMIT
+LIMIT_KIB = 64
+MIB = 1 << 20
+
+
+def by_verbs(node):
+    return node.path() == KIND
+
+
+@contextlib.contextmanager
+def cluster(owner=None, **options):
+    """An owner and a point of contact, with queue pairs between them."""
+    owner, contact = owner or Owner(), Contact(path=KIND, **options)
+    with running(owner, contact):
+        wait_until("there are queue pairs", lambda: by_verbs(contact) and by_verbs(owner))
+        yield owner, contact
+
+
+def small_only(done):
+    """What has gone inline is what is cheaper that way."""
+    causes = {cause: number for cause, number in done.contact["inline"].items() if number}
+    expect(set(causes) <= {"small"}, f"payload went inline: {causes}")
+
+
+# --- sessions ----------------------------------------------------------------------------------------
+
+
+@scenario()
+def session():
+    """Queue pairs begin with a session and end with it."""
+    before = verbs_objects()
+    with cluster() as (owner, contact):
+        path = contact.session()["path"]
+        say(f"{len(path['queue_pairs'])} queue pairs, {path['registered_bytes'] >> 20} MiB registered")
+        expect(len(path["queue_pairs"]) == len(contact.session()["lanes"]), f"not a queue pair for each lane: {path}")
+        expect(verbs_objects()["qp"] > before["qp"], "the kernel knows no queue pairs")
+        owner.kill()
+        owner.start()
+        wait_until("there are queue pairs again", lambda: by_verbs(contact) and by_verbs(owner))
+    expect(verbs_objects() == before, f"left in the kernel: {verbs_objects()}, before there were {before}")
+
+
+@scenario(seconds=120)
+def mounts():
+    """Linux's client, all versions."""
+    with cluster() as (owner, contact):
+        counting = Counting(owner, contact)
+        for version in "3", "4.0", "4.1", "4.2":
+            with mounted(version) as mount:
+                copy_all(mount)
+        done = counting.done()
+        expect(done.contact["slot_writes"] > 0 and done.contact["slot_reads"] > 0, "no payload in slots")
+        small_only(done)
+
+
+@scenario(guests=2, seconds=120)
+def two_guests(peer):
+    with cluster(owner=peer.Owner()) as (owner, _):
+        for version in "3", "4.1":
+            with mounted(version) as mount:
+                compare(mount, owner, f"file-{version}")
+
+
+# --- what an operation costs -------------------------------------------------------------------------
+
+
+@scenario(seconds=120)
+def off_tcp():
+    """Payload doesn't touch TCP: the device carries it, with one immediate for each operation."""
+    operations, size = 200, MIB
+    with cluster() as (owner, contact):
+        nfsload("--size=1M", "--file-size=64M", "--write", "--verify", "--depth=8")  # warm
+        for direction in ["--read"], ["--write", "--existing"]:
+            counting = Counting(owner, contact)
+            nfsload(f"--size={size}", "--file-size=64M", "--depth=8", f"--ops={operations}", *direction)
+            done = counting.done()
+            tcp = done.tcp_bytes / operations
+            say(f"{direction[0]}: {done.device['rdma_recvs']} immediates, {done.device['sent_pkts']} packets, "
+                f"{tcp:.0f} bytes on TCP for each")
+            expect(done.device["rdma_recvs"] == operations, "not an immediate for each")
+            expect(done.device["sent_pkts"] * PACKET_BYTES >= operations * size, "the device didn't carry it all")
+            expect(tcp < 1024, "TCP carried more than names")
+            small_only(done)
+
+
+@scenario(seconds=200)
+def one_round_trip():
+    """10,000 warm operations: a request, a reply and a post each; nothing is registered."""
+    operations = 5000
+    with cluster() as (owner, contact):
+        nfsload("--size=16K", "--file-size=8M", "--write", "--verify", "--depth=16")  # warm
+        for direction, procedure in ([["--read"], "READ"], [["--write", "--existing"], "WRITE"]):
+            counting = Counting(owner, contact)
+            nfsload("--size=16K", "--file-size=8M", "--pattern=rand", "--depth=16", f"--ops={operations}", *direction)
+            done = counting.done()
+            requests = done.owner["rpcs"][procedure]
+            others = {name for name, number in done.owner["rpcs"].items() if number > FEW} - {procedure, *MEANWHILE}
+            say(f"{procedure}: {requests} requests, {done.posts} posts, {done.registrations} registrations")
+            expect(requests == operations and not others, f"not one request for each: {done.owner['rpcs']}")
+            unanswered = done.contact["calls_sent"] - done.contact["replies_received"]
+            expect(abs(unanswered) <= 1, f"{unanswered} requests without a reply")  # a PING may be under way
+            expect(done.posts == operations, "not a post for each")
+            expect(done.registrations == 0, "memory was registered")
+            small_only(done)
+
+
+@scenario(seconds=120)
+def exhausted():
+    """More is under way than there are slots: what finds none goes inline, and no receive is ever missing."""
+    with cluster(options="Small_Slots = 16; Large_Slots = 4;") as (owner, contact):
+        counting = Counting(owner, contact)
+        for size in "16K", "1M":
+            nfsload(f"--size={size}", "--file-size=32M", "--conns=2", "--depth=32", "--write", "--read", "--verify")
+        done = counting.done()
+        say(f"{done.contact['slot_writes'] + done.contact['slot_reads']} in slots, inline {done.contact['inline']}")
+        expect(done.contact["inline"].get("exhausted", 0) > 0, "there were slots for all")
+        expect(done.contact["slot_writes"] > 0 and done.contact["slot_reads"] > 0, "slots weren't used")
+        for name in "rcvd_rnr_err", "send_rnr_err":
+            expect(done.device[name] == 0, f"{name} rose by {done.device[name]}")
+        expect(by_verbs(contact) and contact.says(FALLEN_BACK) == 0, "the data path was lost")
+
+
+# --- what breaks -------------------------------------------------------------------------------------
+
+
+@scenario(seconds=120)
+def owner_killed():
+    """Under load: clients wait and go on, and so do queue pairs."""
+    with cluster() as (owner, contact), mounted("3") as three, mounted("4.1") as four:
+        with write_under_way(three, four) as load:
+            for _ in range(3):
+                load.goes_on()
+                owner.kill()
+                owner.start()
+                wait_until("there are queue pairs again", lambda: by_verbs(contact))
+            counting = Counting(owner, contact)
+            load.goes_on()
+            small_only(counting.done())
+
+
+@scenario(seconds=120)
+def device_removed():
+    """Under load: inline without it, said once; by verbs again when it is back."""
+    with cluster() as (owner, contact), mounted("3") as three, mounted("4.1") as four:
+        with write_under_way(three, four) as load:
+            load.goes_on()
+            with device_away():
+                load.goes_on()
+                expect(not by_verbs(contact) and not by_verbs(owner), "there is a data path without a device")
+                expect(contact.says(FALLEN_BACK) == 1, f"it isn't said once, but {contact.says(FALLEN_BACK)} times")
+            wait_until("there are queue pairs again", lambda: by_verbs(contact))
+            load.goes_on()
+            expect(hardware_counter("rdma_recvs") > 0, "the new device isn't used")
+        expect(contact.says(BACK) == 1, f"it isn't said once, but {contact.says(BACK)} times")
+
+
+def goes_inline(owner, contact):
+    """Without a data path, which is said once."""
+    expect(contact.path() is None and owner.path() is None, f"the path is {contact.path()}, {owner.path()}")
+    with mounted("3") as mount:
+        copy_all(mount)
+    expect(contact.says(FALLEN_BACK) == 1, f"it isn't said once, but {contact.says(FALLEN_BACK)} times")
+
+
+def names_limit(node):
+    """One line says what is needed, and where to write it."""
+    lines = [line for line in node.log().splitlines() if "LimitMEMLOCK" in line]
+    expect(len(lines) == 1, f"{node.name} doesn't say it once, but {len(lines)} times")
+    needed = re.search(r"LimitMEMLOCK=(\d+)K", lines[0])
+    expect(needed and int(needed[1]) > LIMIT_KIB, f"it doesn't name the limit that is needed: {lines[0]}")
+    expect("limits.conf" in lines[0], f"it doesn't name limits.conf: {lines[0]}")
+
+
+@scenario()
+def memlock_owner():
+    owner, contact = Owner(prefix=pinning_limited(LIMIT_KIB)), Contact(path=KIND)
+    with running(owner, contact):
+        goes_inline(owner, contact)
+        names_limit(owner)
+
+
+@scenario()
+def memlock_contact():
+    owner, contact = Owner(), Contact(path=KIND, prefix=pinning_limited(LIMIT_KIB))
+    with running(owner, contact):
+        goes_inline(owner, contact)
+        names_limit(contact)
+
+
+@scenario()
+def peer_without_device():
+    """The owner is where no device is."""
+    with apart() as (prefix, its_address, our_address):
+        owner = Owner(prefix=prefix, contact=our_address)
+        contact = Contact(path="auto", owner=f"{its_address}:{OWNER_PORT}")
+        with running(owner, contact):
+            goes_inline(owner, contact)
+            expect(DEVICE not in owner.log(), "the owner sees the device")
