@@ -33,6 +33,7 @@ void xfer_datapath_unref(struct xfer_datapath *path); /* NULL is ignored */
 void xfer_datapath_lost(struct xfer_datapath *path);
 
 uint32_t xfer_datapath_epoch(const struct xfer_datapath *path);
+enum xfer_path xfer_datapath_kind(const struct xfer_datapath *path);
 
 /*
  * Chunks for WRITE: one thread at a time. The memory is the path's from then on, also on failure, after which the path
