@@ -17,7 +17,10 @@
 #define FAULTS    16
 #define FUNCTIONS 64
 
-struct fabric fabric = { .lock = PTHREAD_MUTEX_INITIALIZER };
+struct fabric fabric = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.acknowledged = PTHREAD_COND_INITIALIZER,
+};
 
 /* A call that fails, a completion with a status, an event that is replaced: the nth from now on. */
 struct fault {
