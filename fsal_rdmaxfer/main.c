@@ -83,6 +83,7 @@ static struct config_item_list paths[] = {
 	CONFIG_LIST_TOK("auto", XFER_WISH_AUTO),
 	CONFIG_LIST_TOK("inline", XFER_WISH_INLINE),
 	CONFIG_LIST_TOK("shm", XFER_WISH_SHM),
+	CONFIG_LIST_TOK("verbs", XFER_WISH_VERBS),
 	CONFIG_LIST_EOL,
 };
 
@@ -94,6 +95,7 @@ static struct config_item items[] = {
 	CONF_ITEM_UI32("Lanes", 1, 16, 2, rdx_module, lanes),
 	CONF_ITEM_UI32("Small_Slots", 1, 16384, 1024, rdx_module, small_slots),
 	CONF_ITEM_UI32("Large_Slots", 1, 4096, 64, rdx_module, large_slots),
+	CONF_ITEM_UI32("Poll_us", 1, 1000, 10, rdx_module, poll_us),
 	CONF_ITEM_UI32("Waiting_Memory", 2, 1048576, 2048, rdx_module, waiting_memory),
 	CONF_ITEM_UI32("Heartbeat_ms", 100, 60000, 1000, rdx_module, heartbeat_ms),
 	CONFIG_EOL,
@@ -164,6 +166,7 @@ static int create_context(struct rdx_module *module)
 		.path = (enum xfer_path_wish)module->path,
 		.small_slots = module->small_slots,
 		.large_slots = module->large_slots,
+		.poll_us = module->poll_us,
 		.waiting_max = (uint64_t)module->waiting_memory << 20,
 		.log = log_to_ganesha,
 	};

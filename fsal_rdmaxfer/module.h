@@ -14,6 +14,7 @@ struct rdx_module {
 	char *node_name, *owners_text, *run_dir;
 	uint32_t path;                     /* of enum xfer_path_wish */
 	uint32_t small_slots, large_slots; /* of 16 KiB, of 1 MiB, per owner and direction */
+	uint32_t poll_us;
 	uint32_t waiting_memory;           /* MiB, per owner */
 	uint32_t lanes;                    /* connections per session */
 	uint32_t heartbeat_ms;

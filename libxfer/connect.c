@@ -383,12 +383,14 @@ static void take_down(struct xfer_session *session)
 		session->state = XFER_SESSION_DOWN;
 	pthread_mutex_unlock(&session->lock);
 	close_lanes(session);
+	/* READs that wait for their data fly as well, and nothing but this tells them that it won't come. */
+	xfer_sharing_end(session);
 	pthread_mutex_lock(&session->lock);
 	while (session->flying > 0)
 		pthread_cond_wait(&session->changed, &session->lock);
 	session->broken = false;
 	pthread_mutex_unlock(&session->lock);
-	xfer_sharing_end(session);
+	xfer_sharing_finish(session);
 	xfer_session_strand(session);
 }
 

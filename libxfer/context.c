@@ -14,6 +14,7 @@
 #include "context.h"
 #include "log.h"
 #include "session.h"
+#include "transport/verbs.h"
 
 #define DEFAULT_LANES        2
 #define DEFAULT_HEARTBEAT_MS 1000
@@ -153,6 +154,7 @@ int xfer_context_create(const struct xfer_context_params *params, struct xfer_co
 	context->path = params->path;
 	context->small_slots = params->small_slots ? params->small_slots : DEFAULT_SMALL_SLOTS;
 	context->large_slots = params->large_slots ? params->large_slots : DEFAULT_LARGE_SLOTS;
+	context->poll_us = params->poll_us ? params->poll_us : XFER_VERBS_POLL_US;
 	context->waiting_max = params->waiting_max ? params->waiting_max : DEFAULT_WAITING_MAX;
 	xfer_random(context->boot_id, sizeof(context->boot_id));
 	LIST_INIT(&context->sessions);

@@ -19,6 +19,7 @@ struct xfer_context {
 	unsigned heartbeat_ms;
 	enum xfer_path_wish path;
 	uint32_t small_slots, large_slots;
+	unsigned poll_us;
 	uint64_t waiting_max; /* bytes, of each session */
 	unsigned nlanes;      /* connections per session, and threads for them */
 	struct xfer_lane *lanes[XFER_LANES_MAX];

@@ -36,6 +36,11 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_CHUNKS_GRANTED] = "chunks_granted",
 	[XFER_CNT_CHUNKS_RETIRED] = "chunks_retired",
 	[XFER_CNT_PATHS_TAKEN] = "paths_taken",
+	[XFER_CNT_POSTS] = "posts",
+	[XFER_CNT_IMMEDIATES] = "immediates",
+	[XFER_CNT_COMPLETIONS] = "completions",
+	[XFER_CNT_QUEUE_WAKEUPS] = "queue_wakeups",
+	[XFER_CNT_REGISTRATIONS] = "registrations",
 };
 
 const char *xfer_counter_name(enum xfer_counter counter)

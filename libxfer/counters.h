@@ -36,6 +36,11 @@ enum xfer_counter {
 	XFER_CNT_CHUNKS_GRANTED,    /* of memory for data paths, at their owner */
 	XFER_CNT_CHUNKS_RETIRED,    /* given back because the owner asked for it */
 	XFER_CNT_PATHS_TAKEN,       /* data paths of sessions that didn't give back */
+	XFER_CNT_POSTS,             /* writes to queue pairs, each with one doorbell */
+	XFER_CNT_IMMEDIATES,        /* that came over queue pairs */
+	XFER_CNT_COMPLETIONS,       /* that were looked at */
+	XFER_CNT_QUEUE_WAKEUPS,     /* by a completion queue that was armed */
+	XFER_CNT_REGISTRATIONS,     /* of memory with devices */
 	XFER_CNT_COUNT,
 };
 

@@ -14,10 +14,14 @@
 
 #define INLINE_BYTES  512u /* up to this length inline is cheaper */
 #define QUARANTINE_NS (30000 * XFER_NS_PER_MS)
+#define WAIT_NS       (5000 * XFER_NS_PER_MS) /* for the bytes of a READ, behind its answer */
+
+TAILQ_HEAD(placements, xfer_placement);
 
 struct lane {
 	pthread_mutex_t lock;
 	struct xfer_lmrm *pools[2]; /* by direction */
+	struct placements waiting;  /* READs whose immediates are missing, the oldest first */
 };
 
 struct chunk {
@@ -38,6 +42,12 @@ struct xfer_datapath {
 	struct xfer_memory *read_memory; /* may be NULL */
 	LIST_HEAD(, chunk) chunks;       /* of the thread that changes them, and the layout */
 	struct xfer_slot_layout layout;  /* of WRITE, without what retires */
+	_Atomic bool lost;               /* nobody has to be told of that any more */
+	struct xfer_datapath *next;      /* of whoever keeps those that are gone */
+	void (*gone)(void *arg, struct xfer_datapath *path);
+	void (*ready)(struct xfer_placement *placement, int err);
+	void (*tell_lost)(void *arg, struct xfer_datapath *path, const char *why);
+	void *arg;
 	struct lane lanes[];
 };
 
@@ -220,30 +230,74 @@ enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t la
 	return take_slot(path, &wanted, placement);
 }
 
+void xfer_datapath_take(struct xfer_datapath *path, struct xfer_placement *placement,
+	const struct iovec *iov, int iovcnt)
+{
+	struct lane *lane;
+
+	path->transport->ops->fetch(path->transport, placement);
+	scatter(placement->memory, iov, iovcnt, placement->length);
+	lane = lock_lane(path, placement->slot.lane);
+	xfer_lmrm_release(lane->pools[XFER_POOL_READ], &placement->slot.name);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+/* An enum xfer_read_event, or -errno; after WAITS the placement isn't the caller's any more. */
+static int note_answer(
+	struct xfer_datapath *path, struct xfer_placement *placement, bool placed, uint32_t length)
+{
+	struct lane *lane = lock_lane(path, placement->slot.lane);
+	int event = xfer_lmrm_read_reply(
+		lane->pools[XFER_POOL_READ], &placement->slot.name, placed, length);
+
+	placement->length = length;
+	if (event == XFER_READ_WAITS) {
+		placement->since_ns = xfer_now_ns();
+		TAILQ_INSERT_TAIL(&lane->waiting, placement, link);
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return event;
+}
+
+/* The bytes announce themselves: what has is told first, and nothing may be heard of those that are missing. */
+static int meet(
+	struct xfer_datapath *path, struct xfer_placement *placement, bool placed, uint32_t length)
+{
+	const struct xfer_transport_ops *ops = path->transport->ops;
+	uint32_t lane = placement->slot.lane;
+	int event;
+
+	/* Of this call: that of a READ that waits may be gone before it returns. */
+	xfer_datapath_ref(path);
+	ops->poll(path->transport, lane);
+	event = note_answer(path, placement, placed, length);
+	if (event == XFER_READ_WAITS)
+		ops->await(path->transport, lane);
+	xfer_datapath_unref(path);
+	return event;
+}
+
 int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placement,
 	const struct xfer_payload *payload, const struct iovec *iov, int iovcnt)
 {
-	struct xfer_lmrm *pool = pool_of(path, placement);
 	bool placed = payload->kind == XFER_PAYLOAD_SLOT && is_its_slot(placement, &payload->slot);
-	struct lane *lane;
+	uint32_t length = placed ? payload->length : 0;
 	int event;
 
 	if (payload->kind == XFER_PAYLOAD_SLOT && !placed)
 		return -EPROTO;
-	lane = lock_lane(path, placement->slot.lane);
-	event = xfer_lmrm_read_reply(
-		pool, &placement->slot.name, placed, placed ? payload->length : 0);
-	pthread_mutex_unlock(&lane->lock);
+	if (path->transport->ops->immediates)
+		event = meet(path, placement, placed, length);
+	else
+		event = note_answer(path, placement, placed, length);
+	if (event == XFER_READ_WAITS)
+		return -EINPROGRESS;
 	if (event == -EPROTO)
 		return event;
 	/* The path was lost in between. */
 	if (event != XFER_READ_READY)
 		return placed ? -EAGAIN : 0;
-	path->transport->ops->fetch(path->transport, placement);
-	scatter(placement->memory, iov, iovcnt, payload->length);
-	pthread_mutex_lock(&lane->lock);
-	xfer_lmrm_release(pool, &placement->slot.name);
-	pthread_mutex_unlock(&lane->lock);
+	xfer_datapath_take(path, placement, iov, iovcnt);
 	return 0;
 }
 
@@ -258,6 +312,84 @@ bool xfer_datapath_abandon(struct xfer_datapath *path, const struct xfer_placeme
 		xfer_lmrm_wants_epoch(pool, now);
 	pthread_mutex_unlock(&lane->lock);
 	return wants;
+}
+
+/* --- immediates --------------------------------------------------------------------------------- */
+
+static void tell_lost(struct xfer_datapath *path, const char *why)
+{
+	if (!atomic_exchange(&path->lost, true))
+		path->tell_lost(path->arg, path, why);
+}
+
+/* Of struct xfer_transport_events, as the next ones. */
+static void immediate_came(void *arg, uint32_t number, uint32_t immediate)
+{
+	struct xfer_datapath *path = arg;
+	struct lane *lane = lock_lane(path, number);
+	void *user;
+	int event = xfer_lmrm_immediate(lane->pools[XFER_POOL_READ], path->epoch, immediate, &user);
+	struct xfer_placement *placement = event == XFER_READ_READY ? user : NULL;
+
+	if (placement)
+		TAILQ_REMOVE(&lane->waiting, placement, link);
+	pthread_mutex_unlock(&lane->lock);
+	if (placement)
+		path->ready(placement, 0);
+	if (event != -EPROTO)
+		return;
+	xfer_count(XFER_CNT_PROTOCOL_ERRORS, 1);
+	tell_lost(path, "bytes have come for a slot that was not offered");
+}
+
+static bool lane_waits(void *arg, uint32_t number)
+{
+	struct lane *lane = lock_lane(arg, number);
+	bool waits = !TAILQ_EMPTY(&lane->waiting);
+
+	pthread_mutex_unlock(&lane->lock);
+	return waits;
+}
+
+static void lane_ticked(void *arg, uint32_t number, uint64_t now)
+{
+	struct xfer_datapath *path = arg;
+	struct lane *lane = lock_lane(path, number);
+	const struct xfer_placement *oldest = TAILQ_FIRST(&lane->waiting);
+	bool late = oldest && now > oldest->since_ns + WAIT_NS;
+
+	pthread_mutex_unlock(&lane->lock);
+	if (late)
+		tell_lost(path, "the data of an answer has not come in 5 s");
+}
+
+static void transport_lost(void *arg, const char *why)
+{
+	tell_lost(arg, why);
+}
+
+static const struct xfer_transport_events transport_events = {
+	.immediate = immediate_came,
+	.waits = lane_waits,
+	.tick = lane_ticked,
+	.lost = transport_lost,
+};
+
+/* The path is lost: none is added any more. */
+static void fail_waiting(struct xfer_datapath *path, uint32_t number)
+{
+	struct xfer_placement *placement;
+
+	do {
+		struct lane *lane = lock_lane(path, number);
+
+		placement = TAILQ_FIRST(&lane->waiting);
+		if (placement)
+			TAILQ_REMOVE(&lane->waiting, placement, link);
+		pthread_mutex_unlock(&lane->lock);
+		if (placement)
+			path->ready(placement, -EAGAIN);
+	} while (placement);
 }
 
 /* --- chunks ------------------------------------------------------------------------------------- */
@@ -484,7 +616,8 @@ static void add_sizes(
 
 json_t *xfer_datapath_status(struct xfer_datapath *path)
 {
-	json_t *sizes = json_array();
+	const struct xfer_transport_ops *ops = path->transport->ops;
+	json_t *sizes = json_array(), *status;
 
 	for (uint32_t i = 0; i < path->nlanes; i++) {
 		struct lane *lane = lock_lane(path, i);
@@ -493,8 +626,11 @@ json_t *xfer_datapath_status(struct xfer_datapath *path)
 		add_sizes(sizes, i, "read", lane->pools[XFER_POOL_READ]);
 		pthread_mutex_unlock(&lane->lock);
 	}
-	return json_pack("{s:s, s:i, s:o}", "kind", xfer_path_name(path->facts.there), "epoch",
+	status = json_pack("{s:s, s:i, s:o}", "kind", xfer_path_name(path->facts.there), "epoch",
 		(int)path->epoch, "sizes", sizes);
+	if (ops->status)
+		json_object_set_new(status, "transport", ops->status(path->transport));
+	return status;
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -545,7 +681,7 @@ static int add_read_slots(struct xfer_datapath *path, const struct xfer_slot_lay
 	return err;
 }
 
-static void path_free(struct xfer_datapath *path)
+void xfer_datapath_free(struct xfer_datapath *path)
 {
 	path->transport->ops->free(path->transport);
 	for (uint32_t i = 0; i < path->nlanes; i++) {
@@ -559,17 +695,14 @@ static void path_free(struct xfer_datapath *path)
 	free(path);
 }
 
-int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_datapath **result)
+/* NULL: out of memory. */
+static struct xfer_datapath *path_new(const struct xfer_datapath_params *params)
 {
 	struct xfer_datapath *path =
 		calloc(1, sizeof(*path) + params->lanes * sizeof(path->lanes[0]));
-	int err;
 
-	if (!path) {
-		params->transport->ops->free(params->transport);
-		xfer_memory_free(params->memory);
-		return -ENOMEM;
-	}
+	if (!path)
+		return NULL;
 	atomic_init(&path->refs, 1);
 	path->transport = params->transport;
 	path->epoch = params->epoch;
@@ -582,16 +715,38 @@ int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_
 		.inline_bytes = INLINE_BYTES,
 		.read_bytes = xfer_layout_largest(&params->read),
 	};
-	for (uint32_t i = 0; i < path->nlanes; i++)
+	path->gone = params->gone;
+	path->ready = params->ready;
+	path->tell_lost = params->lost;
+	path->arg = params->arg;
+	for (uint32_t i = 0; i < path->nlanes; i++) {
 		pthread_mutex_init(&path->lanes[i].lock, NULL);
+		TAILQ_INIT(&path->lanes[i].waiting);
+	}
+	return path;
+}
+
+int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_datapath **result)
+{
+	struct xfer_datapath *path = path_new(params);
+	int err;
+
+	if (!path) {
+		params->transport->ops->free(params->transport);
+		xfer_memory_free(params->memory);
+		return -ENOMEM;
+	}
 	err = make_pools(path);
 	if (err == 0)
 		err = add_read_slots(path, &params->read);
-	if (err)
-		path_free(path);
-	else
-		*result = path;
-	return err;
+	if (err) {
+		xfer_datapath_free(path);
+		return err;
+	}
+	*result = path;
+	if (path->transport->ops->start)
+		path->transport->ops->start(path->transport, &transport_events, path);
+	return 0;
 }
 
 uint32_t xfer_datapath_epoch(const struct xfer_datapath *path)
@@ -612,11 +767,22 @@ void xfer_datapath_ref(struct xfer_datapath *path)
 void xfer_datapath_unref(struct xfer_datapath *path)
 {
 	if (path && atomic_fetch_sub(&path->refs, 1) == 1)
-		path_free(path);
+		path->gone(path->arg, path);
+}
+
+struct xfer_datapath **xfer_datapath_next(struct xfer_datapath *path)
+{
+	return &path->next;
+}
+
+bool xfer_datapath_is_lost(const struct xfer_datapath *path)
+{
+	return atomic_load(&path->lost);
 }
 
 void xfer_datapath_lost(struct xfer_datapath *path)
 {
+	atomic_store(&path->lost, true);
 	for (uint32_t i = 0; i < path->nlanes; i++) {
 		struct lane *lane = lock_lane(path, i);
 
@@ -624,4 +790,6 @@ void xfer_datapath_lost(struct xfer_datapath *path)
 		xfer_lmrm_path_lost(lane->pools[XFER_POOL_READ]);
 		pthread_mutex_unlock(&lane->lock);
 	}
+	for (uint32_t i = 0; i < path->nlanes; i++)
+		fail_waiting(path, i);
 }

@@ -11,7 +11,7 @@
 
 /*
  * One epoch of it. Whoever has a slot has a reference, too: the memory stays until nobody uses it any more, whatever
- * became of the path. Any thread, lane threads included; nothing blocks but for a lane's lock, which is held for
+ * became of the path; then whoever made it frees it. Any thread, lane threads included; nothing blocks but for a lane's lock, which is held for
  * bookkeeping only.
  */
 struct xfer_datapath;
@@ -23,14 +23,34 @@ struct xfer_datapath_params {
 	struct xfer_memory
 		*memory; /* the READ slots'; the path's, as above; NULL: there are none */
 	enum xfer_path_wish wish;
+	/*
+	 * No reference is left: it is to be freed. On whichever thread gave up the last one, lanes included; without locks.
+	 * Not called on failure.
+	 */
+	void (*gone)(void *arg, struct xfer_datapath *path);
+
+	/* With immediates only; any thread that polls, or loses the path; without locks. */
+
+	/* A READ that was EINPROGRESS. 0: its bytes are there, to be taken; -EAGAIN: they won't come, it has no slot. */
+	void (*ready)(struct xfer_placement *placement, int err);
+	/* It is of no use any more, for this reason, and to be given up. Once; not after xfer_datapath_lost. */
+	void (*lost)(void *arg, struct xfer_datapath *path, const char *why);
+
+	void *arg; /* of `gone` and `lost` */
 };
 
 /* With one reference, and without slots for WRITE. -ENOMEM; -EINVAL: the layout can't be. */
 int xfer_datapath_create(const struct xfer_datapath_params *params, struct xfer_datapath **path);
 void xfer_datapath_ref(struct xfer_datapath *path);
 void xfer_datapath_unref(struct xfer_datapath *path); /* NULL is ignored */
-/* Its connections have ended: nobody gets a slot any more. */
+/* After `gone`. It takes time, so it isn't for lane threads; nor for within `ready` or `lost`. */
+void xfer_datapath_free(struct xfer_datapath *path);
+/* Room for whoever keeps those that are gone until they are freed. */
+struct xfer_datapath **xfer_datapath_next(struct xfer_datapath *path);
+/* Its connections have ended: nobody gets a slot any more, and READs that wait for their bytes are told. */
 void xfer_datapath_lost(struct xfer_datapath *path);
+/* `lost` was called, or will be in a moment; or xfer_datapath_lost was. */
+bool xfer_datapath_is_lost(const struct xfer_datapath *path);
 
 uint32_t xfer_datapath_epoch(const struct xfer_datapath *path);
 enum xfer_path xfer_datapath_kind(const struct xfer_datapath *path);
@@ -64,10 +84,17 @@ int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placemen
 /* NONE: a slot for `length` bytes, which the host may be told of. */
 enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t lane, uint32_t length,
 	struct xfer_placement *placement);
-/* The host's answer: it has put bytes into the slot, or hasn't; they are copied to iov. -EAGAIN: to be asked again;
- * -EPROTO: as above. */
+/*
+ * The host's answer: it has put bytes into the slot, or hasn't; they are copied to iov. -EAGAIN: to be asked again;
+ * -EPROTO: as above. -EINPROGRESS (with immediates only): they are still on their way; the placement, and whatever it is
+ * part of, is `ready`'s, which may have been called already. What has come for other READs is told first, so `ready`
+ * may be called for them from within.
+ */
 int xfer_datapath_read(struct xfer_datapath *path, struct xfer_placement *placement,
 	const struct xfer_payload *payload, const struct iovec *iov, int iovcnt);
+/* After `ready`, 0: copies the bytes, and gives the slot back. */
+void xfer_datapath_take(struct xfer_datapath *path, struct xfer_placement *placement,
+	const struct iovec *iov, int iovcnt);
 
 /* The answer says nothing of the slot: the host may still use it. True: too many are lost that way, or for too long; only
  * another epoch brings them back. */

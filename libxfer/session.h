@@ -45,8 +45,9 @@ struct xfer_session_call {
 	bool in_slot;
 	_Atomic bool
 		attended; /* its thread waits for the answer; whoever clears this goes on with the call */
-	int err;          /* that it was answered with */
-	bool exposed;  /* an owner may have executed it in an earlier epoch */
+	int err;          /* that it was answered with, or what became of its data */
+	struct xfer_task arrived; /* its data has come, or won't */
+	bool exposed;             /* an owner may have executed it in an earlier epoch */
 	bool recovers; /* from within struct xfer_session_ops.recover: it ends with its connection */
 	bool patient;  /* what is given back: it waits for the session as long as that may take */
 	bool hasty;    /* it isn't kept for a session to come up */
@@ -73,6 +74,9 @@ void xfer_session_submit(struct xfer_session_call *call);
  * has to be woken. Not on a lane thread.
  */
 void xfer_session_attend(struct xfer_session_call *call);
+
+/* Of struct xfer_datapath_params: goes on with a READ whose data was on its way. */
+void xfer_session_ready(struct xfer_placement *placed, int err);
 
 /* Gives the present lanes up; their calls end on them. Any thread. */
 void xfer_session_close_lanes(struct xfer_session *session, int err, const char *why);

@@ -172,16 +172,38 @@ static void abandon(struct xfer_session_call *call)
 		xfer_sharing_renew(call->session, call->path);
 }
 
-/* An answer to a call whose data has a slot. -EAGAIN: READ: the data is lost; -EPROTO: the owner is confused. */
+/* The READ that this thread takes the data of, which is its own if the thread is a submitting one; NULL: none. */
+static _Thread_local const struct xfer_session_call *taking;
+
+/* As take_data; -EINPROGRESS: xfer_session_ready goes on with the call, or has already. */
+static int take_read(struct xfer_session_call *call)
+{
+	const struct xfer_session_call *outer = taking;
+	struct xfer_caller *lane = call->call.caller;
+	int err;
+
+	xfer_count(XFER_CNT_SLOT_READS, 1);
+	/* A call whose data is on its way may be sent again, over a connection that doesn't know of it any more. */
+	xfer_caller_ref(lane);
+	taking = call;
+	err = xfer_datapath_read(call->path, &call->placed, &call->results.read.payload,
+		call->call.payload, call->call.payload_count);
+	taking = outer;
+	if (err != -EINPROGRESS)
+		xfer_caller_unref(lane);
+	return err;
+}
+
+/*
+ * An answer to a call whose data has a slot. -EAGAIN: READ: the data is lost; -EPROTO: the owner is confused;
+ * -EINPROGRESS: READ: the data is on its way, and the call isn't this thread's any more.
+ */
 static int take_data(struct xfer_session_call *call)
 {
 	const struct xfer_slot_ref *released = &call->results.write.released;
 
-	if (call->call.proc == XFER_PROC_READ) {
-		xfer_count(XFER_CNT_SLOT_READS, 1);
-		return xfer_datapath_read(call->path, &call->placed, &call->results.read.payload,
-			call->call.payload, call->call.payload_count);
-	}
+	if (call->call.proc == XFER_PROC_READ)
+		return take_read(call);
 	xfer_count(XFER_CNT_SLOT_WRITES, 1);
 	if (released->name.epoch != 0)
 		return xfer_datapath_written(call->path, &call->placed, released);
@@ -369,11 +391,13 @@ static bool names_strange_slot(const struct xfer_session_call *call)
 	       call->results.read.payload.kind == XFER_PAYLOAD_SLOT;
 }
 
-/* What becomes of the slot. Returns what err is then. */
+/* What becomes of the slot. Returns what err is then; -EINPROGRESS: as above. */
 static int settle_slot(struct xfer_session_call *call, int err)
 {
 	if (err == 0) {
 		err = take_data(call);
+		if (err == -EINPROGRESS)
+			return err;
 		if (err == -EPROTO)
 			err = refuse_answer(call);
 	} else if (err != -EAGAIN && err != -EREMOTEIO) {
@@ -434,17 +458,12 @@ static void have_pumped(struct xfer_session *session)
 	xfer_lane_post(session->context->lanes[0], &session->pump);
 }
 
-/* Answered, or the connection has ended. */
-static void go_on(struct xfer_session_call *call, int err)
+/* It has what it gets. lost: that its connection has ended. */
+static void end_call(struct xfer_session_call *call, int err, bool lost)
 {
 	struct xfer_session *session = call->session;
-	bool lost = err == -EAGAIN || err == -EREMOTEIO, lives = false;
-	bool lane = xfer_on_lane_thread();
+	bool lane = xfer_on_lane_thread(), lives = false;
 
-	if (no_data(call, &err)) {
-		send_inline(call);
-		return;
-	}
 	if (lost && only_asks(call))
 		err = -EAGAIN;
 	pthread_mutex_lock(&session->lock);
@@ -465,6 +484,64 @@ static void go_on(struct xfer_session_call *call, int err)
 	if (!lost && lane)
 		xfer_session_pump(session);
 	complete(session, call, outcome(call, err));
+}
+
+/* Answered, or the connection has ended. */
+static void go_on(struct xfer_session_call *call, int err)
+{
+	bool lost = err == -EAGAIN || err == -EREMOTEIO;
+
+	if (no_data(call, &err))
+		send_inline(call);
+	else if (err != -EINPROGRESS)
+		end_call(call, err, lost);
+}
+
+/* Answered, and what has become of the data is known now. The connection of the answer may have ended. */
+static void go_on_with_data(struct xfer_session_call *call, int err)
+{
+	struct xfer_caller *lane = call->call.caller;
+
+	if (err == 0)
+		xfer_datapath_take(
+			call->path, &call->placed, call->call.payload, call->call.payload_count);
+	leave_path(call);
+	if (err == 0)
+		end_call(call, 0, false);
+	else
+		send_inline(call);
+	xfer_caller_unref(lane);
+}
+
+/* Of struct xfer_task. */
+static void arrived_on_lane(struct xfer_task *task)
+{
+	struct xfer_session_call *call =
+		(struct xfer_session_call *)((char *)task -
+					     offsetof(struct xfer_session_call, arrived));
+
+	go_on_with_data(call, call->err);
+}
+
+/*
+ * A thread that isn't a lane's looks for what comes only on behalf of a call of its own. What it finds for others a lane
+ * goes on with: their ends may take locks that the thread holds.
+ */
+void xfer_session_ready(struct xfer_placement *placed, int err)
+{
+	struct xfer_session_call *call =
+		(struct xfer_session_call *)((char *)placed -
+					     offsetof(struct xfer_session_call, placed));
+
+	if (xfer_on_lane_thread() || call == taking) {
+		/* Behind its end there may be another call in its place. */
+		taking = NULL;
+		go_on_with_data(call, err);
+		return;
+	}
+	call->err = err;
+	call->arrived.run = arrived_on_lane;
+	xfer_lane_post(call->session->context->lanes[call->lane], &call->arrived);
 }
 
 /* Of struct xfer_call. */

@@ -2,6 +2,7 @@
 /* sharing.c -- the memory that a session shares with its owner: SHARE, GROW and RETIRE, the calling end */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 #include "core/layout.h"
 #include "log.h"
 #include "session.h"
-#include "transport/shm.h"
 
 #define SMALL_SLOT (16u << 10) /* bytes */
 #define LARGE_SLOT (1u << 20)
@@ -101,14 +101,16 @@ static struct xfer_slot_layout wanted_layout(const struct xfer_context *context)
 	};
 }
 
-static void complain(const struct xfer_session *session, int err)
+/* Once for each cause, until there is a data path again. */
+static void complain(struct xfer_session *session, const char *why)
 {
-	xfer_warn("no memory is shared with owner %s at %s: %s; data travels over the "
-		  "connection%s",
-		session->owner, session->address_text, strerror(-err),
-		session->address.local ? ""
-				       : ": only an owner on this host can share it, "
-					 "by its unix: address in Owners");
+	char *last = session->sharing.why;
+
+	if (strcmp(last, why) == 0)
+		return;
+	snprintf(last, XFER_SHARING_WHY, "%s", why);
+	xfer_warn("data of owner %s at %s travels over the connection: %s", session->owner,
+		session->address_text, why);
 }
 
 /* Operations find it no more; those that have a slot of it keep it. */
@@ -122,18 +124,27 @@ static void leave_path(struct xfer_session *session)
 	xfer_datapath_lost(sharing->path);
 	xfer_datapath_unref(sharing->path);
 	sharing->path = NULL;
+	sharing->verbs = NULL;
 	sharing->retiring = 0;
 	sharing->state = XFER_SHARING_APART;
 	later(sharing);
 }
 
-/* Nothing more is tried in this epoch. */
-static void give_up(struct xfer_session *session, int err)
+/* There is no data path: not in this epoch, or (verbs) not now. Without one being asked for nothing is said of that. */
+static void give_up(struct xfer_session *session, int err, const char *why)
 {
+	struct xfer_sharing *sharing = &session->sharing;
+
 	leave_path(session);
-	session->sharing.state = XFER_SHARING_OFF;
-	if (err != LANE_ENDED && (err != -EOPNOTSUPP || session->context->path != XFER_WISH_AUTO))
-		complain(session, err);
+	if (sharing->sort->again_ms > 0 && err != LANE_ENDED) {
+		sharing->state = XFER_SHARING_APART;
+		sharing->next_ns = xfer_now_ns() + sharing->sort->again_ms * XFER_NS_PER_MS;
+	} else {
+		sharing->state = XFER_SHARING_OFF;
+	}
+	if (err != LANE_ENDED && err != -ECANCELED &&
+		(err != -EOPNOTSUPP || session->context->path != XFER_WISH_AUTO))
+		complain(session, why);
 }
 
 static bool was_left(struct xfer_session *session)
@@ -162,94 +173,158 @@ void xfer_sharing_renew(struct xfer_session *session, const struct xfer_datapath
 	xfer_datapath_unref(left);
 }
 
+/* Of struct xfer_datapath_params. */
+static void path_lost(void *arg, struct xfer_datapath *path, const char *why)
+{
+	struct xfer_session *session = arg;
+
+	xfer_info("data path with owner %s is lost: %s", session->owner, why);
+	xfer_sharing_renew(session, path);
+}
+
+/* The same: whoever gave up the last reference may not wait for what freeing it takes. */
+static void path_gone(void *arg, struct xfer_datapath *path)
+{
+	struct xfer_session *session = arg;
+	struct xfer_sharing *sharing = &session->sharing;
+
+	pthread_mutex_lock(&session->lock);
+	*xfer_datapath_next(path) = sharing->gone;
+	sharing->gone = path;
+	sharing->news = true;
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+/* With the lock held, which is dropped meanwhile. */
+static void free_gone(struct xfer_session *session)
+{
+	struct xfer_sharing *sharing = &session->sharing;
+	struct xfer_datapath *path;
+
+	while ((path = sharing->gone)) {
+		sharing->gone = *xfer_datapath_next(path);
+		pthread_mutex_unlock(&session->lock);
+		xfer_datapath_free(path);
+		pthread_mutex_lock(&session->lock);
+		sharing->paths--;
+	}
+}
+
 /* --- SHARE -------------------------------------------------------------------------------------- */
 
 static void say_share(struct xfer_session *session)
 {
 	struct xfer_sharing *sharing = &session->sharing;
 	struct xfer_share_args *args = &sharing->grow.args.share;
-	int err, fd;
+	char why[XFER_SHARING_WHY];
+	int err;
 
 	*args = (struct xfer_share_args){ .epoch = ++session->path_epoch,
 		.lanes = session->context->nlanes,
 		.read = sharing->wanted };
-	err = xfer_shm_make(xfer_layout_bytes(&args->read, args->lanes), &sharing->memory, &fd);
-	if (err == 0) {
-		err = xfer_caller_put_fd(session->lanes[0], fd);
-		close(fd);
-	}
-	if (err == 0) {
+	err = sharing->sort->offer(session, args, why);
+	if (err)
+		give_up(session, err, why);
+	else
 		ask(session, &sharing->grow, XFER_PROC_SHARE);
-		return;
-	}
-	xfer_memory_free(sharing->memory);
-	sharing->memory = NULL;
-	give_up(session, err);
 }
 
-static int join(struct xfer_session *session)
+static int join(struct xfer_session *session, char *why)
 {
 	struct xfer_sharing *sharing = &session->sharing;
 	const struct xfer_share_args *args = &sharing->grow.args.share;
-	const struct xfer_datapath_params params = {
-		.transport = &xfer_shm_transport,
+	struct xfer_datapath_params params = {
 		.epoch = args->epoch,
 		.lanes = args->lanes,
 		.read = args->read,
-		.memory = sharing->memory,
 		.wish = session->context->path,
+		.gone = path_gone,
+		.ready = xfer_session_ready,
+		.lost = path_lost,
+		.arg = session,
 	};
-	int err = xfer_datapath_create(&params, &sharing->path);
+	int err = sharing->sort->join(session, &params, why);
 
-	sharing->memory = NULL;
 	if (err)
 		return err;
+	err = xfer_datapath_create(&params, &sharing->path);
+	if (err) {
+		snprintf(why, XFER_SHARING_WHY, "%s", strerror(-err));
+		return err;
+	}
 	sharing->state = XFER_SHARING_JOINED;
 	sharing->tries = TRIES;
 	xfer_datapath_ref(sharing->path);
 	pthread_mutex_lock(&session->lock);
+	sharing->paths++;
 	session->path = sharing->path;
 	pthread_mutex_unlock(&session->lock);
+	/* While it wasn't the session's yet path_lost has changed nothing. */
+	if (xfer_datapath_is_lost(sharing->path))
+		xfer_sharing_renew(session, sharing->path);
 	return 0;
+}
+
+/* There is one, after there was none. */
+static void rejoice(struct xfer_session *session)
+{
+	if (!session->sharing.why[0])
+		return;
+	session->sharing.why[0] = '\0';
+	xfer_info("data of owner %s at %s travels over a data path again", session->owner,
+		session->address_text);
 }
 
 static void share_answered(struct xfer_session *session, int err)
 {
 	struct xfer_sharing *sharing = &session->sharing;
+	char why[XFER_SHARING_WHY];
 
 	if (err == 0) {
-		err = join(session);
+		err = join(session, why);
 	} else {
-		xfer_memory_free(sharing->memory);
-		sharing->memory = NULL;
+		sharing->sort->drop(session);
+		snprintf(why, sizeof(why), "the owner has no memory to share: %s%s", strerror(-err),
+			err == -EOPNOTSUPP ? "; its log says why" : "");
 	}
-	if (err == -EAGAIN)
+	if (err == 0)
+		rejoice(session);
+	else if (err == -EAGAIN)
 		later(sharing);
-	else if (err)
-		give_up(session, err);
+	else
+		give_up(session, err, why);
 }
 
 /* --- GROW --------------------------------------------------------------------------------------- */
 
 /* What the owner has granted; what can't be ends the path, because the owner counts on it. */
-static int take_chunk(struct xfer_session *session)
+static int take_chunk(struct xfer_session *session, char *why)
 {
 	struct xfer_sharing *sharing = &session->sharing;
 	const struct xfer_grow_args *args = &sharing->grow.args.grow;
 	const struct xfer_chunk *chunk = &sharing->grow.results.grow.chunk;
 	uint64_t bytes = xfer_layout_bytes(&chunk->layout, session->context->nlanes);
 	struct xfer_memory *memory;
-	int err = xfer_layout_is_part(&chunk->layout, &args->layout) ? 0 : -EPROTO;
+	int err = -EPROTO;
 
-	if (err == 0)
-		err = xfer_shm_map(sharing->grow.fd, bytes, &memory);
-	return err ? err : xfer_datapath_add(sharing->path, chunk, memory);
+	snprintf(why, XFER_SHARING_WHY, "the owner has granted what wasn't asked for");
+	if (xfer_layout_is_part(&chunk->layout, &args->layout))
+		err = sharing->sort->borrow(session, chunk, bytes, &memory, why);
+	if (err)
+		return err;
+	err = xfer_datapath_add(sharing->path, chunk, memory);
+	if (err)
+		snprintf(why, XFER_SHARING_WHY, "what the owner has granted is of no use: %s",
+			strerror(-err));
+	return err;
 }
 
 static void grow_answered(struct xfer_session *session, int err)
 {
 	struct xfer_sharing *sharing = &session->sharing;
 	uint32_t epoch = sharing->grow.args.grow.epoch;
+	char why[XFER_SHARING_WHY];
 
 	if (sharing->state == XFER_SHARING_JOINED && epoch == xfer_datapath_epoch(sharing->path)) {
 		if (err) {
@@ -257,9 +332,9 @@ static void grow_answered(struct xfer_session *session, int err)
 			later(sharing);
 		} else {
 			sharing->tries = TRIES;
-			err = take_chunk(session);
+			err = take_chunk(session, why);
 			if (err)
-				give_up(session, err);
+				give_up(session, err, why);
 		}
 	}
 	close_fd(&sharing->grow);
@@ -291,7 +366,7 @@ static void say_retire(struct xfer_session *session, uint32_t returned)
 static void retire_refused(struct xfer_session *session, int err)
 {
 	if (err != -ENOTCONN) {
-		give_up(session, err);
+		give_up(session, err, "the owner wants memory back that there isn't");
 		return;
 	}
 	xfer_info("owner %s has ended the data path of session %016llx", session->owner,
@@ -389,6 +464,9 @@ uint64_t xfer_sharing_work(struct xfer_session *session)
 	struct xfer_sharing *sharing = &session->sharing;
 	uint64_t until;
 
+	pthread_mutex_lock(&session->lock);
+	free_gone(session);
+	pthread_mutex_unlock(&session->lock);
 	take_answers(session);
 	if (was_left(session))
 		leave_path(session);
@@ -397,20 +475,29 @@ uint64_t xfer_sharing_work(struct xfer_session *session)
 	return sharing->retiring ? xfer_now_ns() + DRAIN_NS : until;
 }
 
+/* Shared memory on one host, else queue pairs; NULL: none is wished for. */
+static const struct xfer_sharing_sort *choose_sort(const struct xfer_session *session)
+{
+	switch (session->context->path) {
+	case XFER_WISH_SHM:
+		return &xfer_sharing_shm;
+	case XFER_WISH_VERBS:
+		return &xfer_sharing_verbs;
+	case XFER_WISH_AUTO:
+		return session->address.local ? &xfer_sharing_shm : &xfer_sharing_verbs;
+	default:
+		return NULL;
+	}
+}
+
 void xfer_sharing_begin(struct xfer_session *session)
 {
 	struct xfer_sharing *sharing = &session->sharing;
-	enum xfer_path_wish wish = session->context->path;
 
 	sharing->wanted = wanted_layout(session->context);
 	sharing->next_ns = 0;
-	sharing->state = XFER_SHARING_OFF;
-	if (wish == XFER_WISH_INLINE || wish == XFER_WISH_VERBS)
-		return;
-	if (session->address.local)
-		sharing->state = XFER_SHARING_APART;
-	else
-		give_up(session, -EOPNOTSUPP);
+	sharing->sort = choose_sort(session);
+	sharing->state = sharing->sort ? XFER_SHARING_APART : XFER_SHARING_OFF;
 }
 
 void xfer_sharing_end(struct xfer_session *session)
@@ -418,10 +505,19 @@ void xfer_sharing_end(struct xfer_session *session)
 	struct xfer_sharing *sharing = &session->sharing;
 
 	leave_path(session);
-	xfer_memory_free(sharing->memory);
-	sharing->memory = NULL;
+	if (sharing->sort)
+		sharing->sort->drop(session);
 	if (sharing->grow.pending)
 		close_fd(&sharing->grow);
 	sharing->grow.pending = sharing->retire.pending = false;
 	sharing->state = XFER_SHARING_OFF;
+}
+
+void xfer_sharing_finish(struct xfer_session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	/* A thread may still look for what others wait for: it has a reference until it is done with that. */
+	for (free_gone(session); session->sharing.paths > 0; free_gone(session))
+		pthread_cond_wait(&session->changed, &session->lock);
+	pthread_mutex_unlock(&session->lock);
 }

@@ -328,10 +328,12 @@ static int refuse(struct xfer_dispatcher *dispatcher, const struct xfer_rpc_call
 
 /* --- the session's own procedures ------------------------------------------------------------- */
 
-static void join(struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uint32_t epoch)
+static void join(
+	struct xfer_dispatcher *dispatcher, struct xfer_peer *peer, uint32_t epoch, uint32_t number)
 {
 	dispatcher->peer = peer;
 	dispatcher->epoch = epoch;
+	xfer_peer_put_thread(peer, number, dispatcher->lane);
 	(void)xfer_conn_want_fd(dispatcher->conn);
 	dispatcher->ops->joined(dispatcher->server, dispatcher);
 }
@@ -351,7 +353,7 @@ static void welcome(struct xfer_request *request)
 	peer = xfer_peers_hello(
 		dispatcher->peers, &request->args.hello, &dispatcher->identity, res);
 	if (peer)
-		join(dispatcher, peer, res->epoch);
+		join(dispatcher, peer, res->epoch, 0);
 	xfer_request_reply(request);
 }
 
@@ -400,7 +402,7 @@ static void attach(struct xfer_request *request)
 		xfer_peers_redeem(dispatcher->peers, &request->args.attach.token, &epoch);
 
 	if (peer)
-		join(dispatcher, peer, epoch);
+		join(dispatcher, peer, epoch, request->args.attach.lane);
 	else
 		xfer_warn("refused %s: it attaches a lane with a token that was not issued, was "
 			  "used before or is too old",
@@ -482,20 +484,39 @@ static void ask_inline(struct xfer_request *request)
 	xfer_request_reply(asking);
 }
 
-/* With its data, or the place for it. */
-static void execute_with_slot(struct xfer_request *request)
+/* With its data, or the place for it, or told that it has none. */
+static void go_on(struct xfer_request *request, enum xfer_join_event event)
 {
-	if (xfer_request_enter_slot(request) == XFER_JOIN_GO)
+	if (request->delayed)
+		xfer_request_finish(request, -EAGAIN);
+	else if (event == XFER_JOIN_GO)
 		execute(request);
 	else
 		ask_inline(request);
 }
 
+static void execute_with_slot(struct xfer_request *request)
+{
+	enum xfer_join_event event = xfer_request_enter_slot(request);
+
+	if (event != XFER_JOIN_WAIT)
+		go_on(request, event);
+}
+
+void xfer_request_resume(struct xfer_placement *placement, enum xfer_join_event event)
+{
+	struct xfer_request *request = xfer_request_unpark(placement, event);
+
+	/* What has not begun when its session ends never does. */
+	request->delayed |= request->peer->ended;
+	go_on(request, event);
+}
+
 /* It isn't carried out; its slot, if it has one, is free again. */
 static void delay(struct xfer_request *request)
 {
-	(void)xfer_request_enter_slot(request);
-	xfer_request_finish(request, -EAGAIN);
+	request->delayed = true;
+	execute_with_slot(request);
 }
 
 static void execute_any_time(struct xfer_request *request)

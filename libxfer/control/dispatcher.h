@@ -65,6 +65,12 @@ struct xfer_dispatcher_params {
 int xfer_dispatcher_create(
 	const struct xfer_dispatcher_params *params, struct xfer_dispatcher **dispatcher);
 
+/*
+ * Of struct xfer_hostpath_params: goes on with a request that waited for its data. On whichever thread has it, which
+ * carries the request out as a lane's does.
+ */
+void xfer_request_resume(struct xfer_placement *placement, enum xfer_join_event event);
+
 /* Begins to receive. */
 void xfer_dispatcher_start(struct xfer_dispatcher *dispatcher);
 

@@ -10,11 +10,15 @@
 #include "clock.h"
 #include "control/hostpath.h"
 #include "core/layout.h"
+#include "counters.h"
+
+#define WAIT_NS (2000 * XFER_NS_PER_MS) /* for the bytes of a WRITE, behind its RPC */
 
 struct lane {
 	pthread_mutex_t lock;
 	struct xfer_join *joins[2]; /* by direction */
-	_Atomic uint64_t used_ns;   /* when a WRITE took a slot last; written under the lock */
+	_Atomic uint64_t
+		used_ns; /* when memory of the host's was used last; written under the lock */
 };
 
 struct chunk {
@@ -32,6 +36,8 @@ struct xfer_hostpath {
 	LIST_HEAD(, chunk) chunks;       /* the newest first */
 	uint32_t last_chunk;             /* id of it, of all that there were */
 	void (*gone)(void *arg, struct xfer_hostpath *path);
+	void (*resume)(struct xfer_placement *placement, enum xfer_join_event event);
+	void (*lost)(void *arg, const char *why);
 	void *arg;
 	struct lane lanes[];
 };
@@ -55,30 +61,62 @@ static int locate(struct xfer_hostpath *path, struct xfer_placement *placement)
 	return 0;
 }
 
-enum xfer_join_event xfer_hostpath_find(
-	struct xfer_hostpath *path, struct xfer_placement *placement, void *user)
+/* The join's answer; after WAIT the placement isn't the caller's any more. */
+static enum xfer_join_event ask_join(struct xfer_hostpath *path, struct xfer_placement *placement)
 {
+	bool lent = placement->direction == XFER_POOL_WRITE || path->transport->ops->immediates;
+	struct lane *lane = lock_lane(path, placement->slot.lane);
 	uint64_t now = xfer_now_ns();
 	struct xfer_joined joined;
 	enum xfer_join_event event;
-	struct lane *lane;
 
-	if (placement->slot.lane >= path->nlanes)
-		return XFER_JOIN_UNKNOWN_SLOT;
-	lane = lock_lane(path, placement->slot.lane);
 	event = xfer_join_rpc(lane->joins[placement->direction], &placement->slot.name,
-		placement->length, user, now, &joined);
-	if (placement->direction == XFER_POOL_WRITE)
+		placement->length, placement, now, &joined);
+	if (event == XFER_JOIN_GO) {
+		placement->address = joined.address;
+		placement->in = joined.memory;
+	}
+	if (lent)
 		atomic_store_explicit(&lane->used_ns, now, memory_order_relaxed);
 	pthread_mutex_unlock(&lane->lock);
-	if (event != XFER_JOIN_GO)
+	return event;
+}
+
+static enum xfer_join_event find(struct xfer_hostpath *path, struct xfer_placement *placement)
+{
+	enum xfer_join_event event = ask_join(path, placement);
+
+	if (event != XFER_JOIN_GO || locate(path, placement) == 0)
 		return event;
-	placement->address = joined.address;
-	placement->in = joined.memory;
-	if (locate(path, placement) == 0)
-		return XFER_JOIN_GO;
 	xfer_hostpath_done(path, placement);
 	return XFER_JOIN_RESEND;
+}
+
+/* The bytes announce themselves: what has is told first, and nothing may be heard of those that are missing. */
+static enum xfer_join_event meet(struct xfer_hostpath *path, struct xfer_placement *placement)
+{
+	const struct xfer_transport_ops *ops = path->transport->ops;
+	uint32_t lane = placement->slot.lane;
+	enum xfer_join_event event;
+
+	/* Of this call: that of an RPC that waits may be gone before it returns. */
+	xfer_hostpath_ref(path);
+	ops->poll(path->transport, lane);
+	event = find(path, placement);
+	if (event == XFER_JOIN_WAIT)
+		ops->await(path->transport, lane);
+	xfer_hostpath_unref(path);
+	return event;
+}
+
+enum xfer_join_event xfer_hostpath_find(
+	struct xfer_hostpath *path, struct xfer_placement *placement)
+{
+	if (placement->slot.lane >= path->nlanes)
+		return XFER_JOIN_UNKNOWN_SLOT;
+	if (path->transport->ops->immediates && placement->direction == XFER_POOL_WRITE)
+		return meet(path, placement);
+	return find(path, placement);
 }
 
 int xfer_hostpath_send(struct xfer_hostpath *path, const struct xfer_placement *placement)
@@ -115,6 +153,80 @@ uint64_t xfer_hostpath_used_ns(const struct xfer_hostpath *path)
 	}
 	return latest;
 }
+
+/* --- immediates --------------------------------------------------------------------------------- */
+
+static void go(struct xfer_hostpath *path, const struct xfer_joined *joined)
+{
+	struct xfer_placement *placement = joined->user;
+
+	placement->address = joined->address;
+	placement->in = joined->memory;
+	path->transport->ops->fetch(path->transport, placement);
+	path->resume(placement, XFER_JOIN_GO);
+}
+
+/* Of struct xfer_transport_events, as the next ones. */
+static void immediate_came(void *arg, uint32_t number, uint32_t immediate)
+{
+	struct xfer_hostpath *path = arg;
+	struct lane *lane = lock_lane(path, number);
+	struct xfer_joined joined;
+	enum xfer_join_event event =
+		xfer_join_immediate(lane->joins[XFER_POOL_WRITE], path->epoch, immediate, &joined);
+
+	pthread_mutex_unlock(&lane->lock);
+	if (event == XFER_JOIN_GO)
+		go(path, &joined);
+	if (!xfer_join_violation(event))
+		return;
+	xfer_count(XFER_CNT_PROTOCOL_ERRORS, 1);
+	path->lost(path->arg, xfer_join_event_name(event));
+}
+
+/* Those of a lane that have waited for too long, or whose path has ended. */
+static void give_up(struct xfer_hostpath *path, uint32_t number, uint64_t now)
+{
+	struct xfer_joined joined;
+	bool expired;
+
+	do {
+		struct lane *lane = lock_lane(path, number);
+
+		expired = xfer_join_expired(lane->joins[XFER_POOL_WRITE], now, &joined);
+		pthread_mutex_unlock(&lane->lock);
+		if (expired)
+			path->resume(joined.user, XFER_JOIN_RESEND);
+	} while (expired);
+}
+
+static bool lane_waits(void *arg, uint32_t number)
+{
+	struct lane *lane = lock_lane(arg, number);
+	bool waits = xfer_join_waits(lane->joins[XFER_POOL_WRITE]);
+
+	pthread_mutex_unlock(&lane->lock);
+	return waits;
+}
+
+static void lane_ticked(void *arg, uint32_t lane, uint64_t now)
+{
+	give_up(arg, lane, now);
+}
+
+static void transport_lost(void *arg, const char *why)
+{
+	struct xfer_hostpath *path = arg;
+
+	path->lost(path->arg, why);
+}
+
+static const struct xfer_transport_events transport_events = {
+	.immediate = immediate_came,
+	.waits = lane_waits,
+	.tick = lane_ticked,
+	.lost = transport_lost,
+};
 
 /* --- regions ------------------------------------------------------------------------------------ */
 
@@ -267,9 +379,14 @@ static json_t *direction_json(struct xfer_hostpath *path, enum xfer_pool_directi
 
 json_t *xfer_hostpath_status(struct xfer_hostpath *path)
 {
-	return json_pack("{s:s, s:i, s:o, s:o}", "kind", xfer_path_name(path->transport->ops->path),
+	const struct xfer_transport_ops *ops = path->transport->ops;
+	json_t *status = json_pack("{s:s, s:i, s:o, s:o}", "kind", xfer_path_name(ops->path),
 		"epoch", (int)path->epoch, "write", direction_json(path, XFER_POOL_WRITE), "read",
 		direction_json(path, XFER_POOL_READ));
+
+	if (ops->status)
+		json_object_set_new(status, "transport", ops->status(path->transport));
+	return status;
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -279,6 +396,7 @@ static int make_join(struct xfer_hostpath *path, uint32_t lane, enum xfer_pool_d
 	const struct xfer_join_config config = {
 		/* The request for a READ says everything. */
 		.immediates = path->transport->ops->immediates && direction == XFER_POOL_WRITE,
+		.wait_ns = WAIT_NS,
 	};
 	struct xfer_join **join = &path->lanes[lane].joins[direction];
 	uint16_t withheld;
@@ -330,18 +448,15 @@ void xfer_hostpath_free(struct xfer_hostpath *path)
 	free(path);
 }
 
-int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_hostpath **result)
+/* NULL: out of memory, or too many lanes. */
+static struct xfer_hostpath *path_new(const struct xfer_hostpath_params *params)
 {
 	struct xfer_hostpath *path = NULL;
-	int err;
 
 	if (params->lanes <= XFER_LANES_MAX)
 		path = calloc(1, sizeof(*path) + params->lanes * sizeof(path->lanes[0]));
-	if (!path) {
-		params->transport->ops->free(params->transport);
-		xfer_memory_free(params->memory);
-		return params->lanes <= XFER_LANES_MAX ? -ENOMEM : -EINVAL;
-	}
+	if (!path)
+		return NULL;
 	atomic_init(&path->refs, 1);
 	path->transport = params->transport;
 	path->epoch = params->epoch;
@@ -349,17 +464,35 @@ int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_
 	path->read_memory = params->memory;
 	LIST_INIT(&path->chunks);
 	path->gone = params->gone;
+	path->resume = params->resume;
+	path->lost = params->lost;
 	path->arg = params->arg;
 	for (uint32_t i = 0; i < path->nlanes; i++)
 		pthread_mutex_init(&path->lanes[i].lock, NULL);
+	return path;
+}
+
+int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_hostpath **result)
+{
+	struct xfer_hostpath *path = path_new(params);
+	int err;
+
+	if (!path) {
+		params->transport->ops->free(params->transport);
+		xfer_memory_free(params->memory);
+		return params->lanes <= XFER_LANES_MAX ? -ENOMEM : -EINVAL;
+	}
 	err = make_joins(path);
 	if (err == 0)
 		err = add_read_slots(path, &params->read);
-	if (err)
+	if (err) {
 		xfer_hostpath_free(path);
-	else
-		*result = path;
-	return err;
+		return err;
+	}
+	*result = path;
+	if (path->transport->ops->start)
+		path->transport->ops->start(path->transport, &transport_events, path);
+	return 0;
 }
 
 void *xfer_hostpath_arg(const struct xfer_hostpath *path)
@@ -387,4 +520,6 @@ void xfer_hostpath_end(struct xfer_hostpath *path)
 		xfer_join_end(lane->joins[XFER_POOL_READ]);
 		pthread_mutex_unlock(&lane->lock);
 	}
+	for (uint32_t i = 0; i < path->nlanes; i++)
+		give_up(path, i, xfer_now_ns());
 }

@@ -23,17 +23,25 @@ struct xfer_hostpath_params {
 		*memory; /* the READ slots'; the path's, as above; NULL: there are none */
 	/* Nothing uses it any more: it is to be freed, which takes time. Any thread; not called on failure. */
 	void (*gone)(void *arg, struct xfer_hostpath *path);
-	void *arg;
+
+	/* With immediates only; any thread, without locks. */
+
+	/* An RPC that was told to WAIT. GO: its bytes have come, as if xfer_hostpath_find said so now; RESEND. */
+	void (*resume)(struct xfer_placement *placement, enum xfer_join_event event);
+	/* It is of no use any more, for this reason, and to be ended. Until xfer_hostpath_free returns; may be repeated. */
+	void (*lost)(void *arg, const char *why);
+
+	void *arg; /* of `gone` and `lost` */
 };
 
 /* With one reference, and without slots for WRITE. -ENOMEM; -EINVAL: the layout can't be. */
 int xfer_hostpath_create(const struct xfer_hostpath_params *params, struct xfer_hostpath **path);
-/* After `gone`. */
+/* After `gone`. With immediates not on a lane thread, nor from within `resume` or `lost`. */
 void xfer_hostpath_free(struct xfer_hostpath *path);
 void *xfer_hostpath_arg(const struct xfer_hostpath *path);
 void xfer_hostpath_ref(struct xfer_hostpath *path);
 void xfer_hostpath_unref(struct xfer_hostpath *path); /* NULL is ignored */
-/* No RPC finds a slot any more. */
+/* No RPC finds a slot any more; those that wait are resumed. Whoever calls it has a reference. */
 void xfer_hostpath_end(struct xfer_hostpath *path);
 
 uint32_t xfer_hostpath_epoch(const struct xfer_hostpath *path);
@@ -41,11 +49,13 @@ uint32_t xfer_hostpath_lanes(const struct xfer_hostpath *path);
 
 /*
  * An RPC names placement->slot for placement->length bytes. GO: it uses the slot until xfer_hostpath_done, and
- * placement->memory is where its bytes are (WRITE), or where they go (READ). user: stands for it, not NULL.
+ * placement->memory is where its bytes are (WRITE), or where they go (READ). WAIT (WRITE with immediates only): the
+ * placement, and whatever it is part of, is `resume`'s, which may have been called already on another thread. What has
+ * come for other RPCs is told first, so `resume` may be called for them from within.
  */
 enum xfer_join_event xfer_hostpath_find(
-	struct xfer_hostpath *path, struct xfer_placement *placement, void *user);
-/* READ: the bytes are in place; before the reply. */
+	struct xfer_hostpath *path, struct xfer_placement *placement);
+/* READ: placement->length bytes are in place; before the reply. */
 int xfer_hostpath_send(struct xfer_hostpath *path, const struct xfer_placement *placement);
 /* The slot isn't used any more. Before the reply. */
 void xfer_hostpath_done(struct xfer_hostpath *path, const struct xfer_placement *placement);
@@ -63,7 +73,8 @@ int xfer_hostpath_add(struct xfer_hostpath *path, const struct xfer_slot_layout 
 int xfer_hostpath_remove(struct xfer_hostpath *path, uint32_t id);
 /* The chunk that was added last; 0: there is none. */
 uint32_t xfer_hostpath_newest(const struct xfer_hostpath *path);
-/* When a WRITE came last that had its data in a slot (CLOCK_MONOTONIC); 0: never. */
+/* When an operation came last that used memory of the host's: a WRITE, with immediates also a READ, which is staged
+ * there (CLOCK_MONOTONIC); 0: never. */
 uint64_t xfer_hostpath_used_ns(const struct xfer_hostpath *path);
 
 /* Slots by state. */

@@ -132,6 +132,24 @@ static void end_path(struct xfer_peer *peer)
 	give_up_path(path);
 }
 
+void xfer_peer_put_thread(struct xfer_peer *peer, uint32_t number, struct xfer_lane *thread)
+{
+	if (number >= XFER_LANES_MAX)
+		return;
+	pthread_mutex_lock(&peer->calls_lock);
+	peer->threads[number] = thread;
+	pthread_mutex_unlock(&peer->calls_lock);
+}
+
+void xfer_peer_threads(
+	struct xfer_peer *peer, uint32_t lanes, struct xfer_lane *threads[XFER_LANES_MAX])
+{
+	pthread_mutex_lock(&peer->calls_lock);
+	for (uint32_t i = 0; i < lanes; i++)
+		threads[i] = peer->threads[i] ? peer->threads[i] : peer->threads[0];
+	pthread_mutex_unlock(&peer->calls_lock);
+}
+
 /* --- references ------------------------------------------------------------------------------- */
 
 /* The list of sessions holds a reference, so one that is found with the lock held can't go. */
@@ -601,13 +619,15 @@ void xfer_peer_disconnected(
 {
 	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
 	struct xfer_peers *peers = peer->peers;
+	struct xfer_hostpath *path;
 	bool last;
 
 	pthread_mutex_lock(&peers->lock);
+	last = --peer->connections == 0;
 	pthread_mutex_lock(&peer->calls_lock);
 	orphan_all(peer, dispatcher);
+	path = last ? detach_path(peer) : NULL;
 	pthread_mutex_unlock(&peer->calls_lock);
-	last = --peer->connections == 0;
 	if (last) {
 		peer->since_ns = xfer_now_ns();
 		peer->keep_ns = keep_ns(peers, closed);
@@ -615,6 +635,7 @@ void xfer_peer_disconnected(
 	if (last && !peer->ended && superseded(peer))
 		take_out(peer, &ended);
 	pthread_mutex_unlock(&peers->lock);
+	give_up_path(path);
 	if (last && peers->service->epoch_ended)
 		peers->service->epoch_ended(peers->owner, peer);
 	bury(peers, &ended, "the node has another one");

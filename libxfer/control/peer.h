@@ -43,8 +43,9 @@ struct xfer_peer {
 
 	pthread_mutex_t calls_lock; /* the following, and requests' `orphan` */
 	struct xfer_replycache calls;
-	struct xfer_hostpath *path; /* the data path, referenced; NULL: none */
-	uint32_t path_epoch;        /* of the last one */
+	struct xfer_hostpath *path;                /* the data path, referenced; NULL: none */
+	uint32_t path_epoch;                       /* of the last one */
+	struct xfer_lane *threads[XFER_LANES_MAX]; /* of its connections, by their numbers */
 };
 
 /* All sessions of a server. */
@@ -109,6 +110,12 @@ struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_reques
 /* CANCEL. False: the epoch is over. */
 bool xfer_peer_cancel(struct xfer_peer *peer, uint32_t epoch, const struct xfer_cancel_args *args,
 	enum xfer_cancelled *cancelled);
+
+/* The connection with this number is served by this thread. */
+void xfer_peer_put_thread(struct xfer_peer *peer, uint32_t number, struct xfer_lane *thread);
+/* Of so many connections; one that there isn't (yet) has the first one's. */
+void xfer_peer_threads(
+	struct xfer_peer *peer, uint32_t lanes, struct xfer_lane *threads[XFER_LANES_MAX]);
 
 void xfer_peer_ref(struct xfer_peer *peer);
 void xfer_peer_unref(struct xfer_peer *peer);

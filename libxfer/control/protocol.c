@@ -137,6 +137,37 @@ static bool xdr_slot_layout(XDR *xdrs, struct xfer_slot_layout *layout)
 	return true;
 }
 
+static bool xdr_addresses(XDR *xdrs, uint32_t *count, struct xfer_rdma_address *list)
+{
+	if (!XDR_ENUM_UP_TO(xdrs, count, XFER_RDMA_ADDRESSES_MAX))
+		return false;
+	for (uint32_t i = 0; i < *count; i++)
+		if (!xdr_fixed(xdrs, list[i].bytes, sizeof(list[i].bytes)))
+			return false;
+	return true;
+}
+
+static bool xdr_tokens(XDR *xdrs, uint32_t *count, struct xfer_token *list)
+{
+	if (!XDR_ENUM_UP_TO(xdrs, count, XFER_LANES_MAX))
+		return false;
+	for (uint32_t i = 0; i < *count; i++)
+		if (!xdr_fixed(xdrs, list[i].bytes, sizeof(list[i].bytes)))
+			return false;
+	return true;
+}
+
+static bool xdr_keys(XDR *xdrs, struct xfer_chunk *chunk)
+{
+	if (!xdr_uint64_t(xdrs, &chunk->base) ||
+		!XDR_ENUM_UP_TO(xdrs, &chunk->nkeys, XFER_LANES_MAX))
+		return false;
+	for (uint32_t i = 0; i < chunk->nkeys; i++)
+		if (!xdr_uint32_t(xdrs, &chunk->keys[i]))
+			return false;
+	return true;
+}
+
 static bool xdr_chunk(XDR *xdrs, struct xfer_chunk *chunk)
 {
 	if (!xdr_uint32_t(xdrs, &chunk->id) || !xdr_slot_layout(xdrs, &chunk->layout) ||
@@ -146,7 +177,7 @@ static bool xdr_chunk(XDR *xdrs, struct xfer_chunk *chunk)
 		if (!XDR_ENUM_UP_TO(xdrs, &chunk->places[i].first, XFER_SLOT_NUMBERS - 1) ||
 			!xdr_uint32_t(xdrs, &chunk->places[i].generation))
 			return false;
-	return true;
+	return xdr_keys(xdrs, chunk);
 }
 
 /* epoch 0: nothing follows. */
@@ -249,8 +280,12 @@ static bool args_share(XDR *xdrs, union xfer_args *args)
 {
 	struct xfer_share_args *a = &args->share;
 
-	return xdr_uint32_t(xdrs, &a->epoch) && xdr_uint32_t(xdrs, &a->lanes) &&
-	       xdr_slot_layout(xdrs, &a->read);
+	if (!xdr_uint32_t(xdrs, &a->epoch) || !xdr_uint32_t(xdrs, &a->lanes) ||
+		!xdr_slot_layout(xdrs, &a->read) ||
+		!XDR_ENUM_UP_TO(xdrs, &a->kind, XFER_SHARE_VERBS))
+		return false;
+	return a->kind != XFER_SHARE_VERBS ||
+	       (xdr_slot_layout(xdrs, &a->write) && xdr_addresses(xdrs, &a->nsources, a->sources));
 }
 
 static bool args_grow(XDR *xdrs, union xfer_args *args)
@@ -449,6 +484,18 @@ static bool results_events(XDR *xdrs, union xfer_results *results)
 	return true;
 }
 
+static bool results_share(XDR *xdrs, union xfer_results *results)
+{
+	struct xfer_share_res *r = &results->share;
+
+	return xdr_uint32_t(xdrs, &r->status) &&
+	       (r->status != XFER_ST_OK ||
+		       (xdr_slot_layout(xdrs, &r->read) &&
+			       XDR_ENUM_UP_TO(xdrs, &r->port, UINT16_MAX) &&
+			       xdr_addresses(xdrs, &r->naddresses, r->addresses) &&
+			       xdr_tokens(xdrs, &r->ntokens, r->tokens)));
+}
+
 static bool results_grow(XDR *xdrs, union xfer_results *results)
 {
 	struct xfer_grow_res *r = &results->grow;
@@ -589,7 +636,7 @@ static const struct xfer_proc_info procs[XFER_PROC_COUNT] = {
 	[XFER_PROC_ATTACH] = { "ATTACH", args_attach, results_status, true },
 	[XFER_PROC_PING] = { "PING", args_none, results_none, false },
 	[XFER_PROC_STATUS] = { "STATUS", args_none, results_text, false },
-	[XFER_PROC_SHARE] = { "SHARE", args_share, results_status, true },
+	[XFER_PROC_SHARE] = { "SHARE", args_share, results_share, true },
 	[XFER_PROC_END] = { "END", args_none, results_status, true },
 	[XFER_PROC_RECOVERED] = { "RECOVERED", args_none, results_status, true },
 	[XFER_PROC_CANCEL] = { "CANCEL", args_cancel, results_status, true },

@@ -195,12 +195,43 @@ struct xfer_slot_layout {
 	struct xfer_slot_class classes[XFER_SLOT_CLASSES_MAX];
 };
 
-/* The caller's memory, for READ, comes along as a descriptor. An earlier data path of the session ends. */
+/* IPv6, or IPv4 mapped into it. */
+struct xfer_rdma_address {
+	uint8_t bytes[16];
+};
+
+#define XFER_RDMA_ADDRESSES_MAX 8u
+
+enum xfer_share_kind {
+	XFER_SHARE_MEMORY, /* the caller's, for READ, comes along as a descriptor */
+	XFER_SHARE_VERBS,  /* queue pairs are to be connected */
+};
+
+/* An earlier data path of the session ends. */
 struct xfer_share_args {
 	uint32_t epoch; /* of the data path, later than the last one */
 	uint32_t lanes;
 	struct xfer_slot_layout read;
+	enum xfer_share_kind kind;
+	/* VERBS */
+	struct xfer_slot_layout write; /* the most that it will ask for */
+	uint32_t nsources;
+	struct xfer_rdma_address
+		sources[XFER_RDMA_ADDRESSES_MAX]; /* where its queue pairs may come from */
 };
+
+/* What a caller connects its queue pairs to, one for each lane. */
+struct xfer_share_res {
+	uint32_t status;
+	/* VERBS, when OK */
+	struct xfer_slot_layout read; /* what of it the host has memory for */
+	uint16_t port;                /* of rdma_cm */
+	uint32_t naddresses;
+	struct xfer_rdma_address addresses[XFER_RDMA_ADDRESSES_MAX];
+	uint32_t ntokens; /* of the lanes, each good for one connection, for XFER_QUEUE_PAIR_MS */
+	struct xfer_token tokens[XFER_LANES_MAX];
+};
+#define XFER_QUEUE_PAIR_MS 15000
 
 /* Asks for one chunk of memory for WRITE. */
 struct xfer_grow_args {
@@ -216,12 +247,15 @@ struct xfer_place {
 
 #define XFER_PLACES_MAX (XFER_LANES_MAX * XFER_SLOT_CLASSES_MAX)
 
-/* Memory that was made: it comes along as a descriptor. */
+/* Memory that was made: it comes along as a descriptor; with queue pairs its address and keys do. */
 struct xfer_chunk {
 	uint32_t id; /* not 0; of this epoch's, never used again in it */
 	struct xfer_slot_layout layout;
 	uint32_t nplaces; /* lane by lane, and on each lane class by class */
 	struct xfer_place places[XFER_PLACES_MAX];
+	uint64_t base;  /* at the host */
+	uint32_t nkeys; /* one for each lane, with queue pairs */
+	uint32_t keys[XFER_LANES_MAX];
 };
 
 struct xfer_grow_res {
@@ -503,6 +537,7 @@ union xfer_results {
 	struct xfer_attach_res attach;
 	struct xfer_status_res text;
 	struct xfer_events_res events;
+	struct xfer_share_res share;
 	struct xfer_grow_res grow;
 	struct xfer_retire_res retire;
 	struct xfer_attr_res attr;

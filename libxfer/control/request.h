@@ -48,10 +48,12 @@ struct xfer_request {
 	int fd; /* SHARE: what came along; -1: nothing */
 
 	/* the dispatcher's own */
-	struct xfer_hostpath *path; /* referenced: it uses the slot `placement`; NULL: none */
+	struct xfer_hostpath *
+		path; /* referenced: it uses the slot `placement`, or waits for its bytes; NULL: none */
 	struct xfer_placement placement;
-	bool cached; /* it is in the session's reply cache */
-	bool orphan; /* the connection it came over is gone; under the session's calls_lock */
+	bool delayed; /* it isn't carried out: the answer is -EAGAIN, once its slot may be named */
+	bool cached;  /* it is in the session's reply cache */
+	bool orphan;  /* the connection it came over is gone; under the session's calls_lock */
 	struct xfer_rbuf *rbuf; /* keeps payload[0] alive; may be NULL */
 	void *payload_buffer;   /* of the buffer pool; may be NULL */
 	uint32_t payload_buffer_size;

@@ -2,17 +2,17 @@
 /* request_slot.c -- the slot of a data path that a request's data is in, or goes to */
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "control/dispatcher.h"
 #include "control/request_slot.h"
 #include "counters.h"
 
 /* The bytes that a WRITE brings, or where those of a READ go. */
-static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
+static void use_slot(struct xfer_request *request)
 {
 	const struct xfer_placement *placement = &request->placement;
 
-	request->path = path;
 	if (placement->direction == XFER_POOL_READ) {
 		request->answer = placement->memory;
 		return;
@@ -22,11 +22,17 @@ static void use_slot(struct xfer_request *request, struct xfer_hostpath *path)
 	request->payload_length = placement->length;
 }
 
+/* It uses no slot. */
+static void leave_path(struct xfer_request *request)
+{
+	xfer_hostpath_unref(request->path);
+	request->path = NULL;
+}
+
 enum xfer_join_event xfer_request_enter_slot(struct xfer_request *request)
 {
 	const struct xfer_payload *payload = xfer_args_file_data(request->proc, &request->args);
 	enum xfer_join_event event = XFER_JOIN_RESEND;
-	struct xfer_hostpath *path;
 
 	if (!payload || payload->kind != XFER_PAYLOAD_SLOT)
 		return XFER_JOIN_GO;
@@ -36,14 +42,17 @@ enum xfer_join_event xfer_request_enter_slot(struct xfer_request *request)
 		.length = request->proc == XFER_PROC_READ ? request->args.read.count
 							  : payload->length,
 	};
-	path = xfer_peer_path(request->peer);
-	if (path)
-		event = xfer_hostpath_find(path, &request->placement, request);
+	/* Complete: it may be resumed before this returns. */
+	request->path = xfer_peer_path(request->peer);
+	if (request->path)
+		event = xfer_hostpath_find(request->path, &request->placement);
+	if (event == XFER_JOIN_WAIT)
+		return event;
 	if (event == XFER_JOIN_GO) {
-		use_slot(request, path);
+		use_slot(request);
 		return event;
 	}
-	xfer_hostpath_unref(path);
+	leave_path(request);
 	if (event != XFER_JOIN_RESEND) {
 		xfer_count(XFER_CNT_PROTOCOL_ERRORS, 1);
 		xfer_conn_close(request->dispatcher->conn, -EPROTO, xfer_join_event_name(event));
@@ -51,13 +60,26 @@ enum xfer_join_event xfer_request_enter_slot(struct xfer_request *request)
 	return event;
 }
 
+struct xfer_request *xfer_request_unpark(
+	struct xfer_placement *placement, enum xfer_join_event event)
+{
+	struct xfer_request *request =
+		(struct xfer_request *)((char *)placement -
+					offsetof(struct xfer_request, placement));
+
+	if (event == XFER_JOIN_GO)
+		use_slot(request);
+	else
+		leave_path(request);
+	return request;
+}
+
 void xfer_request_leave_slot(struct xfer_request *request)
 {
 	if (!request->path)
 		return;
 	xfer_hostpath_done(request->path, &request->placement);
-	xfer_hostpath_unref(request->path);
-	request->path = NULL;
+	leave_path(request);
 }
 
 /* Bytes of a READ that don't get to the caller's slot are asked for once more. */
@@ -65,6 +87,7 @@ static void send_slot(struct xfer_request *request)
 {
 	struct xfer_read_res *res = &request->results.read;
 
+	request->placement.length = res->payload.length;
 	if (res->payload.kind == XFER_PAYLOAD_SLOT &&
 		xfer_hostpath_send(request->path, &request->placement) == 0) {
 		res->payload.slot = request->placement.slot;

@@ -317,6 +317,11 @@ bool xfer_join_expired(struct xfer_join *join, uint64_t now, struct xfer_joined 
 	return true;
 }
 
+bool xfer_join_waits(const struct xfer_join *join)
+{
+	return !TAILQ_EMPTY(&join->waiting);
+}
+
 /* --- epochs ----------------------------------------------------------------------------------- */
 
 void xfer_join_end(struct xfer_join *join)

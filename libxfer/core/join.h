@@ -98,6 +98,8 @@ void xfer_join_done(struct xfer_join *join, const struct xfer_slot_name *name);
  */
 bool xfer_join_expired(struct xfer_join *join, uint64_t now, struct xfer_joined *joined);
 
+/* Whether an RPC waits for its immediate. */
+bool xfer_join_waits(const struct xfer_join *join);
 /*
  * The epoch is over, for whatever cause: no RPC gets GO any more. Before the next one begins, or memory is
  * deregistered, the caller ends all its queue pairs. May be repeated.

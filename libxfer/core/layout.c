@@ -63,6 +63,15 @@ struct xfer_region xfer_layout_region(const struct xfer_slot_layout *layout, uin
 	return region;
 }
 
+uint32_t xfer_layout_slots(const struct xfer_slot_layout *layout)
+{
+	uint32_t slots = 0;
+
+	for (uint32_t i = 0; i < layout->nclasses; i++)
+		slots += layout->classes[i].slots;
+	return slots;
+}
+
 uint32_t xfer_layout_largest(const struct xfer_slot_layout *layout)
 {
 	uint32_t largest = 0;

@@ -23,6 +23,8 @@ uint32_t xfer_layout_region_id(uint32_t chunk, uint32_t class);
  */
 struct xfer_region xfer_layout_region(const struct xfer_slot_layout *layout, uint32_t chunk,
 	uint32_t lane, uint32_t class, uint64_t base);
+/* All slots of a lane. */
+uint32_t xfer_layout_slots(const struct xfer_slot_layout *layout);
 /* The largest slot's size in bytes; 0: there is none. */
 uint32_t xfer_layout_largest(const struct xfer_slot_layout *layout);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bufpool.h"
 #include "clock.h"
@@ -13,37 +12,19 @@
 #include "core/layout.h"
 #include "counters.h"
 #include "log.h"
-#include "owner/memory.h"
-#include "transport/shm.h"
+#include "owner/grant.h"
+#include "transport/verbs.h"
 
 #define CLIENTS_MAX 256u
 #define IDLE_MS     60000u
 #define RETURN_MS   60000u /* longer than a slot's quarantine and an epoch take */
 #define LOOK_MS     1000u /* while anybody has memory: so often is looked for who is to return some */
 #define LOG_MS      10000
-
-/* One data path's part of it. Its chunks come and go on the thread only. */
-struct grant {
-	struct memory *memory;
-	unsigned client;
-	struct xfer_hostpath *path;
-	struct xfer_peer *peer; /* there as long as it has the path */
-	char node[XFER_NODE_MAX + 1];
-	LIST_ENTRY(grant) link;
-
-	/* under the lock */
-	bool gone;                    /* nothing uses the path any more: it is to be freed */
-	bool taken;                   /* the path isn't the session's any more */
-	uint64_t owed;                /* bytes that are to be returned */
-	uint32_t retiring;            /* the chunk that the session was asked for; 0: none */
-	bool returned;                /* it says that it uses it no more */
-	uint64_t used_ns;             /* of what the quota was told */
-	struct xfer_request *waiting; /* RETIRE */
-};
+#define RARELY_MS   600000
 
 /* --- memory that counts ------------------------------------------------------------------------- */
 
-static void return_bytes(struct grant *grant, uint64_t bytes)
+void grant_return(struct grant *grant, uint64_t bytes)
 {
 	pthread_mutex_lock(&grant->memory->lock);
 	xfer_quota_return(&grant->memory->quota, grant->client, bytes);
@@ -54,7 +35,13 @@ static void return_bytes(struct grant *grant, uint64_t bytes)
 /* Of struct xfer_memory: it is in the quota until then. */
 static void freed(void *arg, uint64_t bytes)
 {
-	return_bytes(arg, bytes);
+	grant_return(arg, bytes);
+}
+
+void grant_count(struct grant *grant, struct xfer_memory *memory)
+{
+	memory->freed = freed;
+	memory->freed_arg = grant;
 }
 
 /* All of it or nothing. */
@@ -83,42 +70,23 @@ static bool halve(struct xfer_slot_layout *layout)
 	return less;
 }
 
-/*
- * Its bytes, of which the quota knows; 0: a refusal. A session that has nothing gets less than it asks for, if there is
- * no more; one that has some gets all or nothing, so that it isn't left with crumbs.
- */
-static uint64_t claim(struct grant *grant, uint32_t lanes, struct xfer_slot_layout *layout)
+uint64_t grant_claim(
+	struct grant *grant, uint32_t lanes, struct xfer_slot_layout *layout, bool less)
 {
 	uint64_t whole = xfer_layout_bytes(layout, lanes), bytes = whole;
-	struct xfer_slot_layout less = *layout;
+	struct xfer_slot_layout part = *layout;
 
 	if (whole > 0 && ask(grant, whole))
 		return whole;
-	if (xfer_hostpath_newest(grant->path) != 0)
-		return 0;
-	while (halve(&less)) {
-		bytes = xfer_layout_bytes(&less, lanes);
+	while (less && halve(&part)) {
+		bytes = xfer_layout_bytes(&part, lanes);
 		if (bytes > 0 && ask(grant, bytes)) {
-			*layout = less;
+			*layout = part;
 			return bytes;
 		}
 	}
 	/* What the quota remembers is what was asked for last. */
-	return whole > 0 && ask(grant, whole) ? whole : 0;
-}
-
-/* -ENOMEM, or what xfer_shm_make gives: nothing is claimed any more. */
-static int lend(struct grant *grant, uint64_t bytes, struct xfer_memory **memory, int *fd)
-{
-	int err = xfer_shm_make(bytes, memory, fd);
-
-	if (err) {
-		return_bytes(grant, bytes);
-		return err;
-	}
-	(*memory)->freed = freed;
-	(*memory)->freed_arg = grant;
-	return 0;
+	return less && whole > 0 && ask(grant, whole) ? whole : 0;
 }
 
 /* --- GROW --------------------------------------------------------------------------------------- */
@@ -134,28 +102,41 @@ static struct xfer_hostpath *path_of(const struct xfer_request *request, uint32_
 	return NULL;
 }
 
+static void log_failure(const struct grant *grant, const char *why)
+{
+	unsigned suppressed;
+
+	if (xfer_log_allowed(xfer_log_limit_of(why), LOG_MS, &suppressed))
+		xfer_warn("node %s gets no memory: %s (%u more like this were not written)",
+			grant->node, why, suppressed);
+}
+
+/*
+ * A session that has nothing gets less than it asks for, if there is no more; one that has some gets all or nothing, so
+ * that it isn't left with crumbs.
+ */
 static int add_chunk(struct grant *grant, struct xfer_request *request, uint32_t lanes)
 {
+	struct xfer_chunk *chunk = &request->results.grow.chunk;
 	struct xfer_slot_layout layout = request->args.grow.layout;
+	uint64_t bytes = grant_claim(grant, lanes, &layout, xfer_hostpath_newest(grant->path) == 0);
 	struct xfer_memory *memory;
-	uint64_t bytes = claim(grant, lanes, &layout);
-	int err, fd;
+	char why[GRANT_WHY];
+	int err;
 
 	if (bytes == 0)
 		return -ENOSPC;
-	err = lend(grant, bytes, &memory, &fd);
-	if (err)
-		return err;
-	err = xfer_request_put_fd(request, fd);
-	close(fd);
+	err = grant->sort->lend(grant, request, bytes, &memory, why);
 	if (err) {
-		xfer_memory_free(memory);
+		log_failure(grant, why);
 		return err;
 	}
-	err = xfer_hostpath_add(grant->path, &layout, memory, &request->results.grow.chunk);
-	if (err == 0)
-		xfer_count(XFER_CNT_CHUNKS_GRANTED, 1);
-	return err;
+	err = xfer_hostpath_add(grant->path, &layout, memory, chunk);
+	if (err)
+		return err;
+	grant->sort->describe(memory, lanes, chunk);
+	xfer_count(XFER_CNT_CHUNKS_GRANTED, 1);
+	return 0;
 }
 
 static int grow(struct xfer_request *request)
@@ -183,10 +164,23 @@ static void path_gone(void *arg, struct xfer_hostpath *path)
 	pthread_mutex_unlock(&memory->lock);
 }
 
-/* -ENOSPC: too many have one; -ENOMEM. */
-static int grant_new(struct memory *memory, struct xfer_peer *peer, struct grant **result)
+/* The same, of one that is still there, or was a moment ago. */
+static void path_lost(void *arg, const char *why)
 {
-	struct grant *grant = malloc(sizeof(*grant));
+	struct grant *grant = arg;
+	struct memory *memory = grant->memory;
+
+	pthread_mutex_lock(&memory->lock);
+	snprintf(grant->lost, sizeof(grant->lost), "has lost its data path (%s)", why);
+	pthread_cond_signal(&memory->changed);
+	pthread_mutex_unlock(&memory->lock);
+}
+
+/* -ENOSPC: too many have one; -ENOMEM. */
+static int grant_new(
+	struct memory *memory, const struct xfer_request *request, struct grant **result)
+{
+	struct grant *grant = calloc(1, sizeof(*grant));
 	int client;
 
 	if (!grant)
@@ -198,8 +192,11 @@ static int grant_new(struct memory *memory, struct xfer_peer *peer, struct grant
 		free(grant);
 		return client;
 	}
-	*grant = (struct grant){ .memory = memory, .client = (unsigned)client, .peer = peer };
-	snprintf(grant->node, sizeof(grant->node), "%s", xfer_peer_node(peer));
+	grant->memory = memory;
+	grant->client = (unsigned)client;
+	grant->peer = request->peer;
+	grant->sort = request->args.share.kind == XFER_SHARE_VERBS ? &grant_verbs : &grant_shm;
+	snprintf(grant->node, sizeof(grant->node), "%s", xfer_peer_node(request->peer));
 	*result = grant;
 	return 0;
 }
@@ -212,72 +209,59 @@ static void grant_free(struct grant *grant)
 	free(grant);
 }
 
-/*
- * What the caller has brought; it isn't in the quota, which is for what this process makes, but mapping it costs page
- * tables here. NULL: nothing, its READs are answered inline.
- */
-static int map_theirs(const struct memory *memory, const struct xfer_request *request,
-	struct xfer_memory **theirs)
+/* The grant's path, which knows it. */
+static int make_path(struct grant *grant, struct xfer_request *request, char *why)
 {
 	const struct xfer_share_args *args = &request->args.share;
-	uint64_t bytes = xfer_layout_bytes(&args->read, args->lanes);
-
-	*theirs = NULL;
-	if (args->epoch == 0 || args->lanes == 0 || args->lanes > XFER_LANES_MAX)
-		return -EINVAL;
-	if (args->read.nclasses == 0)
-		return 0;
-	if (bytes > memory->quota.config.cap)
-		return -EFBIG;
-	return bytes > 0 ? xfer_shm_map(request->fd, bytes, theirs) : -EINVAL;
-}
-
-/* theirs: the path's, also on failure. */
-static int make_path(
-	const struct xfer_request *request, struct grant *grant, struct xfer_memory *theirs)
-{
-	const struct xfer_share_args *args = &request->args.share;
-	const struct xfer_hostpath_params params = {
-		.transport = &xfer_shm_transport,
+	struct xfer_hostpath_params params = {
 		.epoch = args->epoch,
 		.lanes = args->lanes,
 		.read = args->read,
-		.memory = theirs,
 		.gone = path_gone,
+		.resume = xfer_request_resume,
+		.lost = path_lost,
 		.arg = grant,
 	};
-	int err = xfer_hostpath_create(&params, &grant->path);
+	int err = grant->sort->open(grant, request, &params, why);
 
 	if (err)
 		return err;
+	err = xfer_hostpath_create(&params, &grant->path);
+	if (err) {
+		snprintf(why, GRANT_WHY, "%s", strerror(-err));
+		return err;
+	}
+	grant->sort->offer(grant, request, &params);
 	pthread_mutex_lock(&grant->memory->lock);
 	LIST_INSERT_HEAD(&grant->memory->grants, grant, link);
 	pthread_mutex_unlock(&grant->memory->lock);
 	return 0;
 }
 
-static int share(struct memory *memory, struct xfer_request *request)
+static int share(struct memory *memory, struct xfer_request *request, char *why)
 {
-	struct xfer_memory *theirs;
+	const struct xfer_share_args *args = &request->args.share;
 	struct grant *grant;
 	int err;
 
-	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0 ||
-		!request->dispatcher->identity.local)
+	snprintf(why, GRANT_WHY, "shared_memory or session_memory is 0");
+	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0)
 		return -EOPNOTSUPP;
-	err = map_theirs(memory, request, &theirs);
-	if (err)
-		return err;
-	err = grant_new(memory, request->peer, &grant);
+	snprintf(why, GRANT_WHY, "what it asks for can't be");
+	if (args->epoch == 0 || args->lanes == 0 || args->lanes > XFER_LANES_MAX)
+		return -EINVAL;
+	err = grant_new(memory, request, &grant);
 	if (err) {
-		xfer_memory_free(theirs);
+		snprintf(why, GRANT_WHY, "%s",
+			err == -ENOSPC ? "too many sessions have some" : strerror(-err));
 		return err;
 	}
-	err = make_path(request, grant, theirs);
+	err = make_path(grant, request, why);
 	if (err) {
 		grant_free(grant);
 		return err;
 	}
+	snprintf(why, GRANT_WHY, "its session is over, or its data path not later than the last");
 	err = xfer_peer_take_path(request, grant->path);
 	/* One of an earlier path would wait for as long as that is in use. */
 	memory_epoch_ended(memory, request->peer);
@@ -381,7 +365,7 @@ static void end_path(struct grant *grant, const char *why)
 	struct xfer_request *waiting = grant->waiting;
 
 	grant->waiting = NULL;
-	grant->taken |= had;
+	grant->taken = true;
 	if (had) {
 		xfer_count(XFER_CNT_PATHS_TAKEN, 1);
 		xfer_warn("node %s %s: its memory is taken back, its data travels inline until it "
@@ -395,6 +379,16 @@ static void end_path(struct grant *grant, const char *why)
 		xfer_hostpath_unref(path);
 	}
 	pthread_mutex_lock(&memory->lock);
+}
+
+/* The same. */
+static void end_lost(struct grant *grant)
+{
+	char why[sizeof(grant->lost)];
+
+	memcpy(why, grant->lost, sizeof(why));
+	grant->lost[0] = '\0';
+	end_path(grant, why);
 }
 
 /* The same: a chunk of which the session says that it uses it no more. */
@@ -449,14 +443,33 @@ static void note_use(struct memory *memory)
 	}
 }
 
+/* One whose path is to be ended for what its transport says; NULL: none. */
+static struct grant *troubled(struct memory *memory, const char **why)
+{
+	struct grant *grant;
+
+	LIST_FOREACH (grant, &memory->grants, link) {
+		*why = grant->taken || grant->gone ? NULL : grant->sort->trouble(grant);
+		if (*why)
+			return grant;
+	}
+	return NULL;
+}
+
 /* True: the lock was dropped meanwhile, and there may be more to do. */
 static bool look(struct memory *memory)
 {
 	struct grant *grant;
 	unsigned client;
 	uint64_t bytes, now;
+	const char *why;
 
 	note_use(memory);
+	grant = troubled(memory, &why);
+	if (grant) {
+		end_path(grant, why);
+		return true;
+	}
 	now = xfer_now_ns();
 	if (xfer_quota_reclaim(&memory->quota, now, &client, &bytes)) {
 		grant = grant_of(memory, client);
@@ -480,34 +493,34 @@ static bool look(struct memory *memory)
 
 /* --- the thread --------------------------------------------------------------------------------- */
 
-static void log_refusal(const struct xfer_request *request, int err)
+/* What isn't configured, or isn't there, is said once, of a session that asks for it again and again. */
+static void log_refusal(const struct xfer_request *request, int err, const char *why)
 {
+	bool queue_pairs = request->args.share.kind == XFER_SHARE_VERBS;
 	unsigned suppressed;
-	const char *cause =
-		err == -EINVAL   ? "what it offers isn't sealed memory of the size it says"
-		: err == -EFBIG  ? "it offers more than session_memory: raise that, or lower "
-				   "its Small_Slots and Large_Slots"
-		: err == -ENOSPC ? "too many sessions have some"
-				 : strerror(-err);
 
-	if (xfer_log_allowed(xfer_log_limit_of(cause), LOG_MS, &suppressed))
-		xfer_warn(
-			"node %s shares no memory with this owner: %s; its data travels inline (%u "
-			"more like this were not written)",
-			xfer_peer_node(request->peer), cause, suppressed);
+	if (err == -EOPNOTSUPP && !queue_pairs)
+		return;
+	if (xfer_log_allowed(
+		    xfer_log_limit_of(why), err == -EOPNOTSUPP ? RARELY_MS : LOG_MS, &suppressed))
+		xfer_warn("node %s gets no data path%s from this owner: %s; its data travels "
+			  "inline (%u more like this were not written)",
+			xfer_peer_node(request->peer), queue_pairs ? " over RDMA" : "", why,
+			suppressed);
 }
 
 static void answer(struct memory *memory, struct xfer_request *request)
 {
+	char why[GRANT_WHY];
 	int err;
 
 	if (request->proc == XFER_PROC_GROW) {
 		xfer_request_finish(request, grow(request));
 		return;
 	}
-	err = share(memory, request);
-	if (err && err != -EOPNOTSUPP)
-		log_refusal(request, err);
+	err = share(memory, request, why);
+	if (err)
+		log_refusal(request, err, why);
 	xfer_request_finish(request, err);
 }
 
@@ -568,13 +581,13 @@ static void answer_next(struct memory *memory)
 	pthread_mutex_lock(&memory->lock);
 }
 
-/* With the lock held: one whose path is gone, or that has returned something. */
+/* With the lock held: one whose path is gone or lost, or that has returned something. */
 static struct grant *next_grant(struct memory *memory)
 {
 	struct grant *grant;
 
 	LIST_FOREACH (grant, &memory->grants, link)
-		if (grant->gone || grant->returned)
+		if (grant->gone || grant->lost[0] || grant->returned)
 			return grant;
 	return NULL;
 }
@@ -600,6 +613,8 @@ static void *work(void *arg)
 		grant = next_grant(memory);
 		if (grant && grant->gone)
 			free_gone(grant);
+		else if (grant && grant->lost[0])
+			end_lost(grant);
 		else if (grant)
 			take_back(grant);
 		else if (memory->requests)
@@ -649,6 +664,8 @@ int memory_init(struct memory *memory, const struct memory_params *params)
 		return err;
 	init_locks(memory);
 	memory->ending = false;
+	memory->port = params->port;
+	memory->listener = NULL;
 	memory->requests = NULL;
 	memory->last = &memory->requests;
 	LIST_INIT(&memory->grants);
@@ -665,6 +682,7 @@ void memory_fini(struct memory *memory)
 	pthread_cond_signal(&memory->changed);
 	pthread_mutex_unlock(&memory->lock);
 	pthread_join(memory->thread, NULL);
+	xfer_verbs_listener_destroy(memory->listener);
 	fini_parts(memory);
 }
 

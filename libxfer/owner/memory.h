@@ -11,11 +11,14 @@
 #include "core/quota.h"
 
 struct grant;
+struct xfer_verbs_listener;
 
 /* It takes tens of milliseconds to fill memory and to give it back, so a thread of its own does both. */
 struct memory {
 	pthread_t thread;
-	pthread_mutex_t lock; /* all that follows, and grants */
+	uint16_t port;                        /* of rdma_cm, if it is free */
+	struct xfer_verbs_listener *listener; /* the thread's; NULL: none yet */
+	pthread_mutex_t lock;                 /* all that follows, and grants */
 	pthread_cond_t changed;
 	bool ending;
 	struct xfer_request *requests, **last; /* SHAREs and GROWs that wait, the oldest first */
@@ -25,6 +28,7 @@ struct memory {
 
 struct memory_params {
 	uint64_t total, session;     /* bytes, of all sessions and of one; 0: nothing is shared */
+	uint16_t port;               /* where queue pairs are connected; 0: any */
 	unsigned idle_ms, return_ms; /* of struct xfer_quota_config; 0: a minute each */
 };
 

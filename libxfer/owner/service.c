@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "address.h"
 #include "owner/service.h"
 
 #define QUEUED_MAX        8192u
@@ -541,11 +542,23 @@ static int start_coherence(struct service *service)
 	return err;
 }
 
+/* Where this owner listens for connections; 0: only on Unix sockets. */
+static uint16_t first_port(const struct config *config)
+{
+	struct xfer_address address;
+
+	for (unsigned i = 0; i < config->nlisten; i++)
+		if (xfer_address_parse(config->listen[i], &address) == 0 && !address.local)
+			return (uint16_t)strtoul(address.port, NULL, 10);
+	return 0;
+}
+
 static int start_memory(struct service *service)
 {
 	const struct config *config = service->setup->config;
 	const struct memory_params params = { .total = (uint64_t)config->memory << 20,
-		.session = (uint64_t)config->session_memory << 20 };
+		.session = (uint64_t)config->session_memory << 20,
+		.port = first_port(config) };
 	int err = memory_init(&service->memory, &params);
 
 	if (err)

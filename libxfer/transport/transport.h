@@ -4,6 +4,7 @@
 #define XFER_TRANSPORT_TRANSPORT_H
 
 #include <jansson.h>
+#include <sys/queue.h>
 
 #include "core/lmrm.h"
 #include "core/path.h"
@@ -17,6 +18,10 @@ struct xfer_placement {
 	struct xfer_memory *in; /* what it lies in */
 	uint32_t length;        /* bytes of payload */
 	void *memory;           /* what `stage` or `fetch` gave */
+
+	/* READ, its answer has come, its immediate hasn't: the data path's, under the lane's lock */
+	uint64_t since_ns;
+	TAILQ_ENTRY(xfer_placement) link;
 };
 
 /* Memory with slots in it, as one end has it. What sort it is, is its transport's affair. */
@@ -35,6 +40,8 @@ struct xfer_transport;
 struct xfer_transport_events {
 	/* An immediate has come on a lane. Any thread that polls, without locks. */
 	void (*immediate)(void *arg, uint32_t lane, uint32_t immediate);
+	/* Whether somebody waits for an immediate of a lane. The same. */
+	bool (*waits)(void *arg, uint32_t lane);
 	/* From time to time, on the thread of each lane. */
 	void (*tick)(void *arg, uint32_t lane, uint64_t now_ns);
 	/* Nothing goes over it any more, for this reason. Once; any thread, without locks, also from within its calls. */

@@ -35,7 +35,7 @@ struct ends {
 	struct xfer_datapath *initiator;
 	struct xfer_hostpath *host;
 	struct fault_transport at_initiator, at_host;
-	unsigned gone;
+	unsigned gone, left;
 	_Atomic bool ending;
 	uint8_t data[LARGE], back[LARGE];
 };
@@ -43,6 +43,12 @@ struct ends {
 static void gone(void *arg, struct xfer_hostpath *path)
 {
 	xfer_hostpath_free(path);
+	(*(unsigned *)arg)++;
+}
+
+static void left(void *arg, struct xfer_datapath *path)
+{
+	xfer_datapath_free(path);
 	(*(unsigned *)arg)++;
 }
 
@@ -77,9 +83,12 @@ static void grow(struct ends *ends)
 static int set_up(void **state)
 {
 	struct ends *ends = calloc(1, sizeof(*ends));
-	struct xfer_datapath_params initiator = {
-		.transport = &xfer_shm_transport, .epoch = EPOCH, .lanes = LANES, .read = layout
-	};
+	struct xfer_datapath_params initiator = { .transport = &xfer_shm_transport,
+		.epoch = EPOCH,
+		.lanes = LANES,
+		.read = layout,
+		.gone = left,
+		.arg = &ends->left };
 	struct xfer_hostpath_params host = { .transport = &xfer_shm_transport,
 		.epoch = EPOCH,
 		.lanes = LANES,
@@ -107,6 +116,7 @@ static int tear_down(void **state)
 	xfer_datapath_unref(ends->initiator);
 	xfer_hostpath_unref(ends->host);
 	assert_int_equal(ends->gone, 1);
+	assert_int_equal(ends->left, 1);
 	free(ends);
 	return 0;
 }
@@ -126,7 +136,7 @@ static enum xfer_join_event arrive(
 	*found = (struct xfer_placement){
 		.direction = sent->direction, .slot = sent->slot, .length = sent->length
 	};
-	return xfer_hostpath_find(ends->host, found, ends);
+	return xfer_hostpath_find(ends->host, found);
 }
 
 static void test_write(void **state)

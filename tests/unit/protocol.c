@@ -330,7 +330,35 @@ static bool share_decodes(uint32_t classes)
 	add_words(&builder, 1, 2);
 	add_word(&builder, classes);
 	add_words(&builder, 1, 2 * classes);
+	add_word(&builder, XFER_SHARE_MEMORY);
 	return decodes(&builder, XFER_PROC_SHARE, false);
+}
+
+static bool verbs_decode(uint32_t kind, uint32_t sources)
+{
+	struct builder builder = { .len = 0 };
+
+	add_words(&builder, 1, 2);
+	add_word(&builder, 0);
+	add_word(&builder, kind);
+	add_word(&builder, 0);
+	add_word(&builder, sources);
+	add_words(&builder, 1, 4 * sources);
+	return decodes(&builder, XFER_PROC_SHARE, false);
+}
+
+static bool offer_decodes(uint32_t port, uint32_t addresses, uint32_t tokens)
+{
+	struct builder builder = { .len = 0 };
+
+	add_word(&builder, XFER_ST_OK);
+	add_word(&builder, 0);
+	add_word(&builder, port);
+	add_word(&builder, addresses);
+	add_words(&builder, 1, 4 * addresses);
+	add_word(&builder, tokens);
+	add_words(&builder, 1, 4 * tokens);
+	return decodes(&builder, XFER_PROC_SHARE, true);
 }
 
 static bool grow_decodes(uint32_t classes)
@@ -343,7 +371,7 @@ static bool grow_decodes(uint32_t classes)
 	return decodes(&builder, XFER_PROC_GROW, false);
 }
 
-static bool chunk_decodes(uint32_t classes, uint32_t places, uint32_t first)
+static bool chunk_decodes(uint32_t classes, uint32_t places, uint32_t first, uint32_t keys)
 {
 	struct builder builder = { .len = 0 };
 
@@ -356,6 +384,9 @@ static bool chunk_decodes(uint32_t classes, uint32_t places, uint32_t first)
 		add_word(&builder, first);
 		add_word(&builder, UINT32_MAX);
 	}
+	add_words(&builder, 1, 2);
+	add_word(&builder, keys);
+	add_words(&builder, 1, keys);
 	return decodes(&builder, XFER_PROC_GROW, true);
 }
 
@@ -375,12 +406,22 @@ static void test_lengths(void **state)
 	assert_true(share_decodes(0));
 	assert_true(share_decodes(XFER_SLOT_CLASSES_MAX));
 	assert_false(share_decodes(XFER_SLOT_CLASSES_MAX + 1));
+	assert_true(verbs_decode(XFER_SHARE_VERBS, 0));
+	assert_true(verbs_decode(XFER_SHARE_VERBS, XFER_RDMA_ADDRESSES_MAX));
+	assert_false(verbs_decode(XFER_SHARE_VERBS, XFER_RDMA_ADDRESSES_MAX + 1));
+	assert_false(verbs_decode(XFER_SHARE_VERBS + 1, 0));
+	assert_true(offer_decodes(UINT16_MAX, XFER_RDMA_ADDRESSES_MAX, XFER_LANES_MAX));
+	assert_false(offer_decodes(UINT16_MAX + 1, 0, 0));
+	assert_false(offer_decodes(1, XFER_RDMA_ADDRESSES_MAX + 1, 0));
+	assert_false(offer_decodes(1, 0, XFER_LANES_MAX + 1));
 	assert_true(grow_decodes(XFER_SLOT_CLASSES_MAX));
 	assert_false(grow_decodes(XFER_SLOT_CLASSES_MAX + 1));
-	assert_true(chunk_decodes(XFER_SLOT_CLASSES_MAX, XFER_PLACES_MAX, XFER_SLOT_NUMBERS - 1));
-	assert_false(chunk_decodes(XFER_SLOT_CLASSES_MAX + 1, 1, 0));
-	assert_false(chunk_decodes(1, XFER_PLACES_MAX + 1, 0));
-	assert_false(chunk_decodes(1, 1, XFER_SLOT_NUMBERS));
+	assert_true(chunk_decodes(
+		XFER_SLOT_CLASSES_MAX, XFER_PLACES_MAX, XFER_SLOT_NUMBERS - 1, XFER_LANES_MAX));
+	assert_false(chunk_decodes(XFER_SLOT_CLASSES_MAX + 1, 1, 0, XFER_LANES_MAX));
+	assert_false(chunk_decodes(1, XFER_PLACES_MAX + 1, 0, XFER_LANES_MAX));
+	assert_false(chunk_decodes(1, 1, XFER_SLOT_NUMBERS, XFER_LANES_MAX));
+	assert_false(chunk_decodes(1, 1, 0, XFER_LANES_MAX + 1));
 }
 
 static void test_too_many_groups(void **state)

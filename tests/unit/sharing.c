@@ -209,7 +209,7 @@ static void say_nothing(struct xfer_request *request)
 static void listen_for_complaints(enum xfer_log_level level, const char *message)
 {
 	(void)level;
-	owner.complaints += strstr(message, "no memory is shared with owner b") != NULL;
+	owner.complaints += strstr(message, "data of owner b at ") != NULL;
 }
 
 static void begin(answer_fn *share, answer_fn *grow, answer_fn *retire)

@@ -59,8 +59,10 @@ struct xfer_context_params {
 	unsigned
 		heartbeat_ms; /* 100..60000; 0: the default, 1000. A peer is dead after five silent ones */
 	enum xfer_path_wish path;
-	/* Slots of 16 KiB and of 1 MiB of shared memory, of each session in each direction. 0: the default, 1024 and 64. */
+	/* Slots of 16 KiB and of 1 MiB, of each session in each direction. 0: the default, 1024 and 64. */
 	uint32_t small_slots, large_slots;
+	/* Who waits for RDMA looks for so many microseconds before it sleeps. 0: the default, 10. */
+	unsigned poll_us;
 	/* Bytes of READs and WRITEs that wait for their turn in each session; of one volume at most half. What goes beyond
 	 * it ends with -EAGAIN at once. 0: the default, 2 GiB. */
 	uint64_t waiting_max;

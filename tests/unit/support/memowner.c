@@ -37,6 +37,7 @@ static void put_answer(void *arg, void *answer)
 static void serve_read(struct memowner *owner, struct xfer_request *request)
 {
 	const struct xfer_read_args *args = &request->args.read;
+	bool in_slot = args->payload.kind == XFER_PAYLOAD_SLOT;
 	struct xfer_read_res *res = &request->results.read;
 	uint32_t count = args->count;
 
@@ -47,13 +48,17 @@ static void serve_read(struct memowner *owner, struct xfer_request *request)
 	}
 	if (count > MEMOWNER_SIZE - args->offset)
 		count = (uint32_t)(MEMOWNER_SIZE - args->offset);
-	request->answer = xfer_bufpool_get(args->count);
-	request->release = put_answer;
-	request->release_arg = request;
+	if (!in_slot) {
+		request->answer = xfer_bufpool_get(args->count);
+		request->release = put_answer;
+		request->release_arg = request;
+	}
 	pthread_mutex_lock(&owner->data_lock);
 	memcpy(request->answer, owner->data + args->offset, count);
 	pthread_mutex_unlock(&owner->data_lock);
-	res->payload = (struct xfer_payload){ .kind = XFER_PAYLOAD_INLINE, .length = count };
+	res->payload =
+		(struct xfer_payload){ .kind = in_slot ? XFER_PAYLOAD_SLOT : XFER_PAYLOAD_INLINE,
+			.length = count };
 	res->eof = args->offset + count == MEMOWNER_SIZE;
 	res->attr.valid = true;
 	fill_attr(&res->attr.attr);

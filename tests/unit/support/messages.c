@@ -159,6 +159,22 @@ static void put_layout(struct random *random, struct xfer_slot_layout *layout)
 	}
 }
 
+static uint32_t put_addresses(struct random *random, struct xfer_rdma_address *list)
+{
+	uint32_t count = random_upto(random, XFER_RDMA_ADDRESSES_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		random_bytes(random, list[i].bytes, sizeof(list[i].bytes));
+	return count;
+}
+
+static void put_queue_pairs(struct random *random, struct xfer_share_args *share)
+{
+	share->kind = XFER_SHARE_VERBS;
+	put_layout(random, &share->write);
+	share->nsources = put_addresses(random, share->sources);
+}
+
 static void put_slot(struct random *random, struct xfer_slot_ref *slot)
 {
 	slot->lane = random_upto(random, UINT16_MAX);
@@ -356,6 +372,8 @@ void message_args(struct random *random, uint32_t proc, union xfer_args *args)
 		args->share.epoch = u32(random);
 		args->share.lanes = u32(random);
 		put_layout(random, &args->share.read);
+		if (coin(random))
+			put_queue_pairs(random, &args->share);
 		break;
 	case XFER_PROC_GROW:
 		args->grow.epoch = u32(random);
@@ -511,6 +529,20 @@ static void put_chunk(struct random *random, struct xfer_chunk *chunk)
 		chunk->places[i].first = (uint16_t)random_upto(random, XFER_SLOT_NUMBERS - 1);
 		chunk->places[i].generation = u32(random);
 	}
+	chunk->base = random_u64(random);
+	chunk->nkeys = random_upto(random, XFER_LANES_MAX);
+	for (uint32_t i = 0; i < chunk->nkeys; i++)
+		chunk->keys[i] = u32(random);
+}
+
+static void results_share(struct random *random, struct xfer_share_res *share)
+{
+	put_layout(random, &share->read);
+	share->port = (uint16_t)random_upto(random, UINT16_MAX);
+	share->naddresses = put_addresses(random, share->addresses);
+	share->ntokens = random_upto(random, XFER_LANES_MAX);
+	for (uint32_t i = 0; i < share->ntokens; i++)
+		random_bytes(random, share->tokens[i].bytes, sizeof(share->tokens[i].bytes));
 }
 
 static void results_session(
@@ -522,6 +554,8 @@ static void results_session(
 		random_bytes(random, res->token.token.bytes, sizeof(res->token.token.bytes));
 	} else if (proc == XFER_PROC_EVENTS) {
 		results_events(random, &res->events);
+	} else if (proc == XFER_PROC_SHARE && res->status == XFER_ST_OK) {
+		results_share(random, &res->share);
 	} else if (proc == XFER_PROC_GROW && res->status == XFER_ST_OK) {
 		put_chunk(random, &res->grow.chunk);
 	} else if (proc == XFER_PROC_RETIRE) {
