@@ -754,6 +754,11 @@ uint32_t xfer_datapath_epoch(const struct xfer_datapath *path)
 	return path->epoch;
 }
 
+enum xfer_path xfer_datapath_kind(const struct xfer_datapath *path)
+{
+	return path->facts.there;
+}
+
 void xfer_datapath_ref(struct xfer_datapath *path)
 {
 	atomic_fetch_add(&path->refs, 1);

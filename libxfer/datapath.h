@@ -53,6 +53,7 @@ void xfer_datapath_lost(struct xfer_datapath *path);
 bool xfer_datapath_is_lost(const struct xfer_datapath *path);
 
 uint32_t xfer_datapath_epoch(const struct xfer_datapath *path);
+enum xfer_path xfer_datapath_kind(const struct xfer_datapath *path);
 
 /*
  * Chunks for WRITE: one thread at a time. The memory is the path's from then on, also on failure, after which the path

@@ -27,6 +27,19 @@ bool xfer_session_is_up(struct xfer_session *session)
 	return up;
 }
 
+enum xfer_path_wish xfer_session_path(struct xfer_session *session)
+{
+	enum xfer_path kind = XFER_PATH_INLINE;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->path)
+		kind = xfer_datapath_kind(session->path);
+	pthread_mutex_unlock(&session->lock);
+	return kind == XFER_PATH_SHM     ? XFER_WISH_SHM
+	       : kind == XFER_PATH_VERBS ? XFER_WISH_VERBS
+					 : XFER_WISH_INLINE;
+}
+
 /* With the lock held. */
 static const uint8_t *present_verifier(const struct xfer_session *session)
 {

@@ -239,8 +239,10 @@ static int use_session(struct bench *bench)
 	return err ? err : removed;
 }
 
-static int complain_link(const struct ctl_owner *owner, int err)
+static int complain_link(const struct bench *bench, int err)
 {
+	const char *path = bench_path_name(bench->ctl->bench.path);
+	const struct ctl_owner *owner = &bench->owner;
 	const char *trouble = link_trouble();
 
 	if (err == -EINVAL) {
@@ -252,6 +254,11 @@ static int complain_link(const struct ctl_owner *owner, int err)
 	}
 	if (trouble)
 		fprintf(stderr, "rdmaxferctl: %s\n", trouble);
+	else if (err == -ENOLINK)
+		fprintf(stderr,
+			"rdmaxferctl: the session with owner %s at %s is up, but gets no data path "
+			"%s: see the owner's log and, for verbs, rdmaxferctl devices on both nodes\n",
+			owner->name, owner->address, path);
 	else
 		fprintf(stderr,
 			"rdmaxferctl: no session with owner %s at %s: %s; see the owner's log\n",
@@ -267,10 +274,11 @@ static int use_memory(struct bench *bench)
 	if (allocate(bench))
 		return CTL_FAILED;
 	interrupt_catch();
-	err = link_open(&bench->link, &bench->owner, bench->ctl->bench.lanes);
+	err = link_open(&bench->link, &bench->owner, &bench->ctl->bench);
 	if (err)
-		return complain_link(&bench->owner, err);
+		return complain_link(bench, err);
 	err = use_session(bench);
+	bench->report.path = xfer_session_path(bench->link.session);
 	link_close(&bench->link);
 	if (err == 0)
 		report_print(&bench->report);

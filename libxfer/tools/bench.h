@@ -82,15 +82,25 @@ void progress_show(struct progress *progress, struct measurement *measurement);
 /* The line is gone. */
 void progress_end(struct progress *progress);
 
+/* --- bench_options.c ---------------------------------------------------------------------------- */
+
+/* "auto", "shm" ... */
+const char *bench_path_name(enum xfer_path_wish path);
+
 /* --- link.c: the session ------------------------------------------------------------------------ */
 
 struct link {
 	struct xfer_context *context;
 	struct xfer_session *session;
+	enum xfer_path_wish path; /* that was wished for */
 };
 
-/* Waits until it is up. -errno: nothing is open; link_trouble may say why. */
-int link_open(struct link *link, const struct ctl_owner *owner, unsigned lanes);
+/*
+ * Waits until it is up and, if one was wished for, has its data path. -errno: nothing is open; link_trouble may say why.
+ * -ENOLINK: it is up, but the data path doesn't come.
+ */
+int link_open(
+	struct link *link, const struct ctl_owner *owner, const struct ctl_bench_options *options);
 void link_close(struct link *link);
 /* libxfer's first warning: why there is no session, or none any more. NULL: all is well. */
 const char *link_trouble(void);
@@ -150,7 +160,8 @@ struct report_part {
 struct report {
 	const struct ctl *ctl;
 	const struct ctl_owner *owner;
-	uint64_t blocks; /* of the file; all were verified */
+	uint64_t blocks;          /* of the file; all were verified */
+	enum xfer_path_wish path; /* at the end */
 	struct report_part write, read;
 };
 

@@ -25,6 +25,7 @@ enum {
 	KEY_LANES,
 	KEY_SECONDS,
 	KEY_FILE_SIZE,
+	KEY_PATH,
 };
 
 static const struct argp_option options[] = {
@@ -37,8 +38,21 @@ static const struct argp_option options[] = {
 	{ "lanes", KEY_LANES, "N", 0, "Connections (default: 2)", 0 },
 	{ "seconds", KEY_SECONDS, "S", 0, "Of one measurement (default: 3)", 0 },
 	{ "file-size", KEY_FILE_SIZE, "BYTES", 0, "At most so much is written (default: 64M)", 0 },
+	{ "path", KEY_PATH, "PATH", 0, "Data path: auto, shm, verbs or inline (default: auto)", 0 },
 	{ 0 },
 };
+
+const char *bench_path_name(enum xfer_path_wish path)
+{
+	static const char *const names[] = {
+		[XFER_WISH_AUTO] = "auto",
+		[XFER_WISH_INLINE] = "inline",
+		[XFER_WISH_SHM] = "shm",
+		[XFER_WISH_VERBS] = "verbs",
+	};
+
+	return names[path];
+}
 
 static uint64_t parse_number(const char *text, char **end, uint64_t max)
 {
@@ -84,6 +98,18 @@ static double parse_seconds(const char *text, struct argp_state *state)
 		argp_error(state, "--seconds must be a number from %g to %d", SECONDS_MIN,
 			SECONDS_MAX);
 	return value;
+}
+
+static enum xfer_path_wish parse_path(const char *text, struct argp_state *state)
+{
+	static const enum xfer_path_wish wishes[] = { XFER_WISH_AUTO, XFER_WISH_INLINE,
+		XFER_WISH_SHM, XFER_WISH_VERBS };
+
+	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
+		if (strcmp(text, bench_path_name(wishes[i])) == 0)
+			return wishes[i];
+	argp_error(state, "--path must be auto, shm, verbs or inline");
+	return XFER_WISH_AUTO;
 }
 
 /* Two operations under way never have a block in common. */
@@ -132,6 +158,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		*bench = (struct ctl_bench_options){ .size = DEFAULT_SIZE,
 			.depth = DEFAULT_DEPTH,
 			.lanes = DEFAULT_LANES,
+			.path = XFER_WISH_AUTO,
 			.seconds = DEFAULT_SECONDS,
 			.file_size = DEFAULT_FILE_SIZE };
 		break;
@@ -143,6 +170,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_AS:
 		bench->as = arg;
+		break;
+	case KEY_PATH:
+		bench->path = parse_path(arg, state);
 		break;
 	case ARGP_KEY_SUCCESS:
 		check(bench, state);

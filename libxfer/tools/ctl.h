@@ -22,6 +22,7 @@ struct ctl_bench_options {
 	const char *as;     /* this node's name; NULL: to be found out */
 	uint32_t size;      /* bytes of an operation */
 	unsigned depth, lanes;
+	enum xfer_path_wish path;
 	double seconds;     /* of one measurement */
 	uint64_t file_size; /* bytes */
 };

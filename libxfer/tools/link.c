@@ -26,29 +26,43 @@ const char *link_trouble(void)
 	return said ? trouble : NULL;
 }
 
-static int wait_up(struct link *link)
+static bool has_path(const struct link *link)
+{
+	return link->path == XFER_WISH_AUTO || link->path == XFER_WISH_INLINE ||
+	       xfer_session_path(link->session) == link->path;
+}
+
+static bool is_up(const struct link *link)
+{
+	return xfer_session_is_up(link->session);
+}
+
+static int wait_until(struct link *link, bool (*there)(const struct link *link), int late)
 {
 	uint64_t until = xfer_now_ns() + CTL_TIMEOUT_MS * XFER_NS_PER_MS;
 
-	while (!xfer_session_is_up(link->session)) {
+	while (!there(link)) {
 		if (interrupted())
 			return -EINTR;
 		if (link_trouble())
 			return -ENOTCONN;
 		if (xfer_now_ns() > until)
-			return -ETIMEDOUT;
+			return late;
 		usleep(BENCH_TICK_US);
 	}
 	return 0;
 }
 
-int link_open(struct link *link, const struct ctl_owner *owner, unsigned lanes)
+int link_open(
+	struct link *link, const struct ctl_owner *owner, const struct ctl_bench_options *options)
 {
-	const struct xfer_context_params params = {
-		.node = owner->node, .lanes = lanes, .log = keep_first
-	};
+	const struct xfer_context_params params = { .node = owner->node,
+		.lanes = options->lanes,
+		.path = options->path,
+		.log = keep_first };
 	int err = xfer_context_create(&params, &link->context);
 
+	link->path = options->path;
 	if (err)
 		return err;
 	err = xfer_session_open(
@@ -57,7 +71,9 @@ int link_open(struct link *link, const struct ctl_owner *owner, unsigned lanes)
 		xfer_context_destroy(link->context);
 		return err;
 	}
-	err = wait_up(link);
+	err = wait_until(link, is_up, -ETIMEDOUT);
+	if (err == 0)
+		err = wait_until(link, has_path, -ENOLINK);
 	if (err)
 		link_close(link);
 	return err;

@@ -40,9 +40,10 @@ static void print_table(const struct report *report)
 {
 	const struct ctl_bench_options *options = &report->ctl->bench;
 
-	printf("volume %s of owner %s at %s: %u bytes, depth %u, lanes %u; %llu blocks verified\n",
+	printf("volume %s of owner %s at %s: %u bytes, depth %u, lanes %u, path %s; %llu blocks verified\n",
 		options->volume, report->owner->name, report->owner->address, options->size,
-		options->depth, options->lanes, (unsigned long long)report->blocks);
+		options->depth, options->lanes, bench_path_name(report->path),
+		(unsigned long long)report->blocks);
 	printf("%-8s %9s %9s %9s %9s %9s %9s\n", "", "MiB/s", "ops/s", "mean us", "p50 us",
 		"p99 us", "CPU s/GiB");
 	print_part("WRITE", &report->write);
@@ -74,10 +75,11 @@ static json_t *part_json(const struct report_part *part)
 static void print_json(const struct report *report)
 {
 	const struct ctl_bench_options *options = &report->ctl->bench;
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:o, s:o}", "owner",
-		report->owner->name, "address", report->owner->address, "node", report->owner->node,
-		"volume", options->volume, "size", (int)options->size, "depth", (int)options->depth,
-		"lanes", (int)options->lanes, "file_size",
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:o, s:o}",
+		"owner", report->owner->name, "address", report->owner->address, "node",
+		report->owner->node, "volume", options->volume, "path",
+		bench_path_name(report->path), "size", (int)options->size, "depth",
+		(int)options->depth, "lanes", (int)options->lanes, "file_size",
 		(json_int_t)(report->blocks * options->size), "blocks_verified",
 		(json_int_t)report->blocks, "write", part_json(&report->write), "read",
 		part_json(&report->read));

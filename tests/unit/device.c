@@ -427,6 +427,25 @@ static void devices_that_cannot_be_listed(void **state)
 	}
 }
 
+/* Whichever call fails, and however: nothing is left, and what can't be used has a reason. */
+static void any_call_that_fails(void **state)
+{
+	unsigned nth = 0;
+	int n;
+
+	(void)state;
+	do {
+		set_up(&rxe, 1);
+		mock_verbs_fail(NULL, ++nth, EIO);
+		n = list();
+		assert_true(n == 1 || why[0]);
+		assert_true(n < 1 || ports[0].usable || ports[0].why[0]);
+		n = (int)mock_verbs_failed();
+		mock_verbs_end();
+	} while (n > 0);
+	assert_true(nth > 10);
+}
+
 static void addresses_that_come_and_go(void **state)
 {
 	(void)state;
@@ -564,6 +583,7 @@ int main(void)
 		cmocka_unit_test(a_device_that_is_not_permitted),
 		cmocka_unit_test(no_device),
 		cmocka_unit_test(devices_that_cannot_be_listed),
+		cmocka_unit_test(any_call_that_fails),
 		cmocka_unit_test(addresses_that_come_and_go),
 		cmocka_unit_test(no_rdma_cm),
 		cmocka_unit_test(what_the_host_lacks),

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -219,9 +220,9 @@ struct asked {
 /* From the near end's memory to the far one's. */
 static int post_with_keys(const struct asked *asked, uint32_t lkey, uint32_t rkey)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)near.memory + asked->from,
-		.length = asked->length,
-		.lkey = lkey };
+	struct ibv_sge sge = {
+		.addr = (uintptr_t)near.memory + asked->from, .length = asked->length, .lkey = lkey
+	};
 	struct ibv_send_wr wr = { .wr_id = 7, .sg_list = &sge, .num_sge = 1 }, *bad;
 
 	wr.opcode = asked->opcode;
@@ -525,6 +526,73 @@ static void connections_that_do_not_come_about(void **state)
 	mock_verbs_end();
 }
 
+/* A listener on all addresses, of IPv6 and IPv4; another one at its port comes when it is gone. */
+static void listeners(void **state)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(20491) };
+	struct rdma_cm_id *other;
+
+	(void)state;
+	mock_verbs_begin(&plain, 1);
+	open_channel(&far);
+	assert_int_equal(rdma_create_id(far.channel, &listener, NULL, RDMA_PS_TCP), 0);
+	assert_int_equal(rdma_bind_addr(listener, (struct sockaddr *)&any), 0);
+	assert_null(listener->verbs);
+	assert_int_equal(rdma_get_src_port(listener), htons(20491));
+	assert_int_equal(rdma_listen(listener, 8), 0);
+	resolve(20491);
+	request();
+	assert_memory_equal(rdma_get_peer_addr(far.id), rdma_get_local_addr(near.id),
+		sizeof(struct sockaddr_in));
+	make_qp(&far);
+	assert_int_equal(rdma_create_id(far.channel, &other, NULL, RDMA_PS_TCP), 0);
+	assert_int_equal(rdma_bind_addr(other, (struct sockaddr *)&any), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	assert_int_equal(rdma_destroy_id(listener), 0);
+	assert_int_equal(rdma_bind_addr(other, (struct sockaddr *)&any), 0);
+	listener = other;
+	end_test();
+}
+
+/* Its events come at the other channel from then on. */
+static void ids_that_move(void **state)
+{
+	(void)state;
+	begin_test(&plain);
+	mock_verbs_cm_event("mock0", RDMA_CM_EVENT_ADDR_CHANGE, 0);
+	assert_int_equal(rdma_migrate_id(near.id, far.channel), 0);
+	expect_none(&near);
+	for (int i = 0; i < 2; i++)
+		expect(&far, RDMA_CM_EVENT_ADDR_CHANGE, 0);
+	assert_int_equal(rdma_disconnect(far.id), 0);
+	for (int i = 0; i < 2; i++)
+		expect(&far, RDMA_CM_EVENT_DISCONNECTED, 0);
+	end_test();
+}
+
+/* Nothing of what isn't any more comes. */
+static void events_of_queues_that_end(void **state)
+{
+	struct ibv_async_event event;
+
+	(void)state;
+	begin_test(&plain);
+	assert_int_equal(fcntl(near.id->verbs->async_fd, F_SETFL, O_NONBLOCK), 0);
+	mock_verbs_async_event("mock0", IBV_EVENT_QP_FATAL);
+	mock_verbs_async_event("mock0", IBV_EVENT_CQ_ERR);
+	free_qp(&near);
+	assert_int_equal(ibv_get_async_event(far.id->verbs, &event), 0);
+	assert_ptr_equal(event.element.qp, far.id->qp);
+	ibv_ack_async_event(&event);
+	assert_int_equal(ibv_get_async_event(far.id->verbs, &event), 0);
+	assert_ptr_equal(event.element.cq, far.cq);
+	ibv_ack_async_event(&event);
+	assert_int_equal(ibv_get_async_event(far.id->verbs, &event), -1);
+	assert_int_equal(errno, EAGAIN);
+	make_qp(&near);
+	end_test();
+}
+
 static void requests_that_are_dropped(void **state)
 {
 	(void)state;
@@ -772,6 +840,8 @@ static void completions_that_are_kept(void **state)
 
 #define ROUNDS 2000
 
+static sem_t got, go_on;
+
 /* Writes to the other end when that has written here, woken by its completion channel. */
 static void *answer(void *arg)
 {
@@ -827,6 +897,50 @@ static void both_ends_at_once(void **state)
 	end_test();
 }
 
+/* Acknowledges what it is given once it is said to. */
+static void *acknowledge(void *arg)
+{
+	struct rdma_cm_event *event;
+
+	(void)arg;
+	if (rdma_get_cm_event(near.channel, &event))
+		return &near;
+	sem_post(&got);
+	sem_wait(&go_on);
+	return rdma_ack_cm_event(event) ? &near : NULL;
+}
+
+static void *let_go_on(void *arg)
+{
+	(void)arg;
+	sem_post(&go_on);
+	return NULL;
+}
+
+/* An id's end waits for the thread that has its event. */
+static void an_end_that_waits(void **state)
+{
+	pthread_t threads[2];
+	void *bad;
+
+	(void)state;
+	sem_init(&got, 0, 0);
+	sem_init(&go_on, 0, 0);
+	begin_test(&plain);
+	mock_verbs_cm_event("mock0", RDMA_CM_EVENT_ADDR_CHANGE, 0);
+	expect(&far, RDMA_CM_EVENT_ADDR_CHANGE, 0);
+	pthread_create(&threads[0], NULL, acknowledge, NULL);
+	sem_wait(&got);
+	pthread_create(&threads[1], NULL, let_go_on, NULL);
+	free_near();
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], &bad);
+		assert_null(bad);
+	}
+	free_far();
+	mock_verbs_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -841,6 +955,9 @@ int main(void)
 		cmocka_unit_test(completions_as_the_test_says),
 		cmocka_unit_test(the_peer_goes_away),
 		cmocka_unit_test(connections_that_do_not_come_about),
+		cmocka_unit_test(listeners),
+		cmocka_unit_test(ids_that_move),
+		cmocka_unit_test(events_of_queues_that_end),
 		cmocka_unit_test(requests_that_are_dropped),
 		cmocka_unit_test(events_as_the_test_says),
 		cmocka_unit_test(calls_that_fail),
@@ -851,6 +968,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_acknowledged),
 		cmocka_unit_test(completions_that_are_kept),
 		cmocka_unit_test(both_ends_at_once),
+		cmocka_unit_test(an_end_that_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

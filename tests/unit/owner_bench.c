@@ -195,6 +195,22 @@ static void test_refusals(void **state)
 	fails_with("--volume v --owner z", "this is owner b, not z", "correct");
 }
 
+static void test_paths(void **state)
+{
+	static const char *const paths[] = { "inline", "shm" };
+	char options[64];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		json_t *json;
+
+		snprintf(options, sizeof(options), "--volume v --json --path %s", paths[i]);
+		json = works(options);
+		assert_string_equal(json_string_value(json_object_get(json, "path")), paths[i]);
+		json_decref(json);
+	}
+}
+
 static void test_interrupt(void **state)
 {
 	FILE *pipe = start("--volume v --seconds 60 & echo $!; wait $!");
@@ -243,6 +259,7 @@ int main(void)
 		BENCH_TEST(test_wrong, &wrong),
 		BENCH_TEST(test_write_errors, &writes),
 		BENCH_TEST(test_refusals, NULL),
+		BENCH_TEST(test_paths, NULL),
 		BENCH_TEST(test_interrupt, NULL),
 	};
 

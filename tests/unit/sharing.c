@@ -249,13 +249,8 @@ static void end(void)
 
 static bool has_path(void *arg)
 {
-	bool has;
-
 	(void)arg;
-	pthread_mutex_lock(&f.session->lock);
-	has = f.session->path != NULL;
-	pthread_mutex_unlock(&f.session->lock);
-	return has;
+	return xfer_session_path(f.session) == XFER_WISH_SHM;
 }
 
 /* The log says that nothing is shared, and nothing is. */

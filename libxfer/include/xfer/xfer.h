@@ -126,6 +126,9 @@ void xfer_session_close(struct xfer_session *session);
 /* Whether requests can be sent now, by this thread. */
 bool xfer_session_is_up(struct xfer_session *session);
 
+/* The data path that it has at the moment: XFER_WISH_SHM or XFER_WISH_VERBS; XFER_WISH_INLINE: none, or not yet. */
+enum xfer_path_wish xfer_session_path(struct xfer_session *session);
+
 /* The largest payload of one READ or WRITE, in bytes; a constant of the protocol's version. */
 #define XFER_IO_MAX (1u << 20)
 

@@ -39,7 +39,8 @@ struct fabric_id {
 	struct fabric_device *device; /* NULL: none, or any */
 	enum id_state state;
 	struct fabric_id *peer, *listener;
-	unsigned unacked; /* events that were got */
+	bool passive; /* it was made by a request, and its listener's port isn't taken by it */
+	struct fabric_got got;
 	TAILQ_ENTRY(fabric_id) entry;
 };
 
@@ -175,7 +176,7 @@ DEFINE(int, rdma_get_cm_event, (struct rdma_event_channel * of, struct rdma_cm_e
 		first = TAILQ_FIRST(&channel->events);
 		TAILQ_REMOVE(&channel->events, first, entry);
 		fabric_bell_set(&channel->bell, !TAILQ_EMPTY(&channel->events));
-		first->of->unacked++;
+		fabric_got(&first->of->got);
 		heard(first);
 		*event = &first->event;
 	}
@@ -188,7 +189,7 @@ DEFINE(int, rdma_ack_cm_event, (struct rdma_cm_event * acknowledged))
 	struct fabric_event *event = (struct fabric_event *)acknowledged;
 
 	pthread_mutex_lock(&fabric.lock);
-	event->of->unacked--;
+	fabric_acknowledge(&event->of->got, 1);
 	pthread_mutex_unlock(&fabric.lock);
 	free(event);
 	return 0;
@@ -225,7 +226,8 @@ DEFINE(int, rdma_create_id,
 	return 0;
 }
 
-static void free_id(struct fabric_id *id)
+/* Those that nobody has got: they come at another channel, or (NULL) not at all. */
+static void move_events(struct fabric_id *id, struct fabric_cm_channel *to)
 {
 	struct fabric_cm_channel *channel = (struct fabric_cm_channel *)id->id.channel;
 	struct fabric_event *event, *next;
@@ -235,9 +237,21 @@ static void free_id(struct fabric_id *id)
 		if (event->of != id)
 			continue;
 		TAILQ_REMOVE(&channel->events, event, entry);
-		free(event);
+		if (to)
+			TAILQ_INSERT_TAIL(&to->events, event, entry);
+		else
+			free(event);
 	}
 	fabric_bell_set(&channel->bell, !TAILQ_EMPTY(&channel->events));
+	if (to)
+		fabric_bell_set(&to->bell, !TAILQ_EMPTY(&to->events));
+}
+
+static void free_id(struct fabric_id *id)
+{
+	struct fabric_cm_channel *channel = (struct fabric_cm_channel *)id->id.channel;
+
+	move_events(id, NULL);
 	TAILQ_REMOVE(&fabric.ids, id, entry);
 	channel->ids--;
 	free(id);
@@ -278,14 +292,15 @@ static void drop_requests(struct fabric_id *listener)
 			id->listener = NULL;
 }
 
-/* Librdmacm would wait for ever, or lose the queue pair. */
-static bool is_in_use(const struct fabric_id *id)
+/* Librdmacm would lose the queue pair, or wait for ever. */
+static bool is_in_use(struct fabric_id *id)
 {
-	if (id->unacked)
-		fabric_violation("an id is destroyed with %u events not acknowledged", id->unacked);
-	else if (id->id.qp)
+	if (id->id.qp)
 		fabric_violation("an id is destroyed with its QP");
-	return id->unacked || id->id.qp;
+	else if (!fabric_settle(&id->got))
+		fabric_violation(
+			"an id is destroyed with %u events not acknowledged", id->got.unacked);
+	return id->id.qp || id->got.unacked > 0;
 }
 
 DEFINE(int, rdma_destroy_id, (struct rdma_cm_id * destroyed))
@@ -303,6 +318,29 @@ DEFINE(int, rdma_destroy_id, (struct rdma_cm_id * destroyed))
 		leave(id);
 		free_id(id);
 		fabric.live.ids--;
+	}
+	pthread_mutex_unlock(&fabric.lock);
+	return failed(err);
+}
+
+DEFINE(int, rdma_migrate_id, (struct rdma_cm_id * of, struct rdma_event_channel *to))
+{
+	struct fabric_id *id = (struct fabric_id *)of;
+	int err = 0;
+
+	if (fabric_fails("rdma_migrate_id"))
+		return -1;
+	pthread_mutex_lock(&fabric.lock);
+	if (!to) {
+		err = EINVAL;
+	} else if (!fabric_settle(&id->got)) {
+		fabric_violation("an id is moved with %u events not acknowledged", id->got.unacked);
+		err = EBUSY;
+	} else {
+		move_events(id, (struct fabric_cm_channel *)to);
+		((struct fabric_cm_channel *)id->id.channel)->ids--;
+		((struct fabric_cm_channel *)to)->ids++;
+		id->id.channel = to;
 	}
 	pthread_mutex_unlock(&fabric.lock);
 	return failed(err);
@@ -394,7 +432,7 @@ static bool is_taken(in_port_t port)
 	struct fabric_id *id;
 
 	TAILQ_FOREACH (id, &fabric.ids, entry)
-		if (id->state != ID_NEW && !id->listener &&
+		if (id->state != ID_NEW && !id->passive &&
 			*port_of(&id->id.route.addr.src_addr) == port)
 			return true;
 	return false;
@@ -434,22 +472,27 @@ DEFINE(int, rdma_bind_addr, (struct rdma_cm_id * of, struct sockaddr *address))
 	return failed(err);
 }
 
-/* From the address given; else from the first one of a device, of the same sort. */
+/* From another address of the port that `to` is at, as a neighbour would; else from `to` itself. */
 static int find_source(struct fabric_id *id, const struct sockaddr *to)
 {
 	struct sockaddr_storage from = { .ss_family = to->sa_family };
+	void *number = to->sa_family == AF_INET
+			       ? (void *)&((struct sockaddr_in *)&from)->sin_addr
+			       : (void *)&((struct sockaddr_in6 *)&from)->sin6_addr;
+	uint8_t port;
+	const struct fabric_device *device = find_device(to, &port);
+	const char *const *addresses;
 
-	for (unsigned i = 0; i < fabric.ndevices; i++)
-		for (unsigned k = 0; k < MOCK_ADDRESSES; k++) {
-			const char *text = fabric.devices[i].spec.ports[0].addresses[k];
-			void *number = to->sa_family == AF_INET
-					       ? (void *)&((struct sockaddr_in *)&from)->sin_addr
-					       : (void *)&((struct sockaddr_in6 *)&from)->sin6_addr;
-
-			if (text && inet_pton(to->sa_family, text, number) == 1)
-				return bind_to(id, (const struct sockaddr *)&from);
-		}
-	return ENODEV;
+	if (!device)
+		return 0;
+	addresses = device->spec.ports[port - 1].addresses;
+	for (unsigned k = 0; k < MOCK_ADDRESSES; k++)
+		if (addresses[k] && !is_address(addresses[k], to) &&
+			inet_pton(to->sa_family, addresses[k], number) == 1)
+			return bind_to(id, (const struct sockaddr *)&from);
+	memcpy(&from, to, size_of(to));
+	*port_of((struct sockaddr *)&from) = 0;
+	return bind_to(id, (const struct sockaddr *)&from);
 }
 
 DEFINE(int, rdma_resolve_addr,
@@ -518,11 +561,14 @@ DEFINE(void, rdma_destroy_qp, (struct rdma_cm_id * id))
 {
 	fabric_fails("rdma_destroy_qp"); /* it can't, but it is counted */
 	pthread_mutex_lock(&fabric.lock);
-	if (id->qp)
-		fabric_qp_free((struct fabric_qp *)id->qp);
-	else
+	if (!id->qp) {
 		fabric_violation("an id without a QP shall destroy it");
-	id->qp = NULL;
+	} else if (!fabric_settle(&((struct fabric_qp *)id->qp)->got_async)) {
+		fabric_violation("a QP is destroyed with an event not acknowledged");
+	} else {
+		fabric_qp_free((struct fabric_qp *)id->qp);
+		id->qp = NULL;
+	}
 	pthread_mutex_unlock(&fabric.lock);
 }
 
@@ -551,10 +597,11 @@ static struct fabric_id *find_listener(struct sockaddr *to)
 	TAILQ_FOREACH (id, &fabric.ids, entry) {
 		struct sockaddr *at = &id->id.route.addr.src_addr;
 
-		if (id->state != ID_LISTENING || at->sa_family != to->sa_family ||
-			*port_of(at) != *port_of(to))
+		if (id->state != ID_LISTENING || *port_of(at) != *port_of(to))
 			continue;
-		if (is_any(at) || memcmp(at, to, size_of(to)) == 0)
+		/* "::" is both of IPv6 and of IPv4. */
+		if (is_any(at) ? at->sa_family == AF_INET6 || to->sa_family == AF_INET
+			       : memcmp(at, to, size_of(to)) == 0)
 			return id;
 	}
 	return NULL;
@@ -581,6 +628,7 @@ static void request(
 		sizeof(struct sockaddr_storage));
 	id->state = ID_REQUESTED;
 	id->listener = listener;
+	id->passive = true;
 	id->peer = from;
 	from->peer = id;
 	tell(listener, &note);

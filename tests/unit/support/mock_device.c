@@ -68,6 +68,33 @@ bool fabric_bell_wait(struct fabric_bell *bell)
 	return true;
 }
 
+/* --- events that were got -------------------------------------------------------------------------- */
+
+void fabric_got(struct fabric_got *got)
+{
+	got->unacked++;
+	got->by = pthread_self();
+}
+
+bool fabric_acknowledge(struct fabric_got *got, unsigned count)
+{
+	bool fits = count <= got->unacked;
+
+	got->unacked -= fits ? count : got->unacked;
+	pthread_cond_broadcast(&fabric.acknowledged);
+	return fits;
+}
+
+bool fabric_settle(struct fabric_got *got)
+{
+	while (got->unacked > 0) {
+		if (pthread_equal(got->by, pthread_self()))
+			return false;
+		pthread_cond_wait(&fabric.acknowledged, &fabric.lock);
+	}
+	return true;
+}
+
 /* --- devices --------------------------------------------------------------------------------------- */
 
 DEFINE(struct ibv_device **, ibv_get_device_list, (int *count))
@@ -244,6 +271,37 @@ void fabric_async(struct fabric_context *context, const struct ibv_async_event *
 	fabric_bell_set(&context->bell, true);
 }
 
+/* What a queue pair or completion queue counts; NULL: the event is of something else. */
+static struct fabric_got *got_of(const struct ibv_async_event *event)
+{
+	switch (event->event_type) {
+	case IBV_EVENT_QP_FATAL:
+	case IBV_EVENT_QP_REQ_ERR:
+	case IBV_EVENT_QP_ACCESS_ERR:
+	case IBV_EVENT_COMM_EST:
+		return &((struct fabric_qp *)event->element.qp)->got_async;
+	case IBV_EVENT_CQ_ERR:
+		return &((struct fabric_cq *)event->element.cq)->got_async;
+	default:
+		return NULL;
+	}
+}
+
+void fabric_async_forget(struct ibv_context *of, const void *element)
+{
+	struct fabric_context *context = (struct fabric_context *)of;
+	struct fabric_async *event, *next;
+
+	for (event = TAILQ_FIRST(&context->events); event; event = next) {
+		next = TAILQ_NEXT(event, entry);
+		if (!got_of(&event->event) || event->event.element.qp != element)
+			continue;
+		TAILQ_REMOVE(&context->events, event, entry);
+		free(event);
+	}
+	fabric_bell_set(&context->bell, !TAILQ_EMPTY(&context->events));
+}
+
 DEFINE(int, ibv_get_async_event, (struct ibv_context * of, struct ibv_async_event *event))
 {
 	struct fabric_context *context = (struct fabric_context *)of;
@@ -261,6 +319,8 @@ DEFINE(int, ibv_get_async_event, (struct ibv_context * of, struct ibv_async_even
 		free(first);
 		fabric_bell_set(&context->bell, !TAILQ_EMPTY(&context->events));
 		fabric.async_unacked++;
+		if (got_of(event))
+			fabric_got(got_of(event));
 	}
 	pthread_mutex_unlock(&fabric.lock);
 	return there ? 0 : -1;
@@ -268,10 +328,11 @@ DEFINE(int, ibv_get_async_event, (struct ibv_context * of, struct ibv_async_even
 
 DEFINE(void, ibv_ack_async_event, (struct ibv_async_event * event))
 {
-	(void)event;
 	pthread_mutex_lock(&fabric.lock);
 	if (fabric.async_unacked-- == 0)
 		fabric_violation("an asynchronous event is acknowledged that wasn't got");
+	if (got_of(event))
+		fabric_acknowledge(got_of(event), 1);
 	pthread_mutex_unlock(&fabric.lock);
 }
 
@@ -485,6 +546,7 @@ static void free_cq(struct fabric_cq *cq)
 {
 	struct fabric_channel *channel = (struct fabric_channel *)cq->cq.channel;
 
+	fabric_async_forget(cq->cq.context, cq);
 	if (cq->pending) {
 		TAILQ_REMOVE(&channel->events, cq, event);
 		fabric_bell_set(&channel->bell, !TAILQ_EMPTY(&channel->events));
@@ -509,8 +571,9 @@ DEFINE(int, ibv_destroy_cq, (struct ibv_cq * destroyed))
 	if (cq->qps) {
 		fabric_violation("a CQ is destroyed that QPs use");
 		err = EBUSY;
-	} else if (cq->unacked) {
-		fabric_violation("a CQ is destroyed with %u events not acknowledged", cq->unacked);
+	} else if (!fabric_settle(&cq->got) || !fabric_settle(&cq->got_async)) {
+		fabric_violation("a CQ is destroyed with %u events not acknowledged",
+			cq->got.unacked + cq->got_async.unacked);
 		err = EBUSY;
 	} else {
 		free_cq(cq);
@@ -531,7 +594,7 @@ DEFINE(int, ibv_get_cq_event, (struct ibv_comp_channel * of, struct ibv_cq **cq,
 	there = fabric_bell_wait(&channel->bell);
 	if (there) {
 		first = TAILQ_FIRST(&channel->events);
-		first->unacked++;
+		fabric_got(&first->got);
 		if (--first->pending == 0)
 			TAILQ_REMOVE(&channel->events, first, event);
 		fabric_bell_set(&channel->bell, !TAILQ_EMPTY(&channel->events));
@@ -547,9 +610,8 @@ DEFINE(void, ibv_ack_cq_events, (struct ibv_cq * acknowledged, unsigned count))
 	struct fabric_cq *cq = (struct fabric_cq *)acknowledged;
 
 	pthread_mutex_lock(&fabric.lock);
-	if (count > cq->unacked)
+	if (!fabric_acknowledge(&cq->got, count))
 		fabric_violation("more events of a CQ are acknowledged than were got");
-	cq->unacked -= count < cq->unacked ? count : cq->unacked;
 	pthread_mutex_unlock(&fabric.lock);
 }
 

@@ -21,6 +21,12 @@ struct fabric_bell {
 	bool rung;
 };
 
+/* Events of an object that were got and not acknowledged: its end waits for that. */
+struct fabric_got {
+	unsigned unacked;
+	pthread_t by; /* who has got the last one */
+};
+
 struct fabric_async {
 	struct ibv_async_event event;
 	TAILQ_ENTRY(fabric_async) entry;
@@ -66,8 +72,8 @@ struct fabric_cq {
 	struct fabric_cqe *cqes;
 	bool armed, solicited; /* for any, or for these only */
 	unsigned pending;      /* events at the channel */
-	unsigned unacked;      /* events that were got */
-	unsigned qps;          /* times that it is a queue pair's */
+	struct fabric_got got, got_async;
+	unsigned qps; /* times that it is a queue pair's */
 	TAILQ_ENTRY(fabric_cq) event;
 	TAILQ_ENTRY(fabric_cq) entry;
 };
@@ -90,6 +96,7 @@ struct fabric_qp {
 	struct ibv_qp_cap cap;
 	bool signal_all;
 	struct fabric_qp *peer; /* NULL: none, or it is no more */
+	struct fabric_got got_async;
 	struct fabric_send *sends;
 	struct fabric_receive *receives;
 	/* Requests so far: posted, carried out, and known to be over, since a later completion was polled. */
@@ -108,6 +115,7 @@ struct fabric_device {
 
 struct fabric {
 	pthread_mutex_t lock; /* all that follows */
+	pthread_cond_t acknowledged;
 	struct fabric_device devices[FABRIC_DEVICES];
 	unsigned ndevices;
 	TAILQ_HEAD(, fabric_context) contexts;
@@ -143,9 +151,17 @@ void fabric_bell_set(struct fabric_bell *bell, bool rung);
 /* Waits, giving up the lock, for something to come. False: nothing is there, and the descriptor doesn't block. */
 bool fabric_bell_wait(struct fabric_bell *bell);
 
+void fabric_got(struct fabric_got *got);
+/* False: more than were got. */
+bool fabric_acknowledge(struct fabric_got *got, unsigned count);
+/* Waits until all are acknowledged. False: only the calling thread could do that, so it would wait for ever. */
+bool fabric_settle(struct fabric_got *got);
+
 struct fabric_context *fabric_context_new(struct fabric_device *device);
 void fabric_context_free(struct fabric_context *context);
 void fabric_async(struct fabric_context *context, const struct ibv_async_event *event);
+/* Those of a queue pair or completion queue that nobody has got are no more. */
+void fabric_async_forget(struct ibv_context *of, const void *element);
 struct fabric_device *fabric_device_of(const struct ibv_context *context);
 /* The memory that the key, a local or remote one, stands for. NULL: not all of it, or it doesn't permit that. */
 void *fabric_memory(const struct ibv_pd *pd, bool remote, uint32_t key, uint64_t address,

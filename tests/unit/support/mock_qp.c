@@ -385,6 +385,7 @@ void fabric_qp_free(struct fabric_qp *qp)
 	bool keep = fabric_device_of(qp->qp.context)->spec.keeps_completions;
 	struct fabric_qp *other;
 
+	fabric_async_forget(qp->qp.context, qp);
 	TAILQ_REMOVE(&fabric.qps, qp, entry);
 	TAILQ_FOREACH (other, &fabric.qps, entry)
 		if (other->peer == qp)

@@ -56,7 +56,10 @@ const char *mock_verbs_violation(void);
 
 /* --- what fails ----------------------------------------------------------------------------------- */
 
-/* The nth call from now on (1: the next one) of a function fails with this errno; NULL: of any one that can fail. */
+/*
+ * The nth call from now on (1: the next one) of a function fails with this errno; NULL: of any one that can fail but for
+ * those that end something.
+ */
 void mock_verbs_fail(const char *function, unsigned nth, int error);
 /* Takes all of these back. How many of them have failed. */
 unsigned mock_verbs_failed(void);
