@@ -628,8 +628,12 @@ json_t *xfer_datapath_status(struct xfer_datapath *path)
 	}
 	status = json_pack("{s:s, s:i, s:o}", "kind", xfer_path_name(path->facts.there), "epoch",
 		(int)path->epoch, "sizes", sizes);
-	if (ops->status)
-		json_object_set_new(status, "transport", ops->status(path->transport));
+	if (ops->status) {
+		json_t *transport = ops->status(path->transport);
+
+		json_object_update(status, transport);
+		json_decref(transport);
+	}
 	return status;
 }
 

@@ -130,7 +130,16 @@ static void leave_path(struct xfer_session *session)
 	later(sharing);
 }
 
-/* There is no data path: not in this epoch, or (verbs) not now. Without one being asked for nothing is said of that. */
+/* Who takes what there is isn't told that there is nothing, unless there was something before. */
+static bool is_expected(const struct xfer_session *session, int err)
+{
+	const struct xfer_sharing *sharing = &session->sharing;
+
+	return session->context->path == XFER_WISH_AUTO && !sharing->had &&
+	       (err == -ENODEV || (err == -EOPNOTSUPP && sharing->sort == &xfer_sharing_shm));
+}
+
+/* There is no data path: not in this epoch, or (verbs) not now. */
 static void give_up(struct xfer_session *session, int err, const char *why)
 {
 	struct xfer_sharing *sharing = &session->sharing;
@@ -142,8 +151,7 @@ static void give_up(struct xfer_session *session, int err, const char *why)
 	} else {
 		sharing->state = XFER_SHARING_OFF;
 	}
-	if (err != LANE_ENDED && err != -ECANCELED &&
-		(err != -EOPNOTSUPP || session->context->path != XFER_WISH_AUTO))
+	if (err != LANE_ENDED && err != -ECANCELED && !is_expected(session, err))
 		complain(session, why);
 }
 
@@ -254,6 +262,7 @@ static int join(struct xfer_session *session, char *why)
 		return err;
 	}
 	sharing->state = XFER_SHARING_JOINED;
+	sharing->had = true;
 	sharing->tries = TRIES;
 	xfer_datapath_ref(sharing->path);
 	pthread_mutex_lock(&session->lock);

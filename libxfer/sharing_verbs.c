@@ -18,7 +18,7 @@ static int verbs_offer(struct xfer_session *session, struct xfer_share_args *arg
 	args->kind = XFER_SHARE_VERBS;
 	args->write = session->sharing.wanted;
 	args->nsources = n > 0 ? (uint32_t)n : 0;
-	return n > 0 ? 0 : -EOPNOTSUPP;
+	return n > 0 ? 0 : -ENODEV;
 }
 
 /* Of struct xfer_verbs_target. */

@@ -384,8 +384,12 @@ json_t *xfer_hostpath_status(struct xfer_hostpath *path)
 		"epoch", (int)path->epoch, "write", direction_json(path, XFER_POOL_WRITE), "read",
 		direction_json(path, XFER_POOL_READ));
 
-	if (ops->status)
-		json_object_set_new(status, "transport", ops->status(path->transport));
+	if (ops->status) {
+		json_t *transport = ops->status(path->transport);
+
+		json_object_update(status, transport);
+		json_decref(transport);
+	}
 	return status;
 }
 
