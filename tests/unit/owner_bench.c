@@ -126,7 +126,7 @@ static ssize_t wrong_read(int fd, void *buffer, size_t length, uint64_t offset, 
 static void test_works(void **state)
 {
 	static const char *const measured[] = { "bench", "memcpy", "tcp" };
-	json_t *json = works("--volume v --json --lanes 3");
+	json_t *json = works("--volume v --json --lanes 3 --seconds 0.5");
 
 	(void)state;
 	assert_int_equal(json_integer_value(json_object_get(json, "blocks_verified")), BLOCKS);
