@@ -61,6 +61,7 @@ struct xfer_sharing {
 	struct xfer_datapath *path;           /* JOINED; referenced */
 	struct xfer_memory *memory;           /* shm: of a SHARE under way, for READ */
 	struct xfer_verbs *verbs;             /* verbs: the path's; JOINED */
+	bool had;                             /* a data path, at any time */
 	char why[XFER_SHARING_WHY];           /* there is no data path, as was logged last */
 	struct xfer_asking grow;              /* SHARE, too */
 	struct xfer_asking retire;

@@ -356,6 +356,17 @@ void memory_epoch_ended(struct memory *memory, const struct xfer_peer *peer)
 	} while (request);
 }
 
+/* One whose device fails loses each of its data paths. */
+static void log_end(const struct grant *grant, const char *why)
+{
+	unsigned suppressed;
+
+	if (xfer_log_allowed(xfer_log_limit_of(why), RARELY_MS, &suppressed))
+		xfer_warn("node %s %s: its memory is taken back, its data travels inline until it "
+			  "asks for some again (%u more like this were not written)",
+			grant->node, why, suppressed);
+}
+
 /* With the lock held; drops it meanwhile. The session goes on inline, and may ask for another data path. */
 static void end_path(struct grant *grant, const char *why)
 {
@@ -368,9 +379,7 @@ static void end_path(struct grant *grant, const char *why)
 	grant->taken = true;
 	if (had) {
 		xfer_count(XFER_CNT_PATHS_TAKEN, 1);
-		xfer_warn("node %s %s: its memory is taken back, its data travels inline until it "
-			  "asks for some again",
-			grant->node, why);
+		log_end(grant, why);
 	}
 	pthread_mutex_unlock(&memory->lock);
 	finish(waiting, -ENOTCONN);

@@ -38,30 +38,30 @@ void verbs_lose(struct xfer_verbs *verbs, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(why, sizeof(why), format, ap);
 	va_end(ap);
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->lost_lock);
 	first = !atomic_exchange(&verbs->lost, true);
 	if (first)
 		memcpy(verbs->reason, why, sizeof(why));
 	events = first ? verbs->events : NULL;
 	verbs->telling |= events != NULL;
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_mutex_unlock(&verbs->lost_lock);
 	if (!events)
 		return;
 	events->lost(verbs->events_arg, why);
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->lost_lock);
 	verbs->telling = false;
-	pthread_cond_broadcast(&verbs->changed);
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_cond_broadcast(&verbs->told);
+	pthread_mutex_unlock(&verbs->lost_lock);
 }
 
 /* It is lost for good, and nobody is told any more. */
 static void fall_silent(struct xfer_verbs *verbs)
 {
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->lost_lock);
 	atomic_store(&verbs->lost, true);
 	while (verbs->telling)
-		pthread_cond_wait(&verbs->changed, &verbs->lock);
-	pthread_mutex_unlock(&verbs->lock);
+		pthread_cond_wait(&verbs->told, &verbs->lost_lock);
+	pthread_mutex_unlock(&verbs->lost_lock);
 }
 
 /* What it is that a status says, for whoever has to do something about it. */
@@ -376,11 +376,11 @@ static void verbs_start(
 	struct xfer_verbs *verbs = verbs_of(transport);
 	bool lost;
 
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->lost_lock);
 	verbs->events_arg = arg;
 	verbs->events = events;
 	lost = atomic_load(&verbs->lost);
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_mutex_unlock(&verbs->lost_lock);
 	if (lost)
 		events->lost(arg, verbs->reason);
 	for (uint32_t i = 0; i < verbs->params.lanes; i++)
@@ -591,6 +591,8 @@ void verbs_unref(struct xfer_verbs *verbs)
 		pthread_mutex_destroy(&verbs->lanes[i].send_lock);
 		pthread_mutex_destroy(&verbs->lanes[i].poll_lock);
 	}
+	pthread_cond_destroy(&verbs->told);
+	pthread_mutex_destroy(&verbs->lost_lock);
 	pthread_cond_destroy(&verbs->changed);
 	pthread_mutex_destroy(&verbs->lock);
 	free(verbs);
@@ -659,6 +661,8 @@ int xfer_verbs_create(const struct xfer_verbs_params *params, struct xfer_verbs 
 	verbs->sq = 2 * (params->sends + VERBS_SIGNAL_EACH + VERBS_RESERVE);
 	verbs->rq = params->receives + VERBS_REPOST + 1;
 	LIST_INIT(&verbs->memories);
+	pthread_mutex_init(&verbs->lost_lock, NULL);
+	pthread_cond_init(&verbs->told, NULL);
 	pthread_mutex_init(&verbs->lock, NULL);
 	pthread_cond_init(&verbs->changed, NULL);
 	for (uint32_t i = 0; i < params->lanes; i++)

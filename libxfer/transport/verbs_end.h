@@ -122,9 +122,14 @@ struct xfer_verbs {
 	_Atomic unsigned refs; /* the transport's, and one for each memory */
 	struct xfer_verbs_params params;
 	uint32_t sq, rq; /* depths of a queue pair's queues */
+
+	pthread_mutex_t lost_lock; /* the following; the last one to be taken */
+	pthread_cond_t told;
 	const struct xfer_transport_events *events;
 	void *events_arg;
-	_Atomic bool lost;
+	_Atomic bool lost;      /* with the lock it is changed */
+	char reason[VERBS_WHY]; /* lost */
+	bool telling;           /* of that, without the lock */
 
 	pthread_mutex_t lock; /* devices, memories, closing, lanes' making */
 	pthread_cond_t changed;
@@ -134,8 +139,6 @@ struct xfer_verbs {
 	unsigned ndevices;
 	struct verbs_device devices[VERBS_DEVICES_MAX];
 	LIST_HEAD(, verbs_memory) memories;
-	char reason[VERBS_WHY];  /* lost */
-	bool telling;            /* of that, without the lock */
 	_Atomic uint64_t pinned; /* bytes */
 	_Atomic uint64_t registrations;
 

@@ -33,11 +33,10 @@ struct knock {
 	struct verbs_hello hello;
 	struct xfer_rdma_address source;
 	char text[VERBS_TEXT];
-	const char *why; /* it is refused */
 };
 
 __attribute__((format(printf, 3, 4))) static enum verbs_refusal refuse(
-	struct knock *knock, enum verbs_refusal refusal, const char *format, ...)
+	const struct knock *knock, enum verbs_refusal refusal, const char *format, ...)
 {
 	static struct xfer_log_limit limit;
 	char why[2 * VERBS_WHY];
@@ -140,8 +139,9 @@ static enum verbs_refusal admit(struct xfer_verbs_listener *listener, struct kno
 	if (accept_lane(lane, knock, why, sizeof(why)) == 0)
 		return VERBS_ADMITTED;
 	give_back(lane);
+	/* That is logged, and so is no more to be said of it. */
 	verbs_lose(lane->verbs, "lane %u can't be connected: %s", lane->number, why);
-	return refuse(knock, VERBS_REFUSED_RESOURCES, "%s", why);
+	return VERBS_REFUSED_RESOURCES;
 }
 
 void verbs_requested(struct rdma_cm_event *event)
