@@ -24,6 +24,7 @@ DEVICE, INTERFACE = "rxe0", "eth0"
 PACKET_BYTES = 4096  # of payload
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 30, 10, 0.1
 LOG_LINES = 25
+AS_UNITS_DO = ["prlimit", "--memlock=unlimited:unlimited", "--"]
 NOISE = re.compile(r":(DBUS|THREAD|NFS CB) :|:NFS STARTUP :(EVENT|WARN)")  # of Ganesha
 
 
@@ -107,7 +108,7 @@ class Node:
     """A daemon with a folder; `prefix` is a command that runs it with other limits or rights."""
 
     def __init__(self, name, prefix=()):
-        self.name, self.prefix, self.task = name, prefix, None
+        self.name, self.prefix, self.task = name, prefix or AS_UNITS_DO, None
         self.dir = NODES / name
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
