@@ -146,12 +146,14 @@ class Node:
         return self.session().get("path", {}).get("kind")
 
     def kill(self):
-        self.task.end()
-
-    def end(self):
-        """As an administrator would."""
         if self.task:
-            self.task.end(signal.SIGTERM)
+            self.task.end()
+
+    def stop(self):
+        """As an administrator would. It has to have lived until now, and to end well."""
+        expect(self.task.alive(), f"{self.name} has ended by itself: {self.task.process.returncode}")
+        self.task.end(signal.SIGTERM)
+        expect(self.task.process.returncode == 0, f"{self.name} has ended with {self.task.process.returncode}")
 
 
 class Owner(Node):
@@ -227,17 +229,20 @@ def start_rpcbind():
 
 @contextlib.contextmanager
 def running(*nodes):
-    """Nodes that are started in this order, and ended; their logs are shown when the scenario fails."""
-    with contextlib.ExitStack() as stack:
-        try:
-            for node in nodes:
-                stack.callback(node.end)
-                node.start()
-            yield
-        except BaseException:
-            for node in nodes:
-                print(node.last_words(), flush=True)
-            raise
+    """Nodes that are started in this order, and stopped; their logs are shown when the scenario fails."""
+    try:
+        for node in nodes:
+            node.start()
+        yield
+        for node in reversed(nodes):
+            node.stop()
+    except BaseException:
+        for node in nodes:
+            print(node.last_words(), flush=True)
+        raise
+    finally:
+        for node in nodes:
+            node.kill()
 
 
 # --- Linux's NFS client ------------------------------------------------------------------------------
