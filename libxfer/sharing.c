@@ -489,7 +489,7 @@ static uint64_t ask_for_more(struct xfer_session *session)
 		return sharing->next_ns;
 	if (sharing->state == XFER_SHARING_APART) {
 		say_share(session);
-		return UINT64_MAX;
+		return sharing->grow.pending ? UINT64_MAX : sharing->next_ns;
 	}
 	missing =
 		xfer_layout_missing(&sharing->wanted, xfer_datapath_layout(sharing->path), CHUNKS);
