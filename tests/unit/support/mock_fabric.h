@@ -8,7 +8,7 @@
 
 #include "support/mock_verbs.h"
 
-#define FABRIC_DEVICES 4
+#define FABRIC_DEVICES 8
 #define FABRIC_SGES    8 /* of a request */
 #define FABRIC_WRS     (1 << 14)
 #define FABRIC_CQES    (1 << 16)
