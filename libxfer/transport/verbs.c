@@ -444,6 +444,9 @@ static void run_errand(struct xfer_task *task)
 	struct xfer_verbs *verbs = lane->verbs;
 	int err = 0;
 
+	/* Then there is room: what was carried out is known to be. */
+	if (errands & VERBS_RING)
+		verbs_poll_lane(lane);
 	pthread_mutex_lock(&lane->send_lock);
 	if (errands & VERBS_RING)
 		err = ring(lane);
