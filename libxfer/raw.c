@@ -264,6 +264,9 @@ static bool await_free(struct raw *raw, uint32_t wanted)
 	pthread_mutex_lock(&raw->lock);
 	raw->wanted = wanted;
 	pthread_mutex_unlock(&raw->lock);
+	/* All of them: else a lane whose slots came first would keep the others' from being found. */
+	for (unsigned i = 0; i < raw->link.lanes; i++)
+		host->ops->poll(host, i);
 	for (unsigned i = 0; i < raw->link.lanes && host_waits(raw, i); i++)
 		host->ops->await(host, i);
 	pthread_mutex_lock(&raw->lock);
@@ -273,20 +276,20 @@ static bool await_free(struct raw *raw, uint32_t wanted)
 	return !lost;
 }
 
-/* So many writes, 0: for so many seconds. All have landed afterwards; false: it is lost. */
+/* So many writes; 0: for so many seconds, at least one. All have landed afterwards; false: it is lost. */
 static bool run(struct raw *raw, uint64_t operations, double seconds)
 {
 	uint64_t until = xfer_now_ns() + (uint64_t)(seconds * 1e9);
 
 	raw->sent = 0;
-	while (operations ? raw->sent < operations : xfer_now_ns() < until) {
+	do {
 		struct slot *slot = take_free(raw);
 
 		if (slot)
 			send_slot(raw, slot);
 		else if (!await_free(raw, 1))
 			return false;
-	}
+	} while (operations ? raw->sent < operations : xfer_now_ns() < until);
 	return await_free(raw, raw->params->depth);
 }
 
