@@ -134,6 +134,28 @@ static int get_bool(const struct reader *reader, const config_setting_t *setting
 	return 0;
 }
 
+/* One of the names, by its number. */
+static int get_choice(
+	const struct reader *reader, const config_setting_t *setting, const char *const *names)
+{
+	char text[16], known[128] = "";
+	int err = get_text(reader, setting, text, sizeof(text));
+
+	if (err)
+		return err;
+	for (int i = 0; names[i]; i++) {
+		if (strcmp(text, names[i]) == 0)
+			return i;
+		strcat(strcat(strcat(strcat(known, i == 0         ? ""
+						   : names[i + 1] ? ", "
+								  : " or "),
+				      "\""),
+			       names[i]),
+			"\"");
+	}
+	return wrong(reader, setting, "%s must be %s", key_of(setting), known);
+}
+
 /* --- tables of keys --------------------------------------------------------------------------- */
 
 /* One key of a group: how it is read into the thing that the group describes. */
@@ -240,11 +262,27 @@ static int node_uids(struct reader *reader, const config_setting_t *setting, voi
 		sizeof(node->uids[0]), &node->nuids);
 }
 
+static int node_path(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	static const char *const names[] = { [XFER_WISH_AUTO] = "auto",
+		[XFER_WISH_INLINE] = "inline",
+		[XFER_WISH_SHM] = "shm",
+		[XFER_WISH_VERBS] = "verbs",
+		NULL };
+	int found = get_choice(reader, setting, names);
+
+	if (found < 0)
+		return found;
+	((struct config_node *)to)->path = (enum xfer_path_wish)found;
+	return 0;
+}
+
 static const struct key node_keys[] = {
 	{ "name", node_name, true },
 	{ "address", node_address, false },
 	{ "insecure", node_insecure, false },
 	{ "uids", node_uids, false },
+	{ "path", node_path, false },
 	{ NULL, NULL, false },
 };
 
@@ -317,28 +355,6 @@ static int volume_workers(struct reader *reader, const config_setting_t *setting
 static int volume_read_only(struct reader *reader, const config_setting_t *setting, void *to)
 {
 	return get_bool(reader, setting, &((struct config_volume *)to)->read_only);
-}
-
-/* One of the names, by its number. */
-static int get_choice(
-	const struct reader *reader, const config_setting_t *setting, const char *const *names)
-{
-	char text[16], known[128] = "";
-	int err = get_text(reader, setting, text, sizeof(text));
-
-	if (err)
-		return err;
-	for (int i = 0; names[i]; i++) {
-		if (strcmp(text, names[i]) == 0)
-			return i;
-		strcat(strcat(strcat(strcat(known, i == 0         ? ""
-						   : names[i + 1] ? ", "
-								  : " or "),
-				      "\""),
-			       names[i]),
-			"\"");
-	}
-	return wrong(reader, setting, "%s must be %s", key_of(setting), known);
 }
 
 static int volume_squash(struct reader *reader, const config_setting_t *setting, void *to)

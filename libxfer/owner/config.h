@@ -21,6 +21,7 @@ struct config_node {
 	bool insecure;    /* the address alone authenticates it */
 	unsigned nuids;   /* of a Unix-socket peer */
 	uid_t uids[CONFIG_UIDS_MAX];
+	enum xfer_path_wish path; /* which data path it may have */
 };
 
 /* Whose rights a node's callers have at most, whatever the node has mapped already. */

@@ -43,7 +43,7 @@ static int make_mirror(struct grant *grant, struct xfer_hostpath_params *params,
 	int err;
 
 	if (bytes == 0) {
-		snprintf(why, GRANT_WHY, "session_memory or shared_memory leaves nothing for it");
+		snprintf(why, GRANT_WHY, "memory or session_memory leaves nothing for it");
 		return -ENOSPC;
 	}
 	err = xfer_verbs_mirror(grant->verbs, bytes, &params->memory, why, GRANT_WHY);

@@ -16,7 +16,9 @@ struct xfer_verbs_listener;
 /* It takes tens of milliseconds to fill memory and to give it back, so a thread of its own does both. */
 struct memory {
 	pthread_t thread;
-	uint16_t port;                        /* of rdma_cm, if it is free */
+	uint16_t port; /* of rdma_cm, if it is free */
+	enum xfer_path_wish (*wish)(void *arg, const char *node);
+	void *wish_arg;
 	struct xfer_verbs_listener *listener; /* the thread's; NULL: none yet */
 	pthread_mutex_t lock;                 /* all that follows, and grants */
 	pthread_cond_t changed;
@@ -30,6 +32,9 @@ struct memory_params {
 	uint64_t total, session;     /* bytes, of all sessions and of one; 0: nothing is shared */
 	uint16_t port;               /* where queue pairs are connected; 0: any */
 	unsigned idle_ms, return_ms; /* of struct xfer_quota_config; 0: a minute each */
+	/* Which data path a node may have, at the moment. On the thread, without locks. NULL: whichever there is. */
+	enum xfer_path_wish (*wish)(void *arg, const char *node);
+	void *arg;
 };
 
 /* Starts the thread. -errno. */

@@ -79,6 +79,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->grace, 10);
 	assert_int_equal(config->volumes[0].workers, 16);
 	assert_int_equal(config->volumes[0].id, xfer_volume_id("v"));
+	assert_int_equal(config->nodes[0].path, XFER_WISH_AUTO);
 	assert_ptr_equal(config_node_find(config, "a"), &config->nodes[0]);
 	assert_null(config_node_find(config, "x"));
 	config_free(config);
@@ -93,8 +94,10 @@ static void test_everything_said(void **state)
 		load("node = \"b\"; listen = ( \"[::1]:9\", \"unix:/r/rdmaxferd.sock\" );\n"
 		     "state_dir = \"/s\"; run_dir = \"/r\"; log_level = \"debug\"; workers = 3;\n"
 		     "session_keep = 5; grace = 7;\n"
-		     "nodes = ( { name = \"a\"; address = \"10.0.0.1\"; insecure = true; },\n"
-		     "  { name = \"c\"; uids = [ 0, 7 ]; } );\n"
+		     "nodes = ( { name = \"a\"; address = \"10.0.0.1\"; insecure = true; path = \"verbs\"; },\n"
+		     "  { name = \"c\"; uids = [ 0, 7 ]; path = \"inline\"; },\n"
+		     "  { name = \"d\"; uids = [ 0 ]; path = \"shm\"; },\n"
+		     "  { name = \"e\"; uids = [ 0 ]; path = \"auto\"; } );\n"
 		     "volumes = ( { name = \"v\"; path = \"/v\";\n"
 		     "  nodes = ( \"a\", { name = \"c\"; read_only = true; } );\n"
 		     "  workers = 2; id = 0xfedcba98; read_only = true; squash = \"root\";\n"
@@ -107,6 +110,10 @@ static void test_everything_said(void **state)
 	assert_true(config->nodes[0].insecure);
 	assert_int_equal(config->nodes[1].nuids, 2);
 	assert_int_equal(config->nodes[1].uids[1], 7);
+	assert_int_equal(config->nodes[0].path, XFER_WISH_VERBS);
+	assert_int_equal(config->nodes[1].path, XFER_WISH_INLINE);
+	assert_int_equal(config->nodes[2].path, XFER_WISH_SHM);
+	assert_int_equal(config->nodes[3].path, XFER_WISH_AUTO);
 	assert_int_equal(config->volumes[0].id, 0xfedcba98);
 	assert_int_equal(config->volumes[0].workers, 2);
 	assert_int_equal(config->session_keep, 5);
@@ -166,6 +173,10 @@ static void test_mistakes(void **state)
 			"address" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ -1 ]; } );\n" VOLUMES, 3,
 			"uids" },
+		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; path = \"rdma\"; } );\n" VOLUMES,
+			3, "path must be \"auto\", \"inline\", \"shm\" or \"verbs\"" },
+		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; path = 1; } );\n" VOLUMES,
+			3, "path" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; },\n{ name = \"a\"; uids = "
 		  "[ 1 ]; } );\n" VOLUMES,
 			4, "two entries" },
