@@ -25,6 +25,8 @@
 #define DEFAULT_SESSION_MEMORY 128
 #define MEMORY_MAX             (1 << 20)
 #define GRACE_MAX              600
+#define DEFAULT_POLL_US        10
+#define POLL_US_MAX            1000
 
 /* Names travel in messages and become names of directories. */
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -546,6 +548,11 @@ static int read_session_memory(struct reader *reader, const config_setting_t *se
 		reader, setting, 0, MEMORY_MAX, &((struct config *)to)->session_memory);
 }
 
+static int read_rdma_poll_us(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return read_unsigned(reader, setting, 1, POLL_US_MAX, &((struct config *)to)->rdma_poll_us);
+}
+
 static const struct key keys[] = {
 	{ "node", read_own_name, true },
 	{ "listen", read_listen, false },
@@ -557,6 +564,7 @@ static const struct key keys[] = {
 	{ "grace", read_grace, false },
 	{ "memory", read_memory, false },
 	{ "session_memory", read_session_memory, false },
+	{ "rdma_poll_us", read_rdma_poll_us, false },
 	{ "nodes", read_nodes, true },
 	{ "volumes", read_volumes, true },
 	{ NULL, NULL, false },
@@ -645,6 +653,7 @@ static void set_defaults(struct config *config)
 	config->grace = DEFAULT_GRACE;
 	config->memory = DEFAULT_MEMORY;
 	config->session_memory = DEFAULT_SESSION_MEMORY;
+	config->rdma_poll_us = DEFAULT_POLL_US;
 }
 
 /* The default, and the socket in run_dir: tools ask for the status there, whatever else is said. */

@@ -68,6 +68,7 @@ struct config {
 		grace; /* seconds that a restarted process waits for those who had sessions, at most */
 	unsigned memory;         /* MiB that sessions may place data in, of all of them */
 	unsigned session_memory; /* the same of one */
+	unsigned rdma_poll_us;   /* who waits for RDMA looks for so long before it sleeps */
 	unsigned nlisten;
 	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
 	unsigned nnodes;

@@ -62,7 +62,7 @@ static int make_end(struct grant *grant, const struct xfer_request *request,
 		.lanes = args->lanes,
 		.sends = xfer_layout_slots(&args->read),
 		.receives = xfer_layout_slots(&args->write),
-		.poll_us = XFER_VERBS_POLL_US,
+		.poll_us = grant->memory->poll_us,
 	};
 	int err;
 

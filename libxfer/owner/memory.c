@@ -688,6 +688,7 @@ int memory_init(struct memory *memory, const struct memory_params *params)
 	init_locks(memory);
 	memory->ending = false;
 	memory->port = params->port;
+	memory->poll_us = params->poll_us ? params->poll_us : XFER_VERBS_POLL_US;
 	memory->wish = params->wish;
 	memory->wish_arg = params->arg;
 	memory->listener = NULL;

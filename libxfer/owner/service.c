@@ -570,6 +570,7 @@ static int start_memory(struct service *service)
 	const struct memory_params params = { .total = (uint64_t)config->memory << 20,
 		.session = (uint64_t)config->session_memory << 20,
 		.port = first_port(config),
+		.poll_us = config->rdma_poll_us,
 		.wish = node_wish,
 		.arg = service };
 	int err = memory_init(&service->memory, &params);
