@@ -20,6 +20,7 @@ struct rdx_export {
 	/* the FSAL block */
 	char *owner_name, *volume_name;
 	uint32_t volume_id; /* 0: from the name */
+	uint32_t path;      /* of enum xfer_path_wish; the volume's */
 	bool v3_unstable;   /* a reload may change it */
 };
 
@@ -33,6 +34,7 @@ static struct config_item items[] = {
 	CONF_ITEM_STR("Owner", 1, XFER_NODE_MAX, NULL, rdx_export, owner_name),
 	CONF_ITEM_STR("Volume", 1, XFER_NODE_MAX, NULL, rdx_export, volume_name),
 	CONF_ITEM_UI32("Volume_Id", 0, UINT32_MAX, 0, rdx_export, volume_id),
+	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, rdx_paths, rdx_export, path),
 	CONF_ITEM_BOOL("V3_Unstable", false, rdx_export, v3_unstable),
 	CONFIG_EOL,
 };
@@ -146,22 +148,37 @@ static struct rdx_owner *find_owner(struct rdx_export *export)
 	return owner;
 }
 
+static void log_no_volume(const struct rdx_export *export, uint32_t id, int err)
+{
+	if (err == -EEXIST)
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: another volume has the id 0x%08x of volume %s already: give one of "
+			"them another by Volume_Id here and id in rdmaxferd.conf",
+			export_path(), id, export->volume_name);
+	else if (err == -EBUSY)
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: another export of volume %s says another Path in its FSAL block: "
+			"give them the same one",
+			export_path(), export->volume_name);
+	else
+		LogCrit(COMPONENT_CONFIG, "Export %s: volume %s can't be used: %s", export_path(),
+			export->volume_name, strerror(-err));
+}
+
 static bool find_volume(struct rdx_export *export)
 {
 	struct rdx_owner *owner = find_owner(export);
 	uint32_t id = export->volume_id;
+	int err;
 
 	if (!owner)
 		return false;
 	if (id == 0)
 		id = xfer_volume_id(export->volume_name);
-	export->volume = rdx_volume_get(owner, export->volume_name, id);
-	if (!export->volume)
-		LogCrit(COMPONENT_CONFIG,
-			"Export %s: another volume has the id 0x%08x of volume %s already: give one of "
-			"them another by Volume_Id here and id in rdmaxferd.conf",
-			export_path(), id, export->volume_name);
-	return export->volume != NULL;
+	err = rdx_volume_get(owner, export->volume_name, id, export->path, &export->volume);
+	if (err)
+		log_no_volume(export, id, err);
+	return err == 0;
 }
 
 /* Ganesha lowers MaxRead and MaxWrite to what the FSAL can, but not what it asks NFSv3's clients to prefer. */
@@ -236,12 +253,12 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 	same = updated.owner_name && updated.volume_name &&
 	       strcmp(updated.owner_name, export->owner_name) == 0 &&
 	       strcmp(updated.volume_name, export->volume_name) == 0 &&
-	       updated.volume_id == export->volume_id;
+	       updated.volume_id == export->volume_id && updated.path == export->path;
 	gsh_free(updated.owner_name);
 	gsh_free(updated.volume_name);
 	if (read && !same)
 		LogCrit(COMPONENT_CONFIG,
-			"Export %s: Owner, Volume and Volume_Id can't be changed while it is exported: "
+			"Export %s: Owner, Volume, Volume_Id and Path can't be changed while it is exported: "
 			"remove the export and add it again",
 			export_path());
 	else if (read)

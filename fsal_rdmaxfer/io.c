@@ -157,6 +157,7 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	transfer->io.owner_override = true;
 	/* A moment's waiting costs less than waking another thread. */
 	transfer->io.attended = true;
+	transfer->io.path = object->volume->path;
 	transfer->io.done = transferred;
 	get_gsh_export_ref(op_ctx->ctx_export);
 	transfer->ctx_export = op_ctx->ctx_export;

@@ -79,7 +79,7 @@ static void stop_ticking(struct rdx_module *module)
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
-static struct config_item_list paths[] = {
+struct config_item_list rdx_paths[] = {
 	CONFIG_LIST_TOK("auto", XFER_WISH_AUTO),
 	CONFIG_LIST_TOK("inline", XFER_WISH_INLINE),
 	CONFIG_LIST_TOK("shm", XFER_WISH_SHM),
@@ -90,7 +90,7 @@ static struct config_item_list paths[] = {
 static struct config_item items[] = {
 	CONF_MAND_STR("Node_Name", 1, XFER_NODE_MAX, NULL, rdx_module, node_name),
 	CONF_MAND_STR("Owners", 1, 65536, NULL, rdx_module, owners_text),
-	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, paths, rdx_module, path),
+	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, rdx_paths, rdx_module, path),
 	CONF_ITEM_STR("Run_Dir", 1, 64, "/run/rdmaxfer", rdx_module, run_dir),
 	CONF_ITEM_UI32("Lanes", 1, 16, 2, rdx_module, lanes),
 	CONF_ITEM_UI32("Small_Slots", 1, 16384, 1024, rdx_module, small_slots),

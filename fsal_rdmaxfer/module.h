@@ -15,8 +15,8 @@ struct rdx_module {
 	uint32_t path;                     /* of enum xfer_path_wish */
 	uint32_t small_slots, large_slots; /* of 16 KiB, of 1 MiB, per owner and direction */
 	uint32_t poll_us;
-	uint32_t waiting_memory;           /* MiB, per owner */
-	uint32_t lanes;                    /* connections per session */
+	uint32_t waiting_memory; /* MiB, per owner */
+	uint32_t lanes;          /* connections per session */
 	uint32_t heartbeat_ms;
 	uint32_t dir_chunk; /* of the MDCACHE block */
 
@@ -33,6 +33,9 @@ struct rdx_module {
 };
 
 extern struct rdx_module rdx_module;
+
+/* Values of Path, of enum xfer_path_wish: of the RDMAXFER block and of exports. */
+extern struct config_item_list rdx_paths[];
 
 /* What the dynamic linker calls when the module comes and goes. */
 void rdx_load(void);

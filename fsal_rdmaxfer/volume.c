@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* volume.c -- what objects belong to: a volume of an owner, whichever exports show it */
 
+#include <errno.h>
+
 #include "volume.h"
 
 #define UNSTABLE_MAX                                                                               \
@@ -51,7 +53,8 @@ static bool make_caches(struct rdx_volume *volume)
 	return volume->aheads != NULL;
 }
 
-static struct rdx_volume *volume_new(struct rdx_owner *owner, const char *name, uint32_t id)
+static struct rdx_volume *volume_new(
+	struct rdx_owner *owner, const char *name, uint32_t id, enum xfer_path_wish path)
 {
 	struct rdx_volume *volume = gsh_calloc(1, sizeof(*volume));
 
@@ -63,25 +66,34 @@ static struct rdx_volume *volume_new(struct rdx_owner *owner, const char *name, 
 	volume->owner = owner;
 	volume->id = id;
 	volume->name = gsh_strdup(name);
+	volume->path = path;
 	volume->unstable = unstable_create(UNSTABLE_MAX);
 	glist_add_tail(&rdx_module.volumes, &volume->link);
 	return volume;
 }
 
-struct rdx_volume *rdx_volume_get(struct rdx_owner *owner, const char *name, uint32_t id)
+int rdx_volume_get(struct rdx_owner *owner, const char *name, uint32_t id, enum xfer_path_wish path,
+	struct rdx_volume **result)
 {
 	struct rdx_volume *volume;
+	int err = 0;
 
 	PTHREAD_MUTEX_lock(&rdx_module.lock);
 	volume = find(id);
 	if (!volume)
-		volume = volume_new(owner, name, id);
+		volume = volume_new(owner, name, id, path);
+	if (!volume)
+		err = -ENOMEM;
 	else if (volume->owner != owner || strcmp(volume->name, name) != 0)
-		volume = NULL;
-	if (volume)
+		err = -EEXIST;
+	else if (volume->path != path)
+		err = -EBUSY;
+	if (err == 0) {
 		volume->refs++;
+		*result = volume;
+	}
 	PTHREAD_MUTEX_unlock(&rdx_module.lock);
-	return volume;
+	return err;
 }
 
 void rdx_volume_ref(struct rdx_volume *volume)

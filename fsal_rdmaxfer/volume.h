@@ -20,6 +20,7 @@ struct rdx_volume {
 	struct rdx_owner *owner;
 	uint32_t id;
 	char *name;
+	enum xfer_path_wish path; /* of its files' data, as each of its exports says */
 	struct validity *validity;
 	struct attrcache *cache;
 	struct names *names;
@@ -29,8 +30,12 @@ struct rdx_volume {
 	int32_t inside; /* atomic: threads of Ganesha inside a synchronous call about it */
 };
 
-/* The volume, made when it isn't there yet; with a reference. NULL: the id belongs to another volume. */
-struct rdx_volume *rdx_volume_get(struct rdx_owner *owner, const char *name, uint32_t id);
+/*
+ * The volume, made when it isn't there yet; with a reference. -EEXIST: the id belongs to another volume; -EBUSY: another
+ * export of it says another path; -ENOMEM.
+ */
+int rdx_volume_get(struct rdx_owner *owner, const char *name, uint32_t id, enum xfer_path_wish path,
+	struct rdx_volume **volume);
 void rdx_volume_ref(struct rdx_volume *volume);
 void rdx_volume_put(struct rdx_volume *volume);
 

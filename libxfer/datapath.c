@@ -123,16 +123,15 @@ static int reserve(struct xfer_datapath *path, struct xfer_placement *placement)
 	return err;
 }
 
-static enum xfer_path_cause choose(
-	const struct xfer_datapath *path, const struct xfer_placement *placement)
+static enum xfer_path_cause choose(const struct xfer_datapath *path,
+	const struct xfer_path_volume *volume, const struct xfer_placement *placement)
 {
 	const struct xfer_path_op op = { .length = placement->length,
 		.write = placement->direction == XFER_POOL_WRITE };
-	const struct xfer_path_volume volume = { 0 };
 	struct xfer_path_session facts = path->facts;
 
 	facts.write_bytes = atomic_load_explicit(&path->write_bytes, memory_order_relaxed);
-	return xfer_path_choose(&op, &volume, &facts).cause;
+	return xfer_path_choose(&op, volume, &facts).cause;
 }
 
 /* What more memory would have helped. */
@@ -143,12 +142,13 @@ static bool is_lack(enum xfer_path_cause cause)
 }
 
 static enum xfer_path_cause take_slot(struct xfer_datapath *path,
-	const struct xfer_placement *wanted, struct xfer_placement *placement)
+	const struct xfer_path_volume *volume, const struct xfer_placement *wanted,
+	struct xfer_placement *placement)
 {
 	enum xfer_path_cause cause;
 
 	*placement = *wanted;
-	cause = choose(path, placement);
+	cause = choose(path, volume, placement);
 	if (cause == XFER_CAUSE_NONE)
 		cause = cause_of(reserve(path, placement));
 	if (is_lack(cause) && placement->direction == XFER_POOL_WRITE)
@@ -185,13 +185,14 @@ static int submit(struct xfer_datapath *path, const struct xfer_placement *place
 	return err;
 }
 
-enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t lane,
-	const struct iovec *iov, int iovcnt, uint32_t length, struct xfer_placement *placement)
+enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path,
+	const struct xfer_path_volume *volume, uint32_t lane, const struct iovec *iov, int iovcnt,
+	uint32_t length, struct xfer_placement *placement)
 {
 	const struct xfer_placement wanted = {
 		.direction = XFER_POOL_WRITE, .slot.lane = lane, .length = length
 	};
-	enum xfer_path_cause cause = take_slot(path, &wanted, placement);
+	enum xfer_path_cause cause = take_slot(path, volume, &wanted, placement);
 
 	if (cause != XFER_CAUSE_NONE)
 		return cause;
@@ -220,14 +221,15 @@ int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placemen
 
 /* --- READ --------------------------------------------------------------------------------------- */
 
-enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t lane, uint32_t length,
+enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path,
+	const struct xfer_path_volume *volume, uint32_t lane, uint32_t length,
 	struct xfer_placement *placement)
 {
 	const struct xfer_placement wanted = {
 		.direction = XFER_POOL_READ, .slot.lane = lane, .length = length
 	};
 
-	return take_slot(path, &wanted, placement);
+	return take_slot(path, volume, &wanted, placement);
 }
 
 void xfer_datapath_take(struct xfer_datapath *path, struct xfer_placement *placement,

@@ -72,17 +72,19 @@ bool xfer_datapath_lacked(struct xfer_datapath *path);
 
 /*
  * NONE: the payload, iov's `length` bytes, is in a slot of the host's, which may be told of it: *placement. Else: why it
- * has to go inline.
+ * has to go inline. volume: what it belongs to.
  */
-enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path, uint32_t lane,
-	const struct iovec *iov, int iovcnt, uint32_t length, struct xfer_placement *placement);
+enum xfer_path_cause xfer_datapath_write(struct xfer_datapath *path,
+	const struct xfer_path_volume *volume, uint32_t lane, const struct iovec *iov, int iovcnt,
+	uint32_t length, struct xfer_placement *placement);
 /* The host's answer. released: the slot that it names, which is free again. -EPROTO: it can't be; the path is to be
  * ended. */
 int xfer_datapath_written(struct xfer_datapath *path, const struct xfer_placement *placement,
 	const struct xfer_slot_ref *released);
 
 /* NONE: a slot for `length` bytes, which the host may be told of. */
-enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path, uint32_t lane, uint32_t length,
+enum xfer_path_cause xfer_datapath_offer(struct xfer_datapath *path,
+	const struct xfer_path_volume *volume, uint32_t lane, uint32_t length,
 	struct xfer_placement *placement);
 /*
  * The host's answer: it has put bytes into the slot, or hasn't; they are copied to iov. -EAGAIN: to be asked again;

@@ -31,6 +31,7 @@ struct xfer_session_call {
 	/* err: 0; the results' status as -errno; -EAGAIN or -EREMOTEIO as xfer.h says. The submitting thread, a lane's
 	 * or the session's own; must not block. Asynchronous calls only. */
 	void (*done)(struct xfer_session_call *call, int err);
+	struct xfer_path_volume volume; /* of READ and WRITE: what their data belongs to */
 
 	/* the session's own */
 	struct xfer_call call;

@@ -117,8 +117,9 @@ static struct xfer_caller *take_lane(struct xfer_session *session, struct xfer_s
 static enum xfer_path_cause take_place(struct xfer_session_call *call)
 {
 	const struct xfer_call *lane_call = &call->call;
+	const struct xfer_path_volume *volume = &call->volume;
 
-	if (call->session->context->path == XFER_WISH_INLINE)
+	if (xfer_path_wish_both(call->session->context->path, volume->wish) == XFER_WISH_INLINE)
 		return XFER_CAUSE_PINNED;
 	if (call->exposed)
 		return XFER_CAUSE_RESENT;
@@ -126,8 +127,8 @@ static enum xfer_path_cause take_place(struct xfer_session_call *call)
 		return XFER_CAUSE_NO_PATH;
 	if (lane_call->proc == XFER_PROC_READ)
 		return xfer_datapath_offer(
-			call->path, call->lane, lane_call->payload_length, &call->placed);
-	return xfer_datapath_write(call->path, call->lane, lane_call->payload,
+			call->path, volume, call->lane, lane_call->payload_length, &call->placed);
+	return xfer_datapath_write(call->path, volume, call->lane, lane_call->payload,
 		lane_call->payload_count, lane_call->payload_length, &call->placed);
 }
 

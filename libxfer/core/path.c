@@ -3,16 +3,22 @@
 
 #include "core/path.h"
 
-/* Whether the configuration leaves the path that there is; without one, any that it may come to have. */
-static bool wished(const struct xfer_path_session *session)
+enum xfer_path_wish xfer_path_wish_both(enum xfer_path_wish one, enum xfer_path_wish other)
 {
-	switch (session->wish) {
+	if (one == XFER_WISH_AUTO || one == other)
+		return other;
+	return other == XFER_WISH_AUTO ? one : XFER_WISH_INLINE;
+}
+
+bool xfer_path_wish_leaves(enum xfer_path_wish wish, enum xfer_path path)
+{
+	switch (wish) {
 	case XFER_WISH_AUTO:
 		return true;
 	case XFER_WISH_SHM:
-		return session->there != XFER_PATH_VERBS;
+		return path != XFER_PATH_VERBS;
 	case XFER_WISH_VERBS:
-		return session->there != XFER_PATH_SHM;
+		return path != XFER_PATH_SHM;
 	default:
 		return false;
 	}
@@ -22,8 +28,10 @@ static enum xfer_path_cause why_inline(const struct xfer_path_op *op,
 	const struct xfer_path_volume *volume, const struct xfer_path_session *session)
 {
 	uint32_t largest = op->write ? session->write_bytes : session->read_bytes;
+	enum xfer_path_wish wish = xfer_path_wish_both(session->wish, volume->wish);
 
-	if (!wished(session))
+	/* Without a path there may come to be one. */
+	if (!xfer_path_wish_leaves(wish, session->there))
 		return XFER_CAUSE_PINNED;
 	if (session->there == XFER_PATH_INLINE)
 		return XFER_CAUSE_NO_PATH;
@@ -52,6 +60,18 @@ struct xfer_path_choice xfer_path_choose(const struct xfer_path_op *op,
 		.path = cause == XFER_CAUSE_NONE ? session->there : XFER_PATH_INLINE,
 		.cause = cause,
 	};
+}
+
+const char *xfer_path_wish_name(enum xfer_path_wish wish)
+{
+	static const char *const names[] = {
+		[XFER_WISH_AUTO] = "auto",
+		[XFER_WISH_INLINE] = "inline",
+		[XFER_WISH_SHM] = "shm",
+		[XFER_WISH_VERBS] = "verbs",
+	};
+
+	return names[wish];
 }
 
 const char *xfer_path_name(enum xfer_path path)

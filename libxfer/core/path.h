@@ -33,6 +33,7 @@ struct xfer_path_op {
 
 struct xfer_path_volume {
 	bool require_encryption;
+	enum xfer_path_wish wish; /* AUTO: as the session's */
 };
 
 struct xfer_path_session {
@@ -51,6 +52,13 @@ struct xfer_path_choice {
 struct xfer_path_choice xfer_path_choose(const struct xfer_path_op *op,
 	const struct xfer_path_volume *volume, const struct xfer_path_session *session);
 
+/* What two wishes leave together; INLINE: nothing else. */
+enum xfer_path_wish xfer_path_wish_both(enum xfer_path_wish one, enum xfer_path_wish other);
+/* Whether a wish leaves a data path of this kind; INLINE, which is none: whether it leaves any. */
+bool xfer_path_wish_leaves(enum xfer_path_wish wish, enum xfer_path path);
+
+/* As configurations have it. */
+const char *xfer_path_wish_name(enum xfer_path_wish wish);
 const char *xfer_path_name(enum xfer_path path);
 const char *xfer_path_cause_name(enum xfer_path_cause cause);
 

@@ -25,6 +25,8 @@
 #define DEFAULT_SESSION_MEMORY 128
 #define MEMORY_MAX             (1 << 20)
 #define GRACE_MAX              600
+#define DEFAULT_POLL_US        10
+#define POLL_US_MAX            1000
 
 /* Names travel in messages and become names of directories. */
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -134,6 +136,28 @@ static int get_bool(const struct reader *reader, const config_setting_t *setting
 	return 0;
 }
 
+/* One of the names, by its number. */
+static int get_choice(
+	const struct reader *reader, const config_setting_t *setting, const char *const *names)
+{
+	char text[16], known[128] = "";
+	int err = get_text(reader, setting, text, sizeof(text));
+
+	if (err)
+		return err;
+	for (int i = 0; names[i]; i++) {
+		if (strcmp(text, names[i]) == 0)
+			return i;
+		strcat(strcat(strcat(strcat(known, i == 0         ? ""
+						   : names[i + 1] ? ", "
+								  : " or "),
+				      "\""),
+			       names[i]),
+			"\"");
+	}
+	return wrong(reader, setting, "%s must be %s", key_of(setting), known);
+}
+
 /* --- tables of keys --------------------------------------------------------------------------- */
 
 /* One key of a group: how it is read into the thing that the group describes. */
@@ -240,11 +264,27 @@ static int node_uids(struct reader *reader, const config_setting_t *setting, voi
 		sizeof(node->uids[0]), &node->nuids);
 }
 
+static int node_path(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	static const char *const names[] = { [XFER_WISH_AUTO] = "auto",
+		[XFER_WISH_INLINE] = "inline",
+		[XFER_WISH_SHM] = "shm",
+		[XFER_WISH_VERBS] = "verbs",
+		NULL };
+	int found = get_choice(reader, setting, names);
+
+	if (found < 0)
+		return found;
+	((struct config_node *)to)->path = (enum xfer_path_wish)found;
+	return 0;
+}
+
 static const struct key node_keys[] = {
 	{ "name", node_name, true },
 	{ "address", node_address, false },
 	{ "insecure", node_insecure, false },
 	{ "uids", node_uids, false },
+	{ "path", node_path, false },
 	{ NULL, NULL, false },
 };
 
@@ -317,28 +357,6 @@ static int volume_workers(struct reader *reader, const config_setting_t *setting
 static int volume_read_only(struct reader *reader, const config_setting_t *setting, void *to)
 {
 	return get_bool(reader, setting, &((struct config_volume *)to)->read_only);
-}
-
-/* One of the names, by its number. */
-static int get_choice(
-	const struct reader *reader, const config_setting_t *setting, const char *const *names)
-{
-	char text[16], known[128] = "";
-	int err = get_text(reader, setting, text, sizeof(text));
-
-	if (err)
-		return err;
-	for (int i = 0; names[i]; i++) {
-		if (strcmp(text, names[i]) == 0)
-			return i;
-		strcat(strcat(strcat(strcat(known, i == 0         ? ""
-						   : names[i + 1] ? ", "
-								  : " or "),
-				      "\""),
-			       names[i]),
-			"\"");
-	}
-	return wrong(reader, setting, "%s must be %s", key_of(setting), known);
 }
 
 static int volume_squash(struct reader *reader, const config_setting_t *setting, void *to)
@@ -530,6 +548,11 @@ static int read_session_memory(struct reader *reader, const config_setting_t *se
 		reader, setting, 0, MEMORY_MAX, &((struct config *)to)->session_memory);
 }
 
+static int read_rdma_poll_us(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return read_unsigned(reader, setting, 1, POLL_US_MAX, &((struct config *)to)->rdma_poll_us);
+}
+
 static const struct key keys[] = {
 	{ "node", read_own_name, true },
 	{ "listen", read_listen, false },
@@ -541,6 +564,7 @@ static const struct key keys[] = {
 	{ "grace", read_grace, false },
 	{ "memory", read_memory, false },
 	{ "session_memory", read_session_memory, false },
+	{ "rdma_poll_us", read_rdma_poll_us, false },
 	{ "nodes", read_nodes, true },
 	{ "volumes", read_volumes, true },
 	{ NULL, NULL, false },
@@ -629,6 +653,7 @@ static void set_defaults(struct config *config)
 	config->grace = DEFAULT_GRACE;
 	config->memory = DEFAULT_MEMORY;
 	config->session_memory = DEFAULT_SESSION_MEMORY;
+	config->rdma_poll_us = DEFAULT_POLL_US;
 }
 
 /* The default, and the socket in run_dir: tools ask for the status there, whatever else is said. */

@@ -21,6 +21,7 @@ struct config_node {
 	bool insecure;    /* the address alone authenticates it */
 	unsigned nuids;   /* of a Unix-socket peer */
 	uid_t uids[CONFIG_UIDS_MAX];
+	enum xfer_path_wish path; /* which data path it may have */
 };
 
 /* Whose rights a node's callers have at most, whatever the node has mapped already. */
@@ -67,6 +68,7 @@ struct config {
 		grace; /* seconds that a restarted process waits for those who had sessions, at most */
 	unsigned memory;         /* MiB that sessions may place data in, of all of them */
 	unsigned session_memory; /* the same of one */
+	unsigned rdma_poll_us;   /* who waits for RDMA looks for so long before it sleeps */
 	unsigned nlisten;
 	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
 	unsigned nnodes;

@@ -43,7 +43,7 @@ static int make_mirror(struct grant *grant, struct xfer_hostpath_params *params,
 	int err;
 
 	if (bytes == 0) {
-		snprintf(why, GRANT_WHY, "session_memory or shared_memory leaves nothing for it");
+		snprintf(why, GRANT_WHY, "memory or session_memory leaves nothing for it");
 		return -ENOSPC;
 	}
 	err = xfer_verbs_mirror(grant->verbs, bytes, &params->memory, why, GRANT_WHY);
@@ -62,7 +62,7 @@ static int make_end(struct grant *grant, const struct xfer_request *request,
 		.lanes = args->lanes,
 		.sends = xfer_layout_slots(&args->read),
 		.receives = xfer_layout_slots(&args->write),
-		.poll_us = XFER_VERBS_POLL_US,
+		.poll_us = grant->memory->poll_us,
 	};
 	int err;
 

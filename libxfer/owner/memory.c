@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "control/dispatcher.h"
 #include "core/layout.h"
+#include "core/path.h"
 #include "counters.h"
 #include "log.h"
 #include "owner/grant.h"
@@ -238,13 +239,28 @@ static int make_path(struct grant *grant, struct xfer_request *request, char *wh
 	return 0;
 }
 
+/* Whether the configuration leaves its node a data path of this kind. */
+static bool is_wished(struct memory *memory, const struct xfer_request *request, char *why)
+{
+	bool queue_pairs = request->args.share.kind == XFER_SHARE_VERBS;
+	enum xfer_path_wish wish = XFER_WISH_AUTO;
+
+	if (memory->wish)
+		wish = memory->wish(memory->wish_arg, xfer_peer_node(request->peer));
+	snprintf(
+		why, GRANT_WHY, "its entry in nodes says path = \"%s\"", xfer_path_wish_name(wish));
+	return xfer_path_wish_leaves(wish, queue_pairs ? XFER_PATH_VERBS : XFER_PATH_SHM);
+}
+
 static int share(struct memory *memory, struct xfer_request *request, char *why)
 {
 	const struct xfer_share_args *args = &request->args.share;
 	struct grant *grant;
 	int err;
 
-	snprintf(why, GRANT_WHY, "shared_memory or session_memory is 0");
+	if (!is_wished(memory, request, why))
+		return -EOPNOTSUPP;
+	snprintf(why, GRANT_WHY, "memory or session_memory is 0");
 	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0)
 		return -EOPNOTSUPP;
 	snprintf(why, GRANT_WHY, "what it asks for can't be");
@@ -508,13 +524,11 @@ static void log_refusal(const struct xfer_request *request, int err, const char 
 	bool queue_pairs = request->args.share.kind == XFER_SHARE_VERBS;
 	unsigned suppressed;
 
-	if (err == -EOPNOTSUPP && !queue_pairs)
-		return;
 	if (xfer_log_allowed(
 		    xfer_log_limit_of(why), err == -EOPNOTSUPP ? RARELY_MS : LOG_MS, &suppressed))
-		xfer_warn("node %s gets no data path%s from this owner: %s; its data travels "
+		xfer_warn("node %s gets no data path over %s from this owner: %s; its data travels "
 			  "inline (%u more like this were not written)",
-			xfer_peer_node(request->peer), queue_pairs ? " over RDMA" : "", why,
+			xfer_peer_node(request->peer), queue_pairs ? "RDMA" : "shared memory", why,
 			suppressed);
 }
 
@@ -674,6 +688,9 @@ int memory_init(struct memory *memory, const struct memory_params *params)
 	init_locks(memory);
 	memory->ending = false;
 	memory->port = params->port;
+	memory->poll_us = params->poll_us ? params->poll_us : XFER_VERBS_POLL_US;
+	memory->wish = params->wish;
+	memory->wish_arg = params->arg;
 	memory->listener = NULL;
 	memory->requests = NULL;
 	memory->last = &memory->requests;

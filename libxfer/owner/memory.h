@@ -16,7 +16,10 @@ struct xfer_verbs_listener;
 /* It takes tens of milliseconds to fill memory and to give it back, so a thread of its own does both. */
 struct memory {
 	pthread_t thread;
-	uint16_t port;                        /* of rdma_cm, if it is free */
+	uint16_t port; /* of rdma_cm, if it is free */
+	unsigned poll_us;
+	enum xfer_path_wish (*wish)(void *arg, const char *node);
+	void *wish_arg;
 	struct xfer_verbs_listener *listener; /* the thread's; NULL: none yet */
 	pthread_mutex_t lock;                 /* all that follows, and grants */
 	pthread_cond_t changed;
@@ -29,7 +32,11 @@ struct memory {
 struct memory_params {
 	uint64_t total, session;     /* bytes, of all sessions and of one; 0: nothing is shared */
 	uint16_t port;               /* where queue pairs are connected; 0: any */
+	unsigned poll_us;            /* of struct xfer_verbs_params; 0: XFER_VERBS_POLL_US */
 	unsigned idle_ms, return_ms; /* of struct xfer_quota_config; 0: a minute each */
+	/* Which data path a node may have, at the moment. On the thread, without locks. NULL: whichever there is. */
+	enum xfer_path_wish (*wish)(void *arg, const char *node);
+	void *arg;
 };
 
 /* Starts the thread. -errno. */

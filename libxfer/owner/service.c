@@ -553,12 +553,26 @@ static uint16_t first_port(const struct config *config)
 	return 0;
 }
 
+/* Of struct memory_params. One that a reload has taken out has no volume to use it for. */
+static enum xfer_path_wish node_wish(void *arg, const char *name)
+{
+	struct setup *setup = service_setup(arg);
+	const struct config_node *node = config_node_find(setup->config, name);
+	enum xfer_path_wish wish = node ? node->path : XFER_WISH_AUTO;
+
+	setup_put(setup);
+	return wish;
+}
+
 static int start_memory(struct service *service)
 {
 	const struct config *config = service->setup->config;
 	const struct memory_params params = { .total = (uint64_t)config->memory << 20,
 		.session = (uint64_t)config->session_memory << 20,
-		.port = first_port(config) };
+		.port = first_port(config),
+		.poll_us = config->rdma_poll_us,
+		.wish = node_wish,
+		.arg = service };
 	int err = memory_init(&service->memory, &params);
 
 	if (err)

@@ -28,6 +28,8 @@
 #define SMALL 4096u
 #define LARGE 65536u
 
+static const struct xfer_path_volume any_volume;
+
 static const struct xfer_slot_layout layout = { .nclasses = 2,
 	.classes = { { SMALL, 2 }, { LARGE, 1 } } };
 
@@ -126,7 +128,7 @@ static enum xfer_path_cause write_slot(
 {
 	struct iovec iov[] = { { ends->data, 10 }, { ends->data + 10, length - 10 } };
 
-	return xfer_datapath_write(ends->initiator, lane, iov, 2, length, placement);
+	return xfer_datapath_write(ends->initiator, &any_volume, lane, iov, 2, length, placement);
 }
 
 /* What an RPC that names it finds. */
@@ -165,7 +167,8 @@ static void test_read(void **state)
 	struct iovec iov[] = { { ends->back, 100 }, { ends->back + 100, SMALL - 100 } };
 	struct xfer_payload payload = { .kind = XFER_PAYLOAD_SLOT, .length = SMALL - 1 };
 
-	assert_int_equal(xfer_datapath_offer(ends->initiator, 1, SMALL, &asked), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, &any_volume, 1, SMALL, &asked),
+		XFER_CAUSE_NONE);
 	assert_int_equal(arrive(ends, &asked, &found), XFER_JOIN_GO);
 	memcpy(found.memory, ends->data, SMALL - 1);
 	assert_int_equal(xfer_hostpath_send(ends->host, &found), 0);
@@ -182,13 +185,14 @@ static void test_what_goes_inline(void **state)
 	struct ends *ends = *state;
 
 	assert_int_equal(write_slot(ends, 0, 512, &first), XFER_CAUSE_SMALL);
-	assert_int_equal(
-		xfer_datapath_offer(ends->initiator, 0, LARGE + 1, &first), XFER_CAUSE_TOO_LONG);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, &any_volume, 0, LARGE + 1, &first),
+		XFER_CAUSE_TOO_LONG);
 	assert_int_equal(write_slot(ends, 0, LARGE, &first), XFER_CAUSE_NONE);
 	assert_int_equal(write_slot(ends, 0, LARGE, &second), XFER_CAUSE_EXHAUSTED);
 	/* The other lane has its own, and so has the other direction. */
 	assert_int_equal(write_slot(ends, 1, LARGE, &second), XFER_CAUSE_NONE);
-	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, LARGE, &third), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, &any_volume, 0, LARGE, &third),
+		XFER_CAUSE_NONE);
 	assert_int_equal(xfer_datapath_written(ends->initiator, &first, &first.slot), 0);
 	assert_int_equal(write_slot(ends, 0, LARGE, &first), XFER_CAUSE_NONE);
 	/* An answer that names nothing gives nothing back: all slots of a size are missing. */
@@ -245,7 +249,8 @@ static void test_initiator_refuses(void **state)
 	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &released), -EPROTO);
 	assert_int_equal(write_slot(ends, 0, SMALL, &asked), XFER_CAUSE_NONE);
 	assert_int_equal(xfer_datapath_written(ends->initiator, &sent, &asked.slot), -EPROTO);
-	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, SMALL, &asked), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, &any_volume, 0, SMALL, &asked),
+		XFER_CAUSE_NONE);
 	payload.slot = asked.slot;
 	payload.slot.name.generation++;
 	assert_int_equal(xfer_datapath_read(ends->initiator, &asked, &payload, &iov, 1), -EPROTO);
@@ -290,7 +295,8 @@ static void test_transport_fails(void **state)
 	ends->at_initiator.send_err = 0;
 	assert_int_equal(write_slot(ends, 0, LARGE, &sent), XFER_CAUSE_NONE);
 	ends->at_host.stage_err = -EAGAIN;
-	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, LARGE, &sent), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, &any_volume, 0, LARGE, &sent),
+		XFER_CAUSE_NONE);
 	assert_int_equal(arrive(ends, &sent, &found), XFER_JOIN_RESEND);
 	xfer_hostpath_end(ends->host); /* nothing of it is in use */
 }
@@ -504,7 +510,8 @@ static void test_nothing_is_left(void **state)
 	assert_true(xfer_datapath_lacked(ends->initiator));
 	assert_false(xfer_datapath_lacked(ends->initiator));
 	/* READ has its own. */
-	assert_int_equal(xfer_datapath_offer(ends->initiator, 0, LARGE, &sent), XFER_CAUSE_NONE);
+	assert_int_equal(xfer_datapath_offer(ends->initiator, &any_volume, 0, LARGE, &sent),
+		XFER_CAUSE_NONE);
 	assert_int_equal(xfer_datapath_remove(ends->initiator, chunk), 0);
 	assert_int_equal(xfer_hostpath_remove(ends->host, chunk), 0);
 	assert_int_equal(xfer_hostpath_newest(ends->host), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* fsal_volume.c -- a volume's caches come and go with it */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,15 +55,25 @@ static int setup(void **state)
 	return 0;
 }
 
+/* What the volume of this name and id 1 is, or why there is none. */
+static struct rdx_volume *get(
+	struct rdx_owner *owner, const char *name, enum xfer_path_wish path, int err)
+{
+	struct rdx_volume *volume = NULL;
+
+	assert_int_equal(rdx_volume_get(owner, name, 1, path, &volume), err);
+	assert_true((volume != NULL) == (err == 0));
+	return volume;
+}
+
 /* The sanitizer looks whether the other caches have gone, too. */
 static void test_end(void **state)
 {
 	struct rdx_owner owner = { 0 };
-	struct rdx_volume *volume = rdx_volume_get(&owner, "data", 1);
+	struct rdx_volume *volume = get(&owner, "data", XFER_WISH_AUTO, 0);
 
 	(void)state;
-	assert_non_null(volume);
-	assert_ptr_equal(rdx_volume_get(&owner, "data", 1), volume);
+	assert_ptr_equal(get(&owner, "data", XFER_WISH_AUTO, 0), volume);
 	rdx_volume_put(volume);
 	assert_int_equal(destroyed, 0);
 	rdx_volume_put(volume);
@@ -78,11 +89,30 @@ static void test_no_memory(void **state)
 
 	(void)state;
 	no_memory = true;
-	assert_null(rdx_volume_get(&owner, "data", 1));
+	(void)get(&owner, "data", XFER_WISH_AUTO, -ENOMEM);
 	assert_true(glist_empty(&rdx_module.volumes));
 	no_memory = false;
-	volume = rdx_volume_get(&owner, "data", 1);
-	assert_non_null(volume);
+	volume = get(&owner, "data", XFER_WISH_AUTO, 0);
+	rdx_volume_put(volume);
+}
+
+/* Exports of one volume agree about it, whichever comes first; what was refused leaves nothing behind. */
+static void test_agreement(void **state)
+{
+	struct rdx_owner owner = { 0 }, other = { 0 };
+	struct rdx_volume *volume = get(&owner, "data", XFER_WISH_INLINE, 0);
+
+	(void)state;
+	assert_int_equal(volume->path, XFER_WISH_INLINE);
+	(void)get(&owner, "data", XFER_WISH_AUTO, -EBUSY);
+	(void)get(&owner, "data", XFER_WISH_SHM, -EBUSY);
+	(void)get(&owner, "more", XFER_WISH_INLINE, -EEXIST);
+	(void)get(&other, "data", XFER_WISH_INLINE, -EEXIST);
+	assert_int_equal(volume->refs, 1);
+	rdx_volume_put(volume);
+	/* The next one begins anew. */
+	volume = get(&owner, "data", XFER_WISH_SHM, 0);
+	assert_int_equal(volume->path, XFER_WISH_SHM);
 	rdx_volume_put(volume);
 }
 
@@ -91,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_end, setup),
 		cmocka_unit_test_setup(test_no_memory, setup),
+		cmocka_unit_test_setup(test_agreement, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

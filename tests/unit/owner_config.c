@@ -77,8 +77,10 @@ static void test_defaults(void **state)
 	assert_int_equal(config->workers, 16);
 	assert_int_equal(config->session_keep, 60);
 	assert_int_equal(config->grace, 10);
+	assert_int_equal(config->rdma_poll_us, 10);
 	assert_int_equal(config->volumes[0].workers, 16);
 	assert_int_equal(config->volumes[0].id, xfer_volume_id("v"));
+	assert_int_equal(config->nodes[0].path, XFER_WISH_AUTO);
 	assert_ptr_equal(config_node_find(config, "a"), &config->nodes[0]);
 	assert_null(config_node_find(config, "x"));
 	config_free(config);
@@ -92,9 +94,11 @@ static void test_everything_said(void **state)
 	assert_int_equal(
 		load("node = \"b\"; listen = ( \"[::1]:9\", \"unix:/r/rdmaxferd.sock\" );\n"
 		     "state_dir = \"/s\"; run_dir = \"/r\"; log_level = \"debug\"; workers = 3;\n"
-		     "session_keep = 5; grace = 7;\n"
-		     "nodes = ( { name = \"a\"; address = \"10.0.0.1\"; insecure = true; },\n"
-		     "  { name = \"c\"; uids = [ 0, 7 ]; } );\n"
+		     "session_keep = 5; grace = 7; rdma_poll_us = 1000;\n"
+		     "nodes = ( { name = \"a\"; address = \"10.0.0.1\"; insecure = true; path = \"verbs\"; },\n"
+		     "  { name = \"c\"; uids = [ 0, 7 ]; path = \"inline\"; },\n"
+		     "  { name = \"d\"; uids = [ 0 ]; path = \"shm\"; },\n"
+		     "  { name = \"e\"; uids = [ 0 ]; path = \"auto\"; } );\n"
 		     "volumes = ( { name = \"v\"; path = \"/v\";\n"
 		     "  nodes = ( \"a\", { name = \"c\"; read_only = true; } );\n"
 		     "  workers = 2; id = 0xfedcba98; read_only = true; squash = \"root\";\n"
@@ -107,10 +111,15 @@ static void test_everything_said(void **state)
 	assert_true(config->nodes[0].insecure);
 	assert_int_equal(config->nodes[1].nuids, 2);
 	assert_int_equal(config->nodes[1].uids[1], 7);
+	assert_int_equal(config->nodes[0].path, XFER_WISH_VERBS);
+	assert_int_equal(config->nodes[1].path, XFER_WISH_INLINE);
+	assert_int_equal(config->nodes[2].path, XFER_WISH_SHM);
+	assert_int_equal(config->nodes[3].path, XFER_WISH_AUTO);
 	assert_int_equal(config->volumes[0].id, 0xfedcba98);
 	assert_int_equal(config->volumes[0].workers, 2);
 	assert_int_equal(config->session_keep, 5);
 	assert_int_equal(config->grace, 7);
+	assert_int_equal(config->rdma_poll_us, 1000);
 	assert_int_equal(config->volumes[0].nnodes, 2);
 	assert_true(config->volumes[0].read_only);
 	assert_int_equal(config->volumes[0].squash, SQUASH_ROOT);
@@ -153,6 +162,9 @@ static void test_mistakes(void **state)
 			"session_keep must be a number from 1 to 3600" },
 		{ "node = \"b\";\ngrace = 601;\n" NODES VOLUMES, 2,
 			"grace must be a number from 1 to 600" },
+		{ "node = \"b\";\nrdma_poll_us = 0;\n" NODES VOLUMES, 2,
+			"rdma_poll_us must be a number from 1 to 1000" },
+		{ "node = \"b\";\nrdma_poll_us = 1001;\n" NODES VOLUMES, 2, "rdma_poll_us" },
 		{ "node = \"b\";\nlog_level = \"loud\";\n" NODES VOLUMES, 2, "log_level" },
 		{ "node = \"b\";\nstate_dir = \"var\";\n" NODES VOLUMES, 2, "state_dir" },
 		{ "node = \"b\";\nlisten = \"x\";\n" NODES VOLUMES, 2, "listen" },
@@ -166,6 +178,10 @@ static void test_mistakes(void **state)
 			"address" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ -1 ]; } );\n" VOLUMES, 3,
 			"uids" },
+		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; path = \"rdma\"; } );\n" VOLUMES,
+			3, "path must be \"auto\", \"inline\", \"shm\" or \"verbs\"" },
+		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; path = 1; } );\n" VOLUMES,
+			3, "path" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; },\n{ name = \"a\"; uids = "
 		  "[ 1 ]; } );\n" VOLUMES,
 			4, "two entries" },

@@ -27,6 +27,7 @@
 /* Of both ends: the chunks for WRITE, and the memory for READ. */
 #define MAPPINGS (2 * (4 + 1))
 
+static const struct xfer_path_volume any_volume;
 static uint8_t data[XFER_IO_MAX], back[XFER_IO_MAX];
 
 /* Of the data path that the owner has made last. */
@@ -479,7 +480,8 @@ static void test_an_overdue_session_loses_its_path(void **state)
 	(void)state;
 	xfer_datapath_ref(path);
 	for (uint32_t lane = 0; lane < 2; lane++)
-		while (xfer_datapath_write(path, lane, &iov, 1, 16384, &held[n]) == XFER_CAUSE_NONE)
+		while (xfer_datapath_write(path, &any_volume, lane, &iov, 1, 16384, &held[n]) ==
+			XFER_CAUSE_NONE)
 			n++;
 	assert_true(n > 8);
 	start_working(&one, f.session, "x");
@@ -512,6 +514,58 @@ static void test_none_is_shared(void **state)
 	assert_int_equal(count(XFER_CNT_SLOT_WRITES), writes);
 	assert_int_equal(count(XFER_CNT_SLOT_READS), reads);
 	assert_true(maps_come_to(0));
+}
+
+/* --- what a node's entry says -------------------------------------------------------------------- */
+
+static _Atomic unsigned refusals; /* for what `nodes` says, as the log has it */
+
+static void count_refusals(enum xfer_log_level level, const char *message)
+{
+	(void)level;
+	if (strncmp(message, "node c gets no data path over ", 30) == 0 &&
+		strstr(message, " from this owner: its entry in nodes says path = \""))
+		atomic_fetch_add(&refusals, 1);
+}
+
+/* Of all nodes, before anybody asks: a setup doesn't change. */
+static void serve_pinned(enum xfer_path_wish path)
+{
+	fixture_setup_owner(NULL);
+	pthread_mutex_lock(&f.service.setup_lock);
+	for (unsigned i = 0; i < f.config->nnodes; i++)
+		f.config->nodes[i].path = path;
+	pthread_mutex_unlock(&f.service.setup_lock);
+}
+
+static int set_up_pinned_inline(void **state)
+{
+	(void)state;
+	serve_pinned(XFER_WISH_INLINE);
+	return 0;
+}
+
+static int set_up_pinned_verbs(void **state)
+{
+	(void)state;
+	serve_pinned(XFER_WISH_VERBS);
+	return 0;
+}
+
+static int set_up_pinned_shm(void **state)
+{
+	(void)state;
+	serve_pinned(XFER_WISH_SHM);
+	return 0;
+}
+
+/* With a session, to which it is refused. */
+static int set_up_pinned_session(void **state)
+{
+	(void)state;
+	serve_pinned(XFER_WISH_VERBS);
+	fixture_ask();
+	return 0;
 }
 
 /* --- peers that pretend ------------------------------------------------------------------------- */
@@ -846,6 +900,48 @@ static int set_up_impatient(void **state)
 	return 0;
 }
 
+/* SHARE of each kind; how often the log has a refusal for what `nodes` says. */
+static unsigned share_pinned(uint32_t memory_status, uint32_t verbs_status)
+{
+	struct xfer_share_args args = { .epoch = 1, .lanes = 1, .read = { 1, { { 4096, 4 } } } };
+	struct xfer_share_args verbs = { .kind = XFER_SHARE_VERBS,
+		.epoch = 2,
+		.lanes = 1,
+		.read = args.read,
+		.write = args.read };
+	int fd = join(3), memory = memory_of(4 * 4096, F_SEAL_SHRINK | F_SEAL_GROW);
+
+	atomic_store(&refusals, 0);
+	xfer_log_set_sink(count_refusals);
+	assert_int_equal(share(fd, &args, memory), memory_status);
+	assert_int_equal(share(fd, &verbs, -1), verbs_status);
+	xfer_log_set_sink(NULL);
+	close(memory);
+	close(fd);
+	return atomic_load(&refusals);
+}
+
+/* Of either kind it is said once. */
+static void test_a_node_is_pinned_inline(void **state)
+{
+	(void)state;
+	assert_int_equal(share_pinned(EOPNOTSUPP, EOPNOTSUPP), 1);
+	assert_int_equal(granted(), 0);
+}
+
+/* What it asks for over queue pairs is looked at, and can't be. */
+static void test_a_node_is_pinned_to_verbs(void **state)
+{
+	(void)state;
+	assert_int_equal(share_pinned(EOPNOTSUPP, EINVAL), 1);
+}
+
+static void test_a_node_is_pinned_to_shm(void **state)
+{
+	(void)state;
+	assert_int_equal(share_pinned(XFER_ST_OK, EOPNOTSUPP), 1);
+}
+
 /* A session that would like to have some. */
 static void covet(int fd)
 {
@@ -1028,6 +1124,10 @@ int main(void)
 		TEST(test_less_is_granted, set_up_little),
 		TEST(test_less_is_granted, set_up_crumbs),
 		TEST(test_none_is_shared, set_up_none),
+		TEST(test_a_node_is_pinned_inline, set_up_pinned_inline),
+		TEST(test_a_node_is_pinned_to_verbs, set_up_pinned_verbs),
+		TEST(test_a_node_is_pinned_to_shm, set_up_pinned_shm),
+		TEST(test_none_is_shared, set_up_pinned_session),
 		cmocka_unit_test_setup_teardown(
 			test_a_later_session_gets_its_share, set_up_two, end_two),
 		cmocka_unit_test_setup_teardown(

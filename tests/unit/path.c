@@ -30,6 +30,16 @@
 		.read_bytes = SLOT                                                                 \
 	}
 
+/* volumes */
+#define ANY                                                                                        \
+	{                                                                                          \
+		.wish = XFER_WISH_AUTO                                                             \
+	}
+#define ENCRYPTED                                                                                  \
+	{                                                                                          \
+		.require_encryption = true                                                         \
+	}
+
 static const struct {
 	struct xfer_path_op op;
 	struct xfer_path_volume volume;
@@ -38,56 +48,77 @@ static const struct {
 	enum xfer_path_cause cause;
 } table[] = {
 	/* by length */
-	{ { .length = 0 }, { false }, SHM, XFER_PATH_INLINE, XFER_CAUSE_SMALL },
-	{ { .length = 1 }, { false }, SHM, XFER_PATH_INLINE, XFER_CAUSE_SMALL },
-	{ { .length = SMALL }, { false }, SHM, XFER_PATH_INLINE, XFER_CAUSE_SMALL },
-	{ { .length = SMALL + 1 }, { false }, SHM, XFER_PATH_SHM, XFER_CAUSE_NONE },
-	{ { .length = SMALL + 1 }, { false }, VERBS, XFER_PATH_VERBS, XFER_CAUSE_NONE },
-	{ { .length = SLOT, .write = true }, { false }, VERBS, XFER_PATH_VERBS, XFER_CAUSE_NONE },
-	{ { .length = SLOT + 1, .write = true }, { false }, VERBS, XFER_PATH_INLINE,
+	{ { .length = 0 }, ANY, SHM, XFER_PATH_INLINE, XFER_CAUSE_SMALL },
+	{ { .length = 1 }, ANY, SHM, XFER_PATH_INLINE, XFER_CAUSE_SMALL },
+	{ { .length = SMALL }, ANY, SHM, XFER_PATH_INLINE, XFER_CAUSE_SMALL },
+	{ { .length = SMALL + 1 }, ANY, SHM, XFER_PATH_SHM, XFER_CAUSE_NONE },
+	{ { .length = SMALL + 1 }, ANY, VERBS, XFER_PATH_VERBS, XFER_CAUSE_NONE },
+	{ { .length = SLOT, .write = true }, ANY, VERBS, XFER_PATH_VERBS, XFER_CAUSE_NONE },
+	{ { .length = SLOT + 1, .write = true }, ANY, VERBS, XFER_PATH_INLINE,
 		XFER_CAUSE_TOO_LONG },
-	{ { .length = UINT32_MAX }, { false }, SHM, XFER_PATH_INLINE, XFER_CAUSE_TOO_LONG },
-	{ { .length = 0 }, { false }, { .there = XFER_PATH_SHM, .write_bytes = SLOT },
-		XFER_PATH_INLINE, XFER_CAUSE_SMALL },
+	{ { .length = UINT32_MAX }, ANY, SHM, XFER_PATH_INLINE, XFER_CAUSE_TOO_LONG },
+	{ { .length = 0 }, ANY, { .there = XFER_PATH_SHM, .write_bytes = SLOT }, XFER_PATH_INLINE,
+		XFER_CAUSE_SMALL },
 	/* each direction has its slots */
-	{ { .length = SLOT, .write = true }, { false },
-		{ .there = XFER_PATH_SHM, .read_bytes = SLOT }, XFER_PATH_INLINE,
-		XFER_CAUSE_REFUSED },
-	{ { .length = SLOT }, { false }, { .there = XFER_PATH_SHM, .read_bytes = SLOT },
-		XFER_PATH_SHM, XFER_CAUSE_NONE },
-	{ { .length = SLOT }, { false }, { .there = XFER_PATH_SHM, .read_bytes = SLOT - 1 },
+	{ { .length = SLOT, .write = true }, ANY, { .there = XFER_PATH_SHM, .read_bytes = SLOT },
+		XFER_PATH_INLINE, XFER_CAUSE_REFUSED },
+	{ { .length = SLOT }, ANY, { .there = XFER_PATH_SHM, .read_bytes = SLOT }, XFER_PATH_SHM,
+		XFER_CAUSE_NONE },
+	{ { .length = SLOT }, ANY, { .there = XFER_PATH_SHM, .read_bytes = SLOT - 1 },
 		XFER_PATH_INLINE, XFER_CAUSE_TOO_LONG },
 	/* what happened to it before */
-	{ { .length = SLOT, .exhausted = true }, { false }, SHM, XFER_PATH_INLINE,
-		XFER_CAUSE_EXHAUSTED },
-	{ { .length = SLOT, .resent = true }, { false }, SHM, XFER_PATH_INLINE, XFER_CAUSE_RESENT },
-	{ { .length = SLOT, .resent = true, .exhausted = true }, { true }, VERBS, XFER_PATH_INLINE,
+	{ { .length = SLOT, .exhausted = true }, ANY, SHM, XFER_PATH_INLINE, XFER_CAUSE_EXHAUSTED },
+	{ { .length = SLOT, .resent = true }, ANY, SHM, XFER_PATH_INLINE, XFER_CAUSE_RESENT },
+	{ { .length = SLOT, .resent = true, .exhausted = true }, ENCRYPTED, VERBS, XFER_PATH_INLINE,
 		XFER_CAUSE_ENCRYPTION },
 	/* what isn't encrypted */
-	{ { .length = SLOT }, { true }, VERBS, XFER_PATH_INLINE, XFER_CAUSE_ENCRYPTION },
-	{ { .length = 1 }, { true }, VERBS, XFER_PATH_INLINE, XFER_CAUSE_ENCRYPTION },
-	{ { .length = SLOT }, { true }, SHM, XFER_PATH_SHM, XFER_CAUSE_NONE },
+	{ { .length = SLOT }, ENCRYPTED, VERBS, XFER_PATH_INLINE, XFER_CAUSE_ENCRYPTION },
+	{ { .length = 1 }, ENCRYPTED, VERBS, XFER_PATH_INLINE, XFER_CAUSE_ENCRYPTION },
+	{ { .length = SLOT }, ENCRYPTED, SHM, XFER_PATH_SHM, XFER_CAUSE_NONE },
 	/* what is configured, and what there is */
-	{ { .length = SLOT }, { false }, { .inline_bytes = SMALL }, XFER_PATH_INLINE,
+	{ { .length = SLOT }, ANY, { .inline_bytes = SMALL }, XFER_PATH_INLINE,
 		XFER_CAUSE_NO_PATH },
-	{ { .length = SLOT }, { true }, { .inline_bytes = SMALL }, XFER_PATH_INLINE,
+	{ { .length = SLOT }, ENCRYPTED, { .inline_bytes = SMALL }, XFER_PATH_INLINE,
 		XFER_CAUSE_NO_PATH },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_INLINE, XFER_PATH_SHM), XFER_PATH_INLINE,
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_INLINE, XFER_PATH_SHM), XFER_PATH_INLINE,
 		XFER_CAUSE_PINNED },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_INLINE, XFER_PATH_INLINE),
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_INLINE, XFER_PATH_INLINE), XFER_PATH_INLINE,
+		XFER_CAUSE_PINNED },
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_SHM, XFER_PATH_SHM), XFER_PATH_SHM,
+		XFER_CAUSE_NONE },
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_SHM, XFER_PATH_VERBS), XFER_PATH_INLINE,
+		XFER_CAUSE_PINNED },
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_SHM, XFER_PATH_INLINE), XFER_PATH_INLINE,
+		XFER_CAUSE_NO_PATH },
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_VERBS, XFER_PATH_VERBS), XFER_PATH_VERBS,
+		XFER_CAUSE_NONE },
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_VERBS, XFER_PATH_SHM), XFER_PATH_INLINE,
+		XFER_CAUSE_PINNED },
+	{ { .length = SLOT }, ANY, WISHED(XFER_WISH_VERBS, XFER_PATH_INLINE), XFER_PATH_INLINE,
+		XFER_CAUSE_NO_PATH },
+	/* what the volume's exports say */
+	{ { .length = SLOT }, { .wish = XFER_WISH_INLINE }, SHM, XFER_PATH_INLINE,
+		XFER_CAUSE_PINNED },
+	{ { .length = SLOT }, { .wish = XFER_WISH_INLINE }, { .inline_bytes = SMALL },
 		XFER_PATH_INLINE, XFER_CAUSE_PINNED },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_SHM, XFER_PATH_SHM), XFER_PATH_SHM,
-		XFER_CAUSE_NONE },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_SHM, XFER_PATH_VERBS), XFER_PATH_INLINE,
+	{ { .length = SLOT }, { .wish = XFER_WISH_SHM }, SHM, XFER_PATH_SHM, XFER_CAUSE_NONE },
+	{ { .length = SLOT }, { .wish = XFER_WISH_SHM }, VERBS, XFER_PATH_INLINE,
 		XFER_CAUSE_PINNED },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_SHM, XFER_PATH_INLINE), XFER_PATH_INLINE,
-		XFER_CAUSE_NO_PATH },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_VERBS, XFER_PATH_VERBS), XFER_PATH_VERBS,
-		XFER_CAUSE_NONE },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_VERBS, XFER_PATH_SHM), XFER_PATH_INLINE,
-		XFER_CAUSE_PINNED },
-	{ { .length = SLOT }, { false }, WISHED(XFER_WISH_VERBS, XFER_PATH_INLINE),
+	{ { .length = SLOT }, { .wish = XFER_WISH_SHM }, { .inline_bytes = SMALL },
 		XFER_PATH_INLINE, XFER_CAUSE_NO_PATH },
+	{ { .length = SLOT }, { .wish = XFER_WISH_VERBS }, VERBS, XFER_PATH_VERBS,
+		XFER_CAUSE_NONE },
+	{ { .length = SLOT }, { .wish = XFER_WISH_VERBS }, SHM, XFER_PATH_INLINE,
+		XFER_CAUSE_PINNED },
+	{ { .length = SLOT }, { true, XFER_WISH_VERBS }, VERBS, XFER_PATH_INLINE,
+		XFER_CAUSE_ENCRYPTION },
+	/* both: nothing that one of them doesn't leave */
+	{ { .length = SLOT }, { .wish = XFER_WISH_SHM }, WISHED(XFER_WISH_SHM, XFER_PATH_SHM),
+		XFER_PATH_SHM, XFER_CAUSE_NONE },
+	{ { .length = SLOT }, { .wish = XFER_WISH_SHM }, WISHED(XFER_WISH_INLINE, XFER_PATH_SHM),
+		XFER_PATH_INLINE, XFER_CAUSE_PINNED },
+	{ { .length = SLOT }, { .wish = XFER_WISH_SHM }, WISHED(XFER_WISH_VERBS, XFER_PATH_INLINE),
+		XFER_PATH_INLINE, XFER_CAUSE_PINNED },
 };
 
 static void test_table(void **state)
@@ -103,21 +134,28 @@ static void test_table(void **state)
 	}
 }
 
+static bool leaves(enum xfer_path_wish wish, enum xfer_path path)
+{
+	return wish == XFER_WISH_AUTO || (wish == XFER_WISH_SHM && path == XFER_PATH_SHM) ||
+	       (wish == XFER_WISH_VERBS && path == XFER_PATH_VERBS);
+}
+
 /* Inline has a cause, the others have none. */
 static void test_each_combination(void **state)
 {
 	static const uint32_t lengths[] = { 0, SMALL, SMALL + 1, SLOT, SLOT + 1 };
 
 	(void)state;
-	for (unsigned i = 0; i < 5u * 2 * 2 * 2 * 2 * 4 * 3; i++) {
+	for (unsigned i = 0; i < 5u * 2 * 2 * 2 * 2 * 4 * 4 * 3; i++) {
 		unsigned n = i / 5;
 		struct xfer_path_op op = { .length = lengths[i % 5],
 			.write = n & 1,
 			.resent = n & 2,
 			.exhausted = n & 4 };
-		struct xfer_path_volume volume = { .require_encryption = n & 8 };
-		struct xfer_path_session session = { .wish = (enum xfer_path_wish)(n / 16 % 4),
-			.there = (enum xfer_path)(n / 64),
+		struct xfer_path_volume volume = { .require_encryption = n & 8,
+			.wish = (enum xfer_path_wish)(n / 16 % 4) };
+		struct xfer_path_session session = { .wish = (enum xfer_path_wish)(n / 64 % 4),
+			.there = (enum xfer_path)(n / 256),
 			.inline_bytes = SMALL,
 			.write_bytes = SLOT,
 			.read_bytes = SLOT };
@@ -126,6 +164,9 @@ static void test_each_combination(void **state)
 		assert_true((choice.path == XFER_PATH_INLINE) == (choice.cause != XFER_CAUSE_NONE));
 		assert_true(choice.path == XFER_PATH_INLINE || choice.path == session.there);
 		assert_false(volume.require_encryption && choice.path == XFER_PATH_VERBS);
+		assert_true(
+			choice.path == XFER_PATH_INLINE ||
+			(leaves(session.wish, choice.path) && leaves(volume.wish, choice.path)));
 	}
 }
 
@@ -135,6 +176,10 @@ static void test_names(void **state)
 	assert_string_equal(xfer_path_name(XFER_PATH_INLINE), "inline");
 	assert_string_equal(xfer_path_name(XFER_PATH_SHM), "shm");
 	assert_string_equal(xfer_path_name(XFER_PATH_VERBS), "verbs");
+	assert_string_equal(xfer_path_wish_name(XFER_WISH_AUTO), "auto");
+	assert_string_equal(xfer_path_wish_name(XFER_WISH_INLINE), "inline");
+	assert_string_equal(xfer_path_wish_name(XFER_WISH_SHM), "shm");
+	assert_string_equal(xfer_path_wish_name(XFER_WISH_VERBS), "verbs");
 	for (int i = 0; i < XFER_CAUSES; i++)
 		assert_non_null(xfer_path_cause_name((enum xfer_path_cause)i));
 }

@@ -486,6 +486,7 @@ struct xfer_io {
 	bool hasty; /* it isn't kept while the session is down, but ends with -EAGAIN */
 	bool attended; /* the calling thread may wait for a moment, 50 us, so that done is called on it */
 	enum xfer_stability stability; /* WRITE: what is asked */
+	enum xfer_path_wish path;      /* for the data, else inline; AUTO: the context's */
 	void (*done)(struct xfer_io *io);
 
 	/* set before done is called */
