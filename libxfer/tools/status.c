@@ -51,6 +51,33 @@ static void print_states(const json_t *states)
 	printf("\n");
 }
 
+/* What RDMA has beyond that. */
+static void print_rdma(const json_t *path)
+{
+	json_t *pair, *device, *value;
+	const char *name, *counter;
+	size_t i;
+
+	printf("      %lld MiB registered, %lld MiB of it in huge pages\n",
+		number(path, "registered_bytes") >> 20, number(path, "huge_bytes") >> 20);
+	json_array_foreach (json_object_get(path, "queue_pairs"), i, pair)
+		printf("      queue pair of lane %lld: %s port %lld, GID %s, MTU %lld, %s, posted %lld, "
+		       "immediates %lld, completions %lld, wakeups %lld%s\n",
+			number(pair, "lane"), text(pair, "device"), number(pair, "port"),
+			text(pair, "gid"), number(pair, "mtu"), text(pair, "state"),
+			number(pair, "posted"), number(pair, "immediates"),
+			number(pair, "completions"), number(pair, "wakeups"),
+			json_is_false(json_object_get(pair, "immediates_work"))
+				? ", messages for immediates"
+				: "");
+	json_object_foreach (json_object_get(path, "devices"), name, device) {
+		printf("      device %s counts", name);
+		json_object_foreach (device, counter, value)
+			printf(" %s %lld", counter, (long long)json_integer_value(value));
+		printf("\n");
+	}
+}
+
 /* Slots of a size at a point of contact, both directions at an owner. */
 static void print_path(const json_t *path)
 {
@@ -72,6 +99,8 @@ static void print_path(const json_t *path)
 		printf("      %s, %lld MiB:", directions[i], number(direction, "bytes") >> 20);
 		print_states(direction);
 	}
+	if (json_object_get(path, "queue_pairs"))
+		print_rdma(path);
 }
 
 static void print_session(const json_t *session)

@@ -169,8 +169,10 @@ static bool look(struct verbs_lane *lane, struct harvest *harvest)
 	if (n < 0)
 		verbs_lose(
 			lane->verbs, "lane %u: its completion queue can't be read", lane->number);
-	if (n > 0)
+	if (n > 0) {
+		atomic_fetch_add_explicit(&lane->ncompletions, (uint64_t)n, memory_order_relaxed);
 		xfer_count(XFER_CNT_COMPLETIONS, (uint64_t)n);
+	}
 	return n == BATCH;
 }
 

@@ -101,7 +101,7 @@ struct verbs_lane {
 	unsigned unacked; /* events of the completion channel */
 	bool probed;      /* the first announcement has come; the host's end */
 
-	_Atomic uint64_t nposted, nimmediates, nwakeups; /* for STATUS */
+	_Atomic uint64_t nposted, nimmediates, ncompletions, nwakeups; /* for STATUS */
 };
 
 struct verbs_memory {
@@ -141,6 +141,7 @@ struct xfer_verbs {
 	struct verbs_device devices[VERBS_DEVICES_MAX];
 	LIST_HEAD(, verbs_memory) memories;
 	_Atomic uint64_t pinned; /* bytes */
+	_Atomic uint64_t huge;   /* of that, in huge pages */
 	_Atomic uint64_t registrations;
 
 	/* at the host, under the listener's lock */

@@ -103,7 +103,9 @@ static int accept_lane(
 	atomic_store(&lane->state, VERBS_CONNECTED);
 	if (rdma_accept(lane->id, &param)) {
 		err = -errno;
-		verbs_explain(why, why_len, "the connection can't be accepted: %s", strerror(-err));
+		verbs_explain(why, why_len, "the connection can't be accepted: %s%s",
+			strerror(-err),
+			err == -EINVAL ? " (is the MTU the same at both ends?)" : "");
 		return err;
 	}
 	verbs_watch(lane);

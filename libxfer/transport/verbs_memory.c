@@ -29,6 +29,15 @@ static void *map_pages(uint64_t bytes, int flags)
 		NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
+static void say_small_pages(void)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&said))
+		xfer_info("memory for RDMA has small pages: no huge ones are free; "
+			  "vm.nr_hugepages sets some aside");
+}
+
 /* Huge pages, if the system has some set aside: the device then needs fewer translations. */
 static int map_memory(struct verbs_memory *memory)
 {
@@ -41,8 +50,10 @@ static int map_memory(struct verbs_memory *memory)
 		base = map_pages(memory->mapped, 0);
 	if (base == MAP_FAILED)
 		return -ENOMEM;
-	if (!memory->huge)
+	if (!memory->huge) {
 		madvise(base, memory->mapped, MADV_HUGEPAGE);
+		say_small_pages();
+	}
 	/* A core file of it would be large, and full of files' contents. */
 	madvise(base, memory->mapped, MADV_DONTDUMP);
 	memory->memory.base = (uintptr_t)base;
@@ -75,7 +86,8 @@ static int register_with(struct verbs_memory *memory, unsigned device, char *why
 	if (mr) {
 		memory->mrs[device] = mr;
 		verbs->registrations++;
-		verbs->pinned += device == 0 ? memory->mapped : 0;
+		verbs->pinned += memory->mapped;
+		verbs->huge += memory->huge ? memory->mapped : 0;
 		xfer_count(XFER_CNT_REGISTRATIONS, 1);
 		return 0;
 	}
@@ -108,7 +120,8 @@ static void deregister(struct verbs_memory *memory)
 		/* A device that is gone has forgotten it by itself. */
 		(void)ibv_dereg_mr(memory->mrs[i]);
 		memory->mrs[i] = NULL;
-		verbs->pinned -= i == 0 ? memory->mapped : 0;
+		verbs->pinned -= memory->mapped;
+		verbs->huge -= memory->huge ? memory->mapped : 0;
 	}
 }
 

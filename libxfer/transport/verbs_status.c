@@ -74,11 +74,12 @@ static json_t *lane_json(struct verbs_lane *lane)
 	char gid[INET6_ADDRSTRLEN] = "";
 
 	inet_ntop(AF_INET6, route->addr.addr.ibaddr.sgid.raw, gid, sizeof(gid));
-	return json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:b, s:I, s:I, s:I}", "lane",
+	return json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:b, s:I, s:I, s:I, s:I}", "lane",
 		(int)lane->number, "device", lane->verbs->devices[lane->device].name, "port",
 		(int)lane->id->port_num, "gid", gid, "mtu", (int)mtu_of(lane), "state",
 		pair_state(lane), "immediates_work", lane->announce == VERBS_IMMEDIATE, "posted",
-		(json_int_t)lane->nposted, "immediates", (json_int_t)lane->nimmediates, "wakeups",
+		(json_int_t)lane->nposted, "immediates", (json_int_t)lane->nimmediates,
+		"completions", (json_int_t)lane->ncompletions, "wakeups",
 		(json_int_t)lane->nwakeups);
 }
 
@@ -113,7 +114,7 @@ json_t *verbs_status(struct xfer_transport *transport)
 			json_array_append_new(pairs, lane_json(&verbs->lanes[i]));
 	devices = devices_json(verbs);
 	pthread_mutex_unlock(&verbs->lock);
-	return json_pack("{s:o, s:o, s:I, s:I}", "queue_pairs", pairs, "devices", devices,
-		"registered_bytes", (json_int_t)verbs->pinned, "registrations",
-		(json_int_t)verbs->registrations);
+	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "queue_pairs", pairs, "devices", devices,
+		"registered_bytes", (json_int_t)verbs->pinned, "huge_bytes",
+		(json_int_t)verbs->huge, "registrations", (json_int_t)verbs->registrations);
 }
