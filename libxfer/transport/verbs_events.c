@@ -109,9 +109,10 @@ int verbs_events_add(struct verbs_device *device)
 	int err = 0;
 
 	pthread_mutex_lock(&events.lock);
-	if (!user_of(context) &&
-		(fcntl(context->async_fd, F_SETFL, O_NONBLOCK) ||
-			epoll_ctl(events.epoll_fd, EPOLL_CTL_ADD, context->async_fd, &event)))
+	/* Another user may be in the list and have failed here. */
+	if (fcntl(context->async_fd, F_SETFL, O_NONBLOCK) ||
+		(epoll_ctl(events.epoll_fd, EPOLL_CTL_ADD, context->async_fd, &event) &&
+			errno != EEXIST))
 		err = -errno;
 	LIST_INSERT_HEAD(&events.devices, device, link);
 	pthread_mutex_unlock(&events.lock);

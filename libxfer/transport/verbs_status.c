@@ -67,6 +67,12 @@ static unsigned mtu_of(struct verbs_lane *lane)
 	return 128u << attr.active_mtu;
 }
 
+/* Not known before the lane is open. */
+static bool has_immediates(const struct verbs_lane *lane)
+{
+	return atomic_load(&lane->state) == VERBS_OPEN && lane->announce == VERBS_IMMEDIATE;
+}
+
 /* verbs->lock is held, and the lane has a queue pair. */
 static json_t *lane_json(struct verbs_lane *lane)
 {
@@ -77,7 +83,7 @@ static json_t *lane_json(struct verbs_lane *lane)
 	return json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:b, s:I, s:I, s:I, s:I}", "lane",
 		(int)lane->number, "device", lane->verbs->devices[lane->device].name, "port",
 		(int)lane->id->port_num, "gid", gid, "mtu", (int)mtu_of(lane), "state",
-		pair_state(lane), "immediates_work", lane->announce == VERBS_IMMEDIATE, "posted",
+		pair_state(lane), "immediates_work", has_immediates(lane), "posted",
 		(json_int_t)lane->nposted, "immediates", (json_int_t)lane->nimmediates,
 		"completions", (json_int_t)lane->ncompletions, "wakeups",
 		(json_int_t)lane->nwakeups);

@@ -380,6 +380,36 @@ static void status_before_lanes_are_connected(void **state)
 	close_unharmed();
 }
 
+static void *ask_status(void *arg)
+{
+	struct xfer_transport *transport = xfer_verbs_transport(ends.host.verbs);
+	const _Atomic bool *done = arg;
+
+	while (!*done)
+		json_decref(transport->ops->status(transport));
+	return NULL;
+}
+
+static void status_while_lanes_are_connected(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		struct ends_setup setup = plain(4);
+		_Atomic bool done = false;
+		pthread_t thread;
+
+		mock_verbs_begin(&no_immediates, 1);
+		ends_begin(&ends, &setup);
+		assert_int_equal(ends_try_host(&ends), 0);
+		assert_int_equal(pthread_create(&thread, NULL, ask_status, &done), 0);
+		assert_int_equal(ends_try_connect(&ends), 0);
+		ends_exchange(&ends);
+		done = true;
+		pthread_join(thread, NULL);
+		close_unharmed();
+	}
+}
+
 /* --- awaiting ------------------------------------------------------------------------------------ */
 
 static unsigned armed(void)
@@ -606,6 +636,7 @@ int main(void)
 		cmocka_unit_test(what_status_says),
 		cmocka_unit_test(what_status_says_of_devices_that_fail),
 		cmocka_unit_test(status_before_lanes_are_connected),
+		cmocka_unit_test(status_while_lanes_are_connected),
 		cmocka_unit_test(nobody_waits_so_nothing_is_armed),
 		cmocka_unit_test(an_event_wakes_the_lanes_thread),
 		cmocka_unit_test(awaiting_looks_for_a_while_first),

@@ -116,13 +116,15 @@ void fabric_violation(const char *format, ...)
 	va_end(ap);
 }
 
+/* Not by a function that support/failing.c has fail: what the fabric is made of is no part of the test. */
 void *fabric_new(size_t size)
 {
-	void *object = calloc(1, size ? size : 1);
+	void *object;
 
-	if (!object)
+	size = size ? size : 1;
+	if (posix_memalign(&object, sizeof(object), size))
 		abort();
-	return object;
+	return memset(object, 0, size);
 }
 
 enum ibv_wc_status fabric_status(bool receive)

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,14 +72,39 @@ static const struct xfer_transport_events events = {
 
 /* --- beginning ----------------------------------------------------------------------------------- */
 
+struct turn {
+	struct xfer_task task;
+	sem_t done;
+};
+
+static void say_done(struct xfer_task *task)
+{
+	sem_post(&((struct turn *)task)->done);
+}
+
+/* Its first tick, which comes with the first thing that it does, is over: the next one is when the test wants it. */
+static void settle(struct xfer_lane *thread)
+{
+	struct turn turn = { .task.run = say_done };
+
+	sem_init(&turn.done, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		xfer_lane_post(thread, &turn.task);
+		sem_wait(&turn.done);
+	}
+	sem_destroy(&turn.done);
+}
+
 static void begin_end(struct ends_end *end, const struct ends_setup *setup)
 {
 	memset(end, 0, sizeof(*end));
 	pthread_mutex_init(&end->lock, NULL);
-	for (uint32_t i = 0; i < setup->lanes; i++)
+	for (uint32_t i = 0; i < setup->lanes; i++) {
 		assert_int_equal(xfer_lane_create("test", setup->tick_ms ? setup->tick_ms : 3600000,
 					 &end->threads[i]),
 			0);
+		settle(end->threads[i]);
+	}
 }
 
 void ends_begin(struct ends *ends, const struct ends_setup *setup)
@@ -137,7 +163,7 @@ static int create(struct ends *ends, struct ends_end *end)
 	return xfer_verbs_create(&params, &end->verbs, ends->why, sizeof(ends->why));
 }
 
-static void start(struct ends_end *end)
+void ends_start(struct ends_end *end)
 {
 	struct xfer_transport *transport = xfer_verbs_transport(end->verbs);
 
@@ -164,7 +190,7 @@ int ends_try_host(struct ends *ends)
 			host->verbs, bytes_of(ends), &host->mirror, ends->why, sizeof(ends->why));
 	if (err)
 		return err;
-	start(host);
+	ends_start(host);
 	xfer_verbs_expect(
 		ends->listener, host->verbs, sources, nsources, host->mirror, ends->target.tokens);
 	ends->target.port = xfer_verbs_port(ends->listener);
@@ -182,7 +208,7 @@ static int await_host(struct ends *ends)
 	return ends->host.losses > 0 ? -ENOTCONN : 0;
 }
 
-int ends_try_connect(struct ends *ends)
+int ends_try_lanes(struct ends *ends)
 {
 	struct ends_end *initiator = &ends->initiator, *host = &ends->host;
 	int err = create(ends, initiator);
@@ -202,8 +228,16 @@ int ends_try_connect(struct ends *ends)
 	}
 	for (uint32_t i = 0; i < ends->setup.lanes; i++)
 		xfer_verbs_aim(initiator->mirror, i, host->own->base, xfer_verbs_key(host->own, i));
-	start(initiator);
 	return 0;
+}
+
+int ends_try_connect(struct ends *ends)
+{
+	int err = ends_try_lanes(ends);
+
+	if (err == 0)
+		ends_start(&ends->initiator);
+	return err;
 }
 
 int ends_try(struct ends *ends)

@@ -18,8 +18,8 @@
 
 struct ends_setup {
 	uint32_t lanes;
-	uint32_t slots; /* of each lane and direction */
-	unsigned poll_us, tick_ms;
+	uint32_t slots;                       /* of each lane and direction */
+	unsigned poll_us, tick_ms;            /* 0: no tick */
 	bool no_read;                         /* the initiator has no memory for READ */
 	struct xfer_verbs_listener *listener; /* another one's; NULL: one of its own */
 	/* Of the host, as the initiator is told them; of the initiator, as the host is. */
@@ -66,6 +66,9 @@ void ends_open(struct ends *ends, const struct ends_setup *setup);
 /* What ends_try does at the host, and then at the initiator. */
 int ends_try_host(struct ends *ends);
 int ends_try_connect(struct ends *ends);
+/* The same without `start` at the initiator. */
+int ends_try_lanes(struct ends *ends);
+void ends_start(struct ends_end *end);
 /* An end that there is goes, with its memory. */
 void ends_free(struct ends_end *end);
 /* Both, and the listener: ends_try may come again. */
