@@ -58,6 +58,9 @@ static const char *refusal(const struct rdma_cm_event *event)
 		return "it doesn't know the token, or not any more";
 	case VERBS_REFUSED_SOURCE:
 		return "it doesn't expect anybody from this address";
+	case VERBS_REFUSED_MTU:
+		return "the MTU of its device is smaller than that of this node's: give both the "
+		       "same";
 	case VERBS_REFUSED_RESOURCES:
 		return "it lacks what that takes; its log says what";
 	default:
@@ -166,6 +169,7 @@ static struct verbs_hello hello_of(const struct ladder *ladder, const struct ver
 		.magic = htonl(VERBS_MAGIC),
 		.version = htons(VERBS_VERSION),
 		.lane = htons((uint16_t)lane->number),
+		.mtu = htonl(verbs_mtu(lane->id)),
 	};
 
 	memcpy(hello.token, ladder->target->tokens[lane->number].bytes, sizeof(hello.token));

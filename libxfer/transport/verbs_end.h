@@ -166,6 +166,7 @@ struct verbs_hello {
 	uint8_t token[16];
 	uint64_t read_base; /* the initiator's memory, on this lane */
 	uint32_t read_key;
+	uint32_t mtu; /* bytes of payload in the packets that it will send */
 } __attribute__((packed));
 #define VERBS_MAGIC   0x58464552u
 #define VERBS_VERSION 1u
@@ -179,6 +180,7 @@ enum verbs_refusal {
 	VERBS_REFUSED_TOKEN,
 	VERBS_REFUSED_SOURCE,
 	VERBS_REFUSED_RESOURCES,
+	VERBS_REFUSED_MTU,
 	VERBS_ADMITTED,
 };
 
@@ -213,6 +215,8 @@ int verbs_use_device(struct verbs_lane *lane, char *why, size_t why_len);
 int verbs_make_queues(struct verbs_lane *lane, char *why, size_t why_len);
 /* It is connected, and there is somebody to be told: its thread hears of completions. */
 void verbs_watch(struct verbs_lane *lane);
+/* Bytes of payload in a packet, as the port of the id's device has it; 0: unknown. */
+uint32_t verbs_mtu(const struct rdma_cm_id *id);
 /* A queue pair whose id isn't connected yet: lost packets are sent again for so long. */
 void verbs_be_patient(struct rdma_cm_id *id);
 /* Its queue pair, if there is one, and all that belongs to it. The id stays. */

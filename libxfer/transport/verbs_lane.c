@@ -208,6 +208,13 @@ int verbs_make_queues(struct verbs_lane *lane, char *why, size_t why_len)
 	return err ? err : post_all(lane, why, why_len);
 }
 
+uint32_t verbs_mtu(const struct rdma_cm_id *id)
+{
+	struct ibv_port_attr attr;
+
+	return ibv_query_port(id->verbs, id->port_num, &attr) ? 0 : 128u << attr.active_mtu;
+}
+
 void verbs_be_patient(struct rdma_cm_id *id)
 {
 	uint8_t timeout = VERBS_ACK_TIMEOUT;

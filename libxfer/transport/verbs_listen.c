@@ -103,9 +103,7 @@ static int accept_lane(
 	atomic_store(&lane->state, VERBS_CONNECTED);
 	if (rdma_accept(lane->id, &param)) {
 		err = -errno;
-		verbs_explain(why, why_len, "the connection can't be accepted: %s%s",
-			strerror(-err),
-			err == -EINVAL ? " (is the MTU the same at both ends?)" : "");
+		verbs_explain(why, why_len, "the connection can't be accepted: %s", strerror(-err));
 		return err;
 	}
 	verbs_watch(lane);
@@ -130,6 +128,12 @@ static enum verbs_refusal admit(struct xfer_verbs_listener *listener, struct kno
 	if (!was_named(lane->verbs, &knock->source))
 		return refuse(knock, VERBS_REFUSED_SOURCE,
 			"the session that its token is for has not named this address");
+	/* Small packets would pass, and what is large be lost. */
+	if (ntohl(knock->hello.mtu) > verbs_mtu(knock->id))
+		return refuse(knock, VERBS_REFUSED_MTU,
+			"it would send %u bytes in a packet, this node's device takes %u: give "
+			"both the same MTU",
+			ntohl(knock->hello.mtu), verbs_mtu(knock->id));
 	if (accept_lane(lane, knock, why, sizeof(why)) == 0)
 		return VERBS_ADMITTED;
 	/* That is logged, and so is no more to be said of it. Others may be looking at the lane already: it stays. */

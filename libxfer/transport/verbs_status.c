@@ -58,15 +58,6 @@ static json_t *hardware_counters(const char *device, unsigned port)
 	return counters;
 }
 
-static unsigned mtu_of(struct verbs_lane *lane)
-{
-	struct ibv_port_attr attr;
-
-	if (ibv_query_port(lane->id->verbs, lane->id->port_num, &attr))
-		return 0;
-	return 128u << attr.active_mtu;
-}
-
 /* Not known before the lane is open. */
 static bool has_immediates(const struct verbs_lane *lane)
 {
@@ -82,7 +73,7 @@ static json_t *lane_json(struct verbs_lane *lane)
 	inet_ntop(AF_INET6, route->addr.addr.ibaddr.sgid.raw, gid, sizeof(gid));
 	return json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:b, s:I, s:I, s:I, s:I}", "lane",
 		(int)lane->number, "device", lane->verbs->devices[lane->device].name, "port",
-		(int)lane->id->port_num, "gid", gid, "mtu", (int)mtu_of(lane), "state",
+		(int)lane->id->port_num, "gid", gid, "mtu", (int)verbs_mtu(lane->id), "state",
 		pair_state(lane), "immediates_work", has_immediates(lane), "posted",
 		(json_int_t)lane->nposted, "immediates", (json_int_t)lane->nimmediates,
 		"completions", (json_int_t)lane->ncompletions, "wakeups",

@@ -21,7 +21,7 @@ OWNER_PORT, NFS_PORT, MOUNT_PORT, PEER_PORT = 20491, 2049, 20048, 20400
 NODES, VOLUME, MOUNTS = pathlib.Path("/run/nodes"), pathlib.Path("/srv/vol1"), pathlib.Path("/mnt")
 PLUGINS = pathlib.Path("/usr/lib/x86_64-linux-gnu/ganesha")
 DEVICE, INTERFACE = "rxe0", "eth0"
-PACKET_BYTES = 4096  # of payload
+MTU, PACKET_BYTES = 4200, 4096  # of the interface (init), and the payload that a packet of it has room for
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 30, 10, 0.1
 LOG_LINES = 25
 AS_UNITS_DO = ["prlimit", "--memlock=unlimited:unlimited", "--"]

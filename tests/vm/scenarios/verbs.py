@@ -5,7 +5,7 @@ import re
 
 from counts import Counting, hardware_counter
 from files import copy_all, nfsload, write_under_way
-from guest import (OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
+from guest import (INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
                    pinning_limited, running, say, verbs_objects, wait_until)
 from scenarios import scenario
 from scenarios.pair import compare
@@ -15,6 +15,7 @@ FALLEN_BACK, BACK = "travels over the connection", "travels over a data path aga
 MEANWHILE = {"PING", "STATUS"}
 FEW = 2  # requests before and after the operations: LOOKUP, COMMIT
 LIMIT_KIB = 64
+SMALL_MTU = 1500
 MIB = 1 << 20
 
 
@@ -212,3 +213,19 @@ def peer_without_device():
         with running(owner, contact):
             goes_inline(owner, contact)
             expect(owner.says("no RDMA device") == 1, "the owner doesn't say why")
+
+
+@scenario(guests=2)
+def other_mtu(peer):
+    """Large packets would be lost: said once, and inline goes on."""
+    peer.Task("ip", "link", "set", INTERFACE, "mtu", SMALL_MTU).wait()
+    try:
+        owner, contact = peer.Owner(), Contact(path=KIND)
+        with running(owner, contact):
+            wait_until("it is said", lambda: contact.says(FALLEN_BACK))
+            with mounted("3") as mount:
+                compare(mount, owner, "file")
+            expect(contact.says("give both the same") == 1, "the point of contact doesn't say what to do")
+            expect(owner.says("give both the same MTU") == 1, "the owner doesn't say what to do")
+    finally:
+        peer.Task("ip", "link", "set", INTERFACE, "mtu", MTU).wait()
