@@ -43,8 +43,11 @@ struct raw {
 	uint32_t first_free, nfree;
 	uint32_t wanted; /* so many free ones are waited for; 0: nobody waits */
 	bool lost;
-	char why[256];                                    /* lost */
-	uint64_t operations, latency_ns, max_ns, last_ns; /* of this round */
+	char why[256]; /* lost */
+
+	/* of this round */
+	uint64_t operations, latency_ns, max_ns;
+	uint64_t last_ns; /* its latest immediate; at first its beginning */
 };
 
 static void lose(struct raw *raw, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -192,13 +195,13 @@ static const struct xfer_transport_events initiator_events = {
 
 /* --- sending: the calling thread ---------------------------------------------------------------- */
 
-/* NULL: all are flying. */
+/* NULL: all are flying, or it is lost. */
 static struct slot *take_free(struct raw *raw)
 {
 	struct slot *slot = NULL;
 
 	pthread_mutex_lock(&raw->lock);
-	if (raw->nfree > 0) {
+	if (raw->nfree > 0 && !raw->lost) {
 		slot = &raw->slots[raw->free[raw->first_free]];
 		raw->first_free = (raw->first_free + 1) % raw->params->depth;
 		raw->nfree--;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # devices.py -- what other scenarios stand on: soft-RoCE works here
+import json
+
 from counts import hardware_counter
-from guest import (CONTACT, DEVICE, INTERFACE, OWNER, PACKET_BYTES, Task, device_away, ended, expect,
-                   pinning_limited, run, wait_until)
+from guest import (BUILD, CONTACT, DEVICE, INTERFACE, OWNER, PACKET_BYTES, Task, device_away, ended,
+                   expect, pinning_limited, run, wait_until)
 from scenarios import scenario
 
 PINGS = 5
@@ -30,6 +32,14 @@ def pinging(address, *options):
         if "ping data" in client.output():
             return client
         expect("UNREACHABLE" in client.output() or "REJECTED" in client.output(), f"rping: {client.output()}")
+
+
+@scenario()
+def raw():
+    """Both ends of a data path are in one process: the bytes and the immediate of each write land."""
+    shown = json.loads(run(BUILD / "libxfer/rdmaxferctl", "--json", "bench", "--raw", "--verify", "--address", CONTACT,
+                           "--size", "64K", "--seconds", 1))
+    expect(shown["address"] == CONTACT and shown["posts"] == shown["operations"] > 0, f"bench --raw says {shown}")
 
 
 @scenario()
