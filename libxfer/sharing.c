@@ -11,13 +11,15 @@
 #include "log.h"
 #include "session.h"
 
-#define SMALL_SLOT (16u << 10) /* bytes */
-#define LARGE_SLOT (1u << 20)
-#define CHUNKS     4u /* what is wanted is asked for in so many parts */
-#define TRIES      5u /* what the owner hasn't, others return within a few seconds */
-#define AGAIN_NS   (1000 * XFER_NS_PER_MS) /* after a refusal, or the end of a data path */
-#define LANE_ENDED (-ESHUTDOWN)
-#define DRAIN_NS   (20 * XFER_NS_PER_MS) /* how often a retiring chunk is looked at */
+#define SMALL_SLOT   (16u << 10) /* bytes */
+#define LARGE_SLOT   (1u << 20)
+#define CHUNKS       4u /* what is wanted is asked for in so many parts */
+#define TRIES        5u /* what the owner hasn't, others return within a few seconds */
+#define AGAIN_NS     (1000 * XFER_NS_PER_MS) /* after a refusal, or the end of a data path */
+#define LANE_ENDED   (-ESHUTDOWN)
+#define FAILURES_MAX 4u /* each doubles the time until it is tried anew */
+#define COMPLAIN_NS  (60000 * XFER_NS_PER_MS)
+#define DRAIN_NS     (20 * XFER_NS_PER_MS) /* how often a retiring chunk is looked at */
 
 /* --- calls -------------------------------------------------------------------------------------- */
 
@@ -101,16 +103,32 @@ static struct xfer_slot_layout wanted_layout(const struct xfer_context *context)
 	};
 }
 
-/* Once for each cause, until there is a data path again. */
+/* Once; again after a while, if there is another cause then. Until there is a data path again. */
 static void complain(struct xfer_session *session, const char *why)
 {
-	char *last = session->sharing.why;
+	struct xfer_sharing *sharing = &session->sharing;
+	uint64_t now = xfer_now_ns();
 
-	if (strcmp(last, why) == 0)
+	if (strcmp(sharing->why, why) == 0 ||
+		(sharing->why[0] && now < sharing->complained_ns + COMPLAIN_NS))
 		return;
-	snprintf(last, XFER_SHARING_WHY, "%s", why);
+	snprintf(sharing->why, sizeof(sharing->why), "%s", why);
+	sharing->complained_ns = now;
 	xfer_warn("data of owner %s at %s travels over the connection: %s", session->owner,
 		session->address_text, why);
+}
+
+/* Why the path was lost, if that is known: one that was given up for its quarantine is replaced at once. */
+static void complain_of_loss(struct xfer_session *session)
+{
+	char why[XFER_SHARING_WHY];
+
+	pthread_mutex_lock(&session->lock);
+	memcpy(why, session->sharing.lost, sizeof(why));
+	session->sharing.lost[0] = '\0';
+	pthread_mutex_unlock(&session->lock);
+	if (why[0])
+		complain(session, why);
 }
 
 /* Operations find it no more; those that have a slot of it keep it. */
@@ -139,6 +157,20 @@ static bool is_expected(const struct xfer_session *session, int err)
 	       (err == -ENODEV || (err == -EOPNOTSUPP && sharing->sort == &xfer_sharing_shm));
 }
 
+/* Nobody else is asked as long as there is no device here. */
+static void back_off(struct xfer_sharing *sharing, bool alone)
+{
+	unsigned wait_ms = sharing->sort->again_ms;
+
+	if (alone)
+		sharing->failures = 0;
+	else if (sharing->failures < FAILURES_MAX)
+		sharing->failures++;
+	for (unsigned i = 1; i < sharing->failures; i++)
+		wait_ms *= 2;
+	sharing->next_ns = xfer_now_ns() + wait_ms * XFER_NS_PER_MS;
+}
+
 /* There is no data path: not in this epoch, or (verbs) not now. */
 static void give_up(struct xfer_session *session, int err, const char *why)
 {
@@ -147,7 +179,7 @@ static void give_up(struct xfer_session *session, int err, const char *why)
 	leave_path(session);
 	if (sharing->sort->again_ms > 0 && err != LANE_ENDED) {
 		sharing->state = XFER_SHARING_APART;
-		sharing->next_ns = xfer_now_ns() + sharing->sort->again_ms * XFER_NS_PER_MS;
+		back_off(sharing, err == -ENODEV);
 	} else {
 		sharing->state = XFER_SHARING_OFF;
 	}
@@ -186,7 +218,9 @@ static void path_lost(void *arg, struct xfer_datapath *path, const char *why)
 {
 	struct xfer_session *session = arg;
 
-	xfer_info("data path with owner %s is lost: %s", session->owner, why);
+	pthread_mutex_lock(&session->lock);
+	snprintf(session->sharing.lost, XFER_SHARING_WHY, "%s", why);
+	pthread_mutex_unlock(&session->lock);
 	xfer_sharing_renew(session, path);
 }
 
@@ -263,10 +297,12 @@ static int join(struct xfer_session *session, char *why)
 	}
 	sharing->state = XFER_SHARING_JOINED;
 	sharing->had = true;
+	sharing->failures = 0;
 	sharing->tries = TRIES;
 	xfer_datapath_ref(sharing->path);
 	pthread_mutex_lock(&session->lock);
 	sharing->paths++;
+	sharing->lost[0] = '\0';
 	session->path = sharing->path;
 	pthread_mutex_unlock(&session->lock);
 	/* While it wasn't the session's yet path_lost has changed nothing. */
@@ -294,8 +330,8 @@ static void share_answered(struct xfer_session *session, int err)
 		err = join(session, why);
 	} else {
 		sharing->sort->drop(session);
-		snprintf(why, sizeof(why), "the owner has no memory to share: %s%s", strerror(-err),
-			err == -EOPNOTSUPP ? "; its log says why" : "");
+		snprintf(why, sizeof(why), "the owner offers no data path (%s); its log says why",
+			strerror(-err));
 	}
 	if (err == 0)
 		rejoice(session);
@@ -381,6 +417,7 @@ static void retire_refused(struct xfer_session *session, int err)
 	xfer_info("owner %s has ended the data path of session %016llx", session->owner,
 		(unsigned long long)session->session_id);
 	leave_path(session);
+	complain_of_loss(session);
 }
 
 static void retire_answered(struct xfer_session *session, int err)
@@ -452,7 +489,7 @@ static uint64_t ask_for_more(struct xfer_session *session)
 		return sharing->next_ns;
 	if (sharing->state == XFER_SHARING_APART) {
 		say_share(session);
-		return UINT64_MAX;
+		return sharing->grow.pending ? UINT64_MAX : sharing->next_ns;
 	}
 	missing =
 		xfer_layout_missing(&sharing->wanted, xfer_datapath_layout(sharing->path), CHUNKS);
@@ -477,8 +514,10 @@ uint64_t xfer_sharing_work(struct xfer_session *session)
 	free_gone(session);
 	pthread_mutex_unlock(&session->lock);
 	take_answers(session);
-	if (was_left(session))
+	if (was_left(session)) {
 		leave_path(session);
+		complain_of_loss(session);
+	}
 	drain(session);
 	until = ask_for_more(session);
 	return sharing->retiring ? xfer_now_ns() + DRAIN_NS : until;
@@ -505,6 +544,7 @@ void xfer_sharing_begin(struct xfer_session *session)
 
 	sharing->wanted = wanted_layout(session->context);
 	sharing->next_ns = 0;
+	sharing->failures = 0;
 	sharing->sort = choose_sort(session);
 	sharing->state = sharing->sort ? XFER_SHARING_APART : XFER_SHARING_OFF;
 }

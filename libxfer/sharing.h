@@ -62,17 +62,20 @@ struct xfer_sharing {
 	struct xfer_memory *memory;           /* shm: of a SHARE under way, for READ */
 	struct xfer_verbs *verbs;             /* verbs: the path's; JOINED */
 	bool had;                             /* a data path, at any time */
-	char why[XFER_SHARING_WHY];           /* there is no data path, as was logged last */
-	struct xfer_asking grow;              /* SHARE, too */
+	unsigned failures;                    /* in a row, of what takes the owner's time */
+	char why[XFER_SHARING_WHY]; /* there is no data path, as was logged last; empty: there is */
+	uint64_t complained_ns;     /* when */
+	struct xfer_asking grow;    /* SHARE, too */
 	struct xfer_asking retire;
 	uint32_t retiring; /* the chunk that is being drained; 0: none */
 	uint64_t next_ns;  /* not before that is anything asked for */
 	unsigned tries;    /* how often GROW is said yet, even if no WRITE misses a slot */
 
 	/* under the session's lock */
-	bool news;                  /* there is something to do */
-	unsigned paths;             /* that were made, and aren't freed */
-	struct xfer_datapath *gone; /* of those: nobody uses them any more */
+	bool news;                   /* there is something to do */
+	char lost[XFER_SHARING_WHY]; /* why the path was lost; empty: nothing to say */
+	unsigned paths;              /* that were made, and aren't freed */
+	struct xfer_datapath *gone;  /* of those: nobody uses them any more */
 };
 
 /* An epoch of the session has begun. */

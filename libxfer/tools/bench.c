@@ -290,6 +290,13 @@ int ctl_bench(const struct ctl *ctl)
 	struct bench bench = { .ctl = ctl };
 	int code;
 
+	if (ctl->bench.raw)
+		return raw_bench(ctl);
+	if (!ctl->target) {
+		fprintf(stderr,
+			"rdmaxferctl: bench needs a NODE, or --raw: HOST[:PORT], unix:PATH or a name\n");
+		return CTL_USAGE;
+	}
 	if (!ctl->bench.volume) {
 		fprintf(stderr, "rdmaxferctl: bench needs --volume NAME\n");
 		return CTL_USAGE;

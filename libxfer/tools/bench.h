@@ -151,6 +151,9 @@ int copy_run(const struct region *from, struct region *to, uint32_t size, uint64
 int echo_run(const struct ctl_bench_options *options, bool write, struct region *region,
 	struct measurement *measurement, struct progress *progress);
 
+/* raw.c: queue pairs of this host, without an owner. The exit code. */
+int raw_bench(const struct ctl *ctl);
+
 /* --- report.c ------------------------------------------------------------------------------------ */
 
 struct report_part {

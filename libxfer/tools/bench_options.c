@@ -26,6 +26,9 @@ enum {
 	KEY_SECONDS,
 	KEY_FILE_SIZE,
 	KEY_PATH,
+	KEY_RAW,
+	KEY_ADDRESS,
+	KEY_VERIFY,
 };
 
 static const struct argp_option options[] = {
@@ -39,6 +42,10 @@ static const struct argp_option options[] = {
 	{ "seconds", KEY_SECONDS, "S", 0, "Of one measurement (default: 3)", 0 },
 	{ "file-size", KEY_FILE_SIZE, "BYTES", 0, "At most so much is written (default: 64M)", 0 },
 	{ "path", KEY_PATH, "PATH", 0, "Data path: auto, shm, verbs or inline (default: auto)", 0 },
+	{ "raw", KEY_RAW, NULL, 0, "RDMA queue pairs of this host, without a NODE", 0 },
+	{ "address", KEY_ADDRESS, "IP", 0, "--raw: this host's (default: the first that works)",
+		0 },
+	{ "verify", KEY_VERIFY, NULL, 0, "--raw: check the bytes of all writes", 0 },
 	{ 0 },
 };
 
@@ -112,10 +119,26 @@ static enum xfer_path_wish parse_path(const char *text, struct argp_state *state
 	return XFER_WISH_AUTO;
 }
 
-/* Two operations under way never have a block in common. */
-static void check(const struct ctl_bench_options *bench, struct argp_state *state)
+/* With --raw there is neither an owner nor a file. */
+static void check_raw(const struct ctl_bench_options *bench, struct argp_state *state)
 {
-	if (bench->file_size / bench->size < bench->depth)
+	bool other = bench->volume || bench->volume_id || bench->owner || bench->as ||
+		     bench->file_size || bench->path != XFER_WISH_AUTO;
+
+	if (bench->raw && other)
+		argp_error(state, "beside --raw there can be --address, --size, --depth, --lanes, "
+				  "--seconds and --verify");
+	if (!bench->raw && (bench->address || bench->verify))
+		argp_error(state, "--address and --verify go with --raw");
+}
+
+/* Two operations under way never have a block in common. */
+static void check(struct ctl_bench_options *bench, struct argp_state *state)
+{
+	check_raw(bench, state);
+	if (bench->file_size == 0)
+		bench->file_size = DEFAULT_FILE_SIZE;
+	if (!bench->raw && bench->file_size / bench->size < bench->depth)
 		argp_error(state,
 			"--file-size must be at least --size times --depth, %llu bytes here",
 			(unsigned long long)bench->size * bench->depth);
@@ -149,19 +172,10 @@ static error_t parse_numbers(
 	return 0;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_words(
+	int key, char *arg, struct argp_state *state, struct ctl_bench_options *bench)
 {
-	struct ctl_bench_options *bench = state->input;
-
 	switch (key) {
-	case ARGP_KEY_INIT:
-		*bench = (struct ctl_bench_options){ .size = DEFAULT_SIZE,
-			.depth = DEFAULT_DEPTH,
-			.lanes = DEFAULT_LANES,
-			.path = XFER_WISH_AUTO,
-			.seconds = DEFAULT_SECONDS,
-			.file_size = DEFAULT_FILE_SIZE };
-		break;
 	case KEY_VOLUME:
 		bench->volume = arg;
 		break;
@@ -174,11 +188,38 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_PATH:
 		bench->path = parse_path(arg, state);
 		break;
+	case KEY_RAW:
+		bench->raw = true;
+		break;
+	case KEY_ADDRESS:
+		bench->address = arg;
+		break;
+	case KEY_VERIFY:
+		bench->verify = true;
+		break;
+	default:
+		return parse_numbers(key, arg, state, bench);
+	}
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct ctl_bench_options *bench = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		*bench = (struct ctl_bench_options){ .size = DEFAULT_SIZE,
+			.depth = DEFAULT_DEPTH,
+			.lanes = DEFAULT_LANES,
+			.path = XFER_WISH_AUTO,
+			.seconds = DEFAULT_SECONDS };
+		break;
 	case ARGP_KEY_SUCCESS:
 		check(bench, state);
 		break;
 	default:
-		return parse_numbers(key, arg, state, bench);
+		return parse_words(key, arg, state, bench);
 	}
 	return 0;
 }

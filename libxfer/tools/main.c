@@ -19,7 +19,7 @@ struct command {
 static const struct command commands[] = {
 	{ "status", ctl_status, false },
 	{ "ping", ctl_ping, true },
-	{ "bench", ctl_bench, true },
+	{ "bench", ctl_bench, false },
 	{ "devices", ctl_devices, false },
 };
 
@@ -88,7 +88,7 @@ static const struct argp_child children[] = {
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "status [SOCKET]\nping NODE\nbench NODE --volume=NAME\ndevices",
+	.args_doc = "status [SOCKET]\nping NODE\nbench NODE --volume=NAME\nbench --raw\ndevices",
 	.doc = "Shows what rdmaxfer's processes on this node do, whether others answer, how fast, and which RDMA "
 	       "devices there are.\v"
 	       "status prints sessions, lanes and counters of each process whose socket is in the run "
@@ -96,7 +96,8 @@ static const struct argp argp = {
 	       "ping calls the NULL procedure of NODE: HOST[:PORT], unix:PATH, or an owner's name that a "
 	       "process on this node knows.\n"
 	       "bench measures READ and WRITE below NFS, on a file that it makes in the volume's root "
-	       "and removes, beside memcpy and plain TCP.\n"
+	       "and removes, beside memcpy and plain TCP; with --raw this host's RDMA queue pairs, without "
+	       "an owner.\n"
 	       "devices prints which RDMA devices of this host can be used, by which addresses, or why not.",
 	.children = children,
 };

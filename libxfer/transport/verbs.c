@@ -444,6 +444,9 @@ static void run_errand(struct xfer_task *task)
 	struct xfer_verbs *verbs = lane->verbs;
 	int err = 0;
 
+	/* Then there is room: what was carried out is known to be. */
+	if (errands & VERBS_RING)
+		verbs_poll_lane(lane);
 	pthread_mutex_lock(&lane->send_lock);
 	if (errands & VERBS_RING)
 		err = ring(lane);
@@ -585,7 +588,7 @@ void verbs_unref(struct xfer_verbs *verbs)
 		verbs_events_remove(&verbs->devices[i]);
 	}
 	for (uint32_t i = 0; i < verbs->params.lanes; i++) {
-		/* The ids come last: a device that was unplugged is closed with the last one of them. */
+		/* The ids come last: as long as there is one of them the device can't be closed. */
 		if (verbs->lanes[i].id)
 			(void)rdma_destroy_id(verbs->lanes[i].id);
 		pthread_mutex_destroy(&verbs->lanes[i].send_lock);

@@ -61,6 +61,7 @@ struct verbs_device {
 	struct ibv_context *context;
 	struct ibv_pd *pd;
 	char name[64];
+	bool gone;                     /* it was removed, its users are to let go of it */
 	LIST_ENTRY(verbs_device) link; /* of those whose asynchronous events are heard */
 	struct xfer_verbs *verbs;
 };

@@ -118,12 +118,32 @@ int verbs_events_add(struct verbs_device *device)
 	return err;
 }
 
+/*
+ * librdmacm keeps a device open until another one comes, and one whose driver can't be parted from its users (rxe, siw)
+ * isn't gone before it is closed. So its files are closed under librdmacm, which closes what takes their place.
+ */
+static void let_go(const struct ibv_context *context)
+{
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (nothing < 0)
+		return;
+	(void)dup3(nothing, context->async_fd, O_CLOEXEC);
+	(void)dup3(nothing, context->cmd_fd, O_CLOEXEC);
+	close(nothing);
+}
+
 void verbs_events_remove(struct verbs_device *device)
 {
+	struct ibv_context *context = device->context;
+
 	pthread_mutex_lock(&events.lock);
 	LIST_REMOVE(device, link);
-	if (!user_of(device->context))
-		epoll_ctl(events.epoll_fd, EPOLL_CTL_DEL, device->context->async_fd, NULL);
+	if (!user_of(context)) {
+		epoll_ctl(events.epoll_fd, EPOLL_CTL_DEL, context->async_fd, NULL);
+		if (device->gone)
+			let_go(context);
+	}
 	pthread_mutex_unlock(&events.lock);
 }
 
@@ -148,6 +168,16 @@ static const char *what_happened(enum rdma_cm_event_type type)
 	}
 }
 
+static void mark_gone(const struct ibv_context *context)
+{
+	struct verbs_device *device;
+
+	pthread_mutex_lock(&events.lock);
+	LIST_FOREACH (device, &events.devices, link)
+		device->gone |= device->context == context;
+	pthread_mutex_unlock(&events.lock);
+}
+
 static void handle(struct rdma_cm_event *event)
 {
 	struct verbs_lane *lane = event->id->context;
@@ -158,6 +188,8 @@ static void handle(struct rdma_cm_event *event)
 		return;
 	}
 	what = what_happened(event->event);
+	if (event->event == RDMA_CM_EVENT_DEVICE_REMOVAL)
+		mark_gone(event->id->verbs);
 	if (lane && what)
 		lose_lane(lane, what);
 	else

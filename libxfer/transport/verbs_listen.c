@@ -111,14 +111,6 @@ static int accept_lane(
 	return 0;
 }
 
-/* The refused id is not the lane's any more. */
-static void give_back(struct verbs_lane *lane)
-{
-	atomic_store(&lane->state, VERBS_APART);
-	verbs_end_lane(lane);
-	lane->id = NULL;
-}
-
 static enum verbs_refusal admit(struct xfer_verbs_listener *listener, struct knock *knock)
 {
 	char why[VERBS_WHY];
@@ -138,8 +130,7 @@ static enum verbs_refusal admit(struct xfer_verbs_listener *listener, struct kno
 			"the session that its token is for has not named this address");
 	if (accept_lane(lane, knock, why, sizeof(why)) == 0)
 		return VERBS_ADMITTED;
-	give_back(lane);
-	/* That is logged, and so is no more to be said of it. */
+	/* That is logged, and so is no more to be said of it. Others may be looking at the lane already: it stays. */
 	verbs_lose(lane->verbs, "lane %u can't be connected: %s", lane->number, why);
 	return VERBS_REFUSED_RESOURCES;
 }
@@ -160,11 +151,12 @@ void verbs_requested(struct rdma_cm_event *event)
 	event->id->context = NULL;
 	pthread_mutex_lock(&listener->lock);
 	code = (uint8_t)admit(listener, &knock);
+	if (code != VERBS_ADMITTED)
+		(void)rdma_reject(event->id, &code, sizeof(code));
 	pthread_mutex_unlock(&listener->lock);
-	if (code == VERBS_ADMITTED)
-		return;
-	(void)rdma_reject(event->id, &code, sizeof(code));
-	rdma_destroy_id(event->id);
+	/* One that is a lane's, if it could have been accepted or not, goes with its path. */
+	if (code != VERBS_ADMITTED && code != VERBS_REFUSED_RESOURCES)
+		rdma_destroy_id(event->id);
 }
 
 /* --- whom it expects ---------------------------------------------------------------------------- */

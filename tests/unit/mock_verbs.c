@@ -369,6 +369,21 @@ static void whoever_is_armed_is_woken_once(void **state)
 	end_test();
 }
 
+static void threads_whose_doorbells_are_not_heard(void **state)
+{
+	(void)state;
+	begin_test(&plain);
+	mock_verbs_forbid(true);
+	assert_int_equal(ibv_req_notify_cq(near.cq, 0), EACCES);
+	assert_int_equal(post(&small_write), EACCES);
+	expect_no_completion(&near);
+	mock_verbs_forbid(false);
+	assert_int_equal(post(&small_write), 0);
+	expect_completion(&near, IBV_WC_SUCCESS, 7); /* both were in the queue */
+	expect_completion(&near, IBV_WC_SUCCESS, 7);
+	end_test();
+}
+
 /* What the acceptor sends before the other end knows that it is connected arrives later. */
 static void accepted_before_it_is_known(void **state)
 {
@@ -948,6 +963,7 @@ int main(void)
 		cmocka_unit_test(sends_arrive_in_receives),
 		cmocka_unit_test(requests_wait_as_long_as_they_are_held),
 		cmocka_unit_test(whoever_is_armed_is_woken_once),
+		cmocka_unit_test(threads_whose_doorbells_are_not_heard),
 		cmocka_unit_test(accepted_before_it_is_known),
 		cmocka_unit_test(writes_that_are_not_permitted),
 		cmocka_unit_test(keys_of_others),

@@ -24,6 +24,7 @@ DEVICE, INTERFACE = "rxe0", "eth0"
 PACKET_BYTES = 4096  # of payload
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 30, 10, 0.1
 LOG_LINES = 25
+AS_UNITS_DO = ["prlimit", "--memlock=unlimited:unlimited", "--"]
 NOISE = re.compile(r":(DBUS|THREAD|NFS CB) :|:NFS STARTUP :(EVENT|WARN)")  # of Ganesha
 
 
@@ -107,7 +108,7 @@ class Node:
     """A daemon with a folder; `prefix` is a command that runs it with other limits or rights."""
 
     def __init__(self, name, prefix=()):
-        self.name, self.prefix, self.task = name, prefix, None
+        self.name, self.prefix, self.task = name, prefix or AS_UNITS_DO, None
         self.dir = NODES / name
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
@@ -145,12 +146,14 @@ class Node:
         return self.session().get("path", {}).get("kind")
 
     def kill(self):
-        self.task.end()
-
-    def end(self):
-        """As an administrator would."""
         if self.task:
-            self.task.end(signal.SIGTERM)
+            self.task.end()
+
+    def stop(self):
+        """As an administrator would. It has to have lived until now, and to end well."""
+        expect(self.task.alive(), f"{self.name} has ended by itself: {self.task.process.returncode}")
+        self.task.end(signal.SIGTERM)
+        expect(self.task.process.returncode == 0, f"{self.name} has ended with {self.task.process.returncode}")
 
 
 class Owner(Node):
@@ -226,17 +229,20 @@ def start_rpcbind():
 
 @contextlib.contextmanager
 def running(*nodes):
-    """Nodes that are started in this order, and ended; their logs are shown when the scenario fails."""
-    with contextlib.ExitStack() as stack:
-        try:
-            for node in nodes:
-                stack.callback(node.end)
-                node.start()
-            yield
-        except BaseException:
-            for node in nodes:
-                print(node.last_words(), flush=True)
-            raise
+    """Nodes that are started in this order, and stopped; their logs are shown when the scenario fails."""
+    try:
+        for node in nodes:
+            node.start()
+        yield
+        for node in reversed(nodes):
+            node.stop()
+    except BaseException:
+        for node in nodes:
+            print(node.last_words(), flush=True)
+        raise
+    finally:
+        for node in nodes:
+            node.kill()
 
 
 # --- Linux's NFS client ------------------------------------------------------------------------------

@@ -6,13 +6,17 @@ writes stays in its memory, but for its folder.
 The kernel comes from Debian's archive, once, into the cache; it is not installed. QEMU interprets (no KVM), so that all is
 slow. The guest ends when its command has; a guest that goes on for too long is killed. No guest outlives this process."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -43,6 +47,10 @@ def run(*command, **options):
     if done.returncode:
         raise Failure(f"{shlex.join(map(str, command))} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def interrupted(*_):
+    sys.exit(130)
 
 
 def check_tools():
@@ -129,13 +137,23 @@ def make_initrd(its_kernel, folder):
 # --- guests ------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def machine():
+    """A Machine, for as long as this takes; signals that end this process have to end guests, too."""
+    check_tools()
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, interrupted)
+    with tempfile.TemporaryDirectory(prefix="rdmaxfer-vm.", dir="/var/tmp") as folder:
+        yield Machine(pathlib.Path(folder))
+
+
 class Machine:
     """What guests are made of; its folder has theirs."""
 
     def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+        self.folder = folder
         self.kernel = kernel()
-        self.initrd = make_initrd(self.kernel, self.folder)
+        self.initrd = make_initrd(self.kernel, folder)
 
     def alone(self, command):
         """A guest with two addresses."""
@@ -143,16 +161,16 @@ class Machine:
 
     def pair(self, command, other_command):
         """Two guests with an address each, on one network."""
+        return self.one_of_two(1, command, "on"), self.one_of_two(2, other_command, "off")
+
+    def one_of_two(self, number, command, server):
         socket = self.folder / "network"
-        small = ["-smp", "1", "-m", "1G"]
-        commands = (command, other_command)
-        guests = []
-        for number, its_command in enumerate(commands, 1):
-            network = ["-netdev", f"stream,id=net,server={'off' if guests else 'on'},addr.type=unix,addr.path={socket}",
-                       "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{number:02}"]
-            guests.append(Guest(self, f"guest{number}", its_command, ADDRESSES[number - 1:number], small + network))
-            wait_for(socket)
-        return guests
+        options = ["-smp", "1", "-m", "1G",
+                   "-netdev", f"stream,id=net,server={server},addr.type=unix,addr.path={socket}",
+                   "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:00:00:{number:02}"]
+        guest = Guest(self, f"guest{number}", command, ADDRESSES[number - 1:number], options)
+        wait_for(socket)
+        return guest
 
 
 def wait_for(socket):
@@ -191,6 +209,13 @@ class Guest:
         lines = [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
         return "\n".join([*lines, f"cd {shlex.quote(os.getcwd())}", command, ""])
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
     def news(self):
         """What the command has printed since the last call."""
         with open(self.folder / "output", "rb") as output:
@@ -212,7 +237,6 @@ class Guest:
         while self.process.poll() is None:
             tell(self.news())
             if time.monotonic() > deadline:
-                self.end()
                 tell(self.news())
                 raise Failure(f"the guest hasn't ended within {seconds:.0f} s; {self.last_words()}")
             time.sleep(LOOK_SECONDS)
@@ -228,7 +252,3 @@ class Guest:
             lines = file.read_text(errors="replace").splitlines() if file.exists() else []
             text += f"the end of its {name}:\n" + "\n".join(f"    {line}" for line in lines[-CONSOLE_LINES:]) + "\n"
         return text.rstrip()
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()

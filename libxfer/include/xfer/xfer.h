@@ -521,6 +521,35 @@ int xfer_ping(const char *address, unsigned count, unsigned timeout_ms,
 /* Its RDMA devices, which of them can be used, and why not: a JSON text that the caller frees. -ENOMEM. */
 int xfer_devices(char **json);
 
+/*
+ * How fast its queue pairs are: both ends of a data path over RDMA, in this process, with one write after the other, each
+ * with an immediate, and no RPCs.
+ */
+struct xfer_raw_params {
+	const char *address; /* of this host, as a number; NULL: the first by which RDMA works */
+	uint32_t size;       /* bytes of a write, at most XFER_IO_MAX */
+	unsigned depth; /* writes under way, over all queue pairs; at most XFER_RAW_DEPTH_MAX */
+	unsigned lanes; /* queue pairs, 1..16 */
+	double seconds; /* for so long; without operations */
+	uint64_t operations; /* so many; 0: as long as seconds say */
+	unsigned poll_us;    /* as in struct xfer_context_params */
+	bool verify; /* the bytes of all writes are checked; else of a first one of each slot */
+};
+#define XFER_RAW_DEPTH_MAX 256u
+
+struct xfer_raw_result {
+	char address[46]; /* by which they were connected */
+	uint64_t operations, bytes;
+	double seconds;     /* from the beginning to the last immediate */
+	double cpu_seconds; /* of this process; a driver without hardware needs more in the kernel */
+	double mean_us, max_us;               /* from a write to its immediate */
+	uint64_t posts, completions, wakeups; /* of this process's queues */
+};
+
+/* Blocks. -EINVAL: a parameter is out of range. -ENODEV, -EIO, others: what there isn't, or what went wrong. why says it. */
+int xfer_raw_run(const struct xfer_raw_params *params, struct xfer_raw_result *result, char *why,
+	size_t why_len);
+
 #ifdef __cplusplus
 }
 #endif

@@ -279,6 +279,10 @@ static struct fabric_got *got_of(const struct ibv_async_event *event)
 	case IBV_EVENT_QP_REQ_ERR:
 	case IBV_EVENT_QP_ACCESS_ERR:
 	case IBV_EVENT_COMM_EST:
+	case IBV_EVENT_SQ_DRAINED:
+	case IBV_EVENT_PATH_MIG:
+	case IBV_EVENT_PATH_MIG_ERR:
+	case IBV_EVENT_QP_LAST_WQE_REACHED:
 		return &((struct fabric_qp *)event->element.qp)->got_async;
 	case IBV_EVENT_CQ_ERR:
 		return &((struct fabric_cq *)event->element.cq)->got_async;
@@ -704,6 +708,8 @@ int fabric_req_notify(struct ibv_cq *of, int solicited)
 	struct fabric_cq *cq = (struct fabric_cq *)of;
 	int err = fabric_fails("ibv_req_notify_cq");
 
+	if (err == 0 && fabric_is_forbidden())
+		err = EACCES;
 	if (err)
 		return err;
 	pthread_mutex_lock(&fabric.lock);

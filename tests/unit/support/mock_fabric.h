@@ -8,7 +8,7 @@
 
 #include "support/mock_verbs.h"
 
-#define FABRIC_DEVICES 4
+#define FABRIC_DEVICES 8
 #define FABRIC_SGES    8 /* of a request */
 #define FABRIC_WRS     (1 << 14)
 #define FABRIC_CQES    (1 << 16)
@@ -135,6 +135,8 @@ extern struct fabric fabric;
 
 /* Counts a call; 0, or errno, which is set, too: it fails. Without the lock. */
 int fabric_fails(const char *function);
+/* The calling thread's doorbells aren't heard. */
+bool fabric_is_forbidden(void);
 /* With the lock or without. */
 void fabric_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *fabric_new(size_t size);

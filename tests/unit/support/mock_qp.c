@@ -282,10 +282,10 @@ int fabric_post_send(struct ibv_qp *to, struct ibv_send_wr *wr, struct ibv_send_
 		*bad = wr;
 	if (qp->qp.state == IBV_QPS_ERR)
 		fabric_qp_error(qp);
-	else if (!fabric.held)
+	else if (!fabric.held && !fabric_is_forbidden())
 		fabric_qp_run(qp, UINT_MAX);
 	pthread_mutex_unlock(&fabric.lock);
-	return err;
+	return err == 0 && fabric_is_forbidden() ? EACCES : err;
 }
 
 static int check_receive(const struct fabric_qp *qp, const struct ibv_recv_wr *wr)

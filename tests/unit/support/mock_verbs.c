@@ -92,6 +92,18 @@ int fabric_fails(const char *function)
 	return error;
 }
 
+static _Thread_local bool forbidden;
+
+bool fabric_is_forbidden(void)
+{
+	return forbidden;
+}
+
+void mock_verbs_forbid(bool is_forbidden)
+{
+	forbidden = is_forbidden;
+}
+
 void fabric_violation(const char *format, ...)
 {
 	va_list ap;
@@ -242,6 +254,10 @@ void mock_verbs_async_event(const char *device, enum ibv_event_type type)
 	case IBV_EVENT_QP_REQ_ERR:
 	case IBV_EVENT_QP_ACCESS_ERR:
 	case IBV_EVENT_COMM_EST:
+	case IBV_EVENT_SQ_DRAINED:
+	case IBV_EVENT_PATH_MIG:
+	case IBV_EVENT_PATH_MIG_ERR:
+	case IBV_EVENT_QP_LAST_WQE_REACHED:
 		async_qps(of, &event);
 		break;
 	case IBV_EVENT_CQ_ERR:

@@ -66,6 +66,12 @@ unsigned mock_verbs_failed(void);
 /* Calls of a function since the beginning. */
 unsigned mock_verbs_calls(const char *function);
 
+/*
+ * From now on the calling thread may not ring doorbells, as one that has changed its credentials may not those of devices
+ * without hardware: what it posts is in the queue, until somebody else's next post, and it arms nothing: EACCES.
+ */
+void mock_verbs_forbid(bool forbidden);
+
 /* The nth send request, or receive that is used, from now on completes so; its queue pair then is in error. */
 void mock_verbs_complete(bool receive, unsigned nth, enum ibv_wc_status status);
 
