@@ -335,9 +335,10 @@ int xfer_device_addresses(struct sockaddr_storage *list, unsigned room, char *wh
 		return -ENOMEM;
 	}
 	n = xfer_devices_list(ports, XFER_DEVICES_MAX, why, why_len);
-	for (int i = 0; i < n; i++)
-		for (unsigned j = 0; ports[i].usable && j < ports[i].naddresses; j++)
-			if (found < room)
+	/* One of each port, then another one of each: who takes one after the other is spread over the ports. */
+	for (unsigned j = 0; j < XFER_DEVICE_ADDRESSES; j++)
+		for (int i = 0; i < n; i++)
+			if (found < room && ports[i].usable && j < ports[i].naddresses)
 				list[found++] = ports[i].addresses[j].address;
 	if (n > 0 && found == 0)
 		snprintf(why, why_len, "RDMA device %s: %s", ports[0].name, ports[0].why);

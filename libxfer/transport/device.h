@@ -51,7 +51,7 @@ int xfer_device_init(char *why, size_t why_len);
  */
 int xfer_devices_list(struct xfer_device *list, unsigned room, char *why, size_t why_len);
 
-/* The addresses, at most `room`, that lead to usable ports, and how many; else as xfer_devices_list. */
+/* The addresses, at most `room`, that lead to usable ports, these in turn, and how many; else as xfer_devices_list. */
 int xfer_device_addresses(struct sockaddr_storage *list, unsigned room, char *why, size_t why_len);
 
 /* Whether this process may pin so many bytes more. */

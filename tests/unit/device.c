@@ -266,6 +266,25 @@ static void addresses_of_usable_ports(void **state)
 	mock_verbs_end();
 }
 
+/* Whoever takes one after the other is spread over the ports. */
+static void addresses_of_ports_in_turn(void **state)
+{
+	static const struct mock_device devices[] = {
+		{ .name = "a", .ports = { { .addresses = { "10.0.1.1", "fd00::1" } } } },
+		{ .name = "b", .ports = { { .addresses = { "10.0.0.1" } } } },
+	};
+	struct sockaddr_storage addresses[4];
+	struct sockaddr_in *second = (struct sockaddr_in *)&addresses[1];
+
+	(void)state;
+	set_up(devices, LEN(devices));
+	assert_int_equal(xfer_device_addresses(addresses, 4, why, sizeof(why)), 3);
+	assert_int_equal(second->sin_family, AF_INET);
+	assert_int_equal(ntohl(second->sin_addr.s_addr), 0x0a000001);
+	assert_int_equal(addresses[2].ss_family, AF_INET6);
+	mock_verbs_end();
+}
+
 /* What tools are told. */
 static void all_of_it_as_json(void **state)
 {
@@ -577,6 +596,7 @@ int main(void)
 		cmocka_unit_test(no_more_than_there_is_room_for),
 		cmocka_unit_test(more_addresses_than_are_told),
 		cmocka_unit_test(addresses_of_usable_ports),
+		cmocka_unit_test(addresses_of_ports_in_turn),
 		cmocka_unit_test(all_of_it_as_json),
 		cmocka_unit_test(ports_without_what_they_need),
 		cmocka_unit_test(devices_that_do_not_answer),

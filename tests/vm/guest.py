@@ -17,6 +17,7 @@ from multiprocessing.managers import BaseManager
 
 BUILD = pathlib.Path(os.environ.get("XFER_BUILD_DIR", pathlib.Path(__file__).resolve().parents[2] / "build"))
 CONTACT, OWNER = "10.77.0.1", "10.77.0.2"
+SECOND_ADDRESSES = "10.79.0.1", "10.79.0.2"
 OWNER_PORT, NFS_PORT, MOUNT_PORT, PEER_PORT = 20491, 2049, 20048, 20400
 NODES, VOLUME, MOUNTS = pathlib.Path("/run/nodes"), pathlib.Path("/srv/vol1"), pathlib.Path("/mnt")
 PLUGINS = pathlib.Path("/usr/lib/x86_64-linux-gnu/ganesha")
@@ -304,6 +305,21 @@ def device_away():
         yield
     finally:
         run("rdma", "link", "add", DEVICE, "type", "rxe", "netdev", INTERFACE)
+
+
+@contextlib.contextmanager
+def second_device():
+    """Its name; it has addresses of its own."""
+    name, interface = "rxe1", "second0"
+    run("ip", "link", "add", interface, "mtu", MTU, "type", "dummy")
+    try:
+        for address in SECOND_ADDRESSES:
+            run("ip", "address", "add", f"{address}/24", "dev", interface)
+        run("ip", "link", "set", interface, "up")
+        run("rdma", "link", "add", name, "type", "rxe", "netdev", interface)
+        yield name
+    finally:
+        run("ip", "link", "delete", interface)
 
 
 def pinning_limited(kib):

@@ -5,8 +5,8 @@ import re
 
 from counts import Counting, hardware_counter
 from files import copy_all, nfsload, write_under_way
-from guest import (INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
-                   pinning_limited, running, say, verbs_objects, wait_until)
+from guest import (DEVICE, INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
+                   pinning_limited, run, running, say, second_device, verbs_objects, wait_until)
 from scenarios import scenario
 from scenarios.pair import compare
 
@@ -30,6 +30,11 @@ def cluster(owner=None, **options):
     with running(owner, contact):
         wait_until("there are queue pairs", lambda: by_verbs(contact) and by_verbs(owner))
         yield owner, contact
+
+
+def devices_of(node):
+    """Of its queue pairs."""
+    return {pair["device"] for pair in node.session().get("path", {}).get("queue_pairs", ())}
 
 
 def small_only(done):
@@ -229,3 +234,17 @@ def other_mtu(peer):
             expect(owner.says("give both the same MTU") == 1, "the owner doesn't say what to do")
     finally:
         peer.Task("ip", "link", "set", INTERFACE, "mtu", MTU).wait()
+
+
+@scenario(seconds=120)
+def two_devices():
+    """Lanes are spread over them, and all go by one of them when the other fails."""
+    with second_device() as second, cluster() as (_, contact):
+        expect(devices_of(contact) == {DEVICE, second}, f"the lanes are on {devices_of(contact)}")
+        with mounted("4.1") as mount, write_under_way(mount) as load:
+            load.goes_on()
+            run("rdma", "link", "delete", second)
+            wait_until("the lanes are on the device that is left", lambda: devices_of(contact) == {DEVICE})
+            load.goes_on()
+        with mounted("3") as mount:
+            copy_all(mount)
