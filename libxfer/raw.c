@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "log.h"
 #include "pattern.h"
 #include "raw_link.h"
 #include "xfer/xfer.h"
@@ -444,6 +445,8 @@ int xfer_raw_run(const struct xfer_raw_params *params, struct xfer_raw_result *r
 		snprintf(why, why_len, "a parameter is out of range");
 		return -EINVAL;
 	}
+	if (params->log)
+		xfer_log_set_sink(params->log);
 	init_locks(&raw);
 	err = open_all(&raw, why, why_len);
 	if (err == 0) {

@@ -64,6 +64,13 @@ static void print_json(
 	json_decref(json);
 }
 
+/* Of libxfer's log. */
+static void warn(enum xfer_log_level level, const char *message)
+{
+	if (level <= XFER_LOG_WARN)
+		fprintf(stderr, "rdmaxferctl: %s\n", message);
+}
+
 int raw_bench(const struct ctl *ctl)
 {
 	const struct ctl_bench_options *options = &ctl->bench;
@@ -74,6 +81,7 @@ int raw_bench(const struct ctl *ctl)
 		.lanes = options->lanes,
 		.seconds = options->seconds,
 		.verify = options->verify,
+		.log = warn,
 	};
 	struct xfer_raw_result result;
 	char why[512];

@@ -22,6 +22,8 @@ int xfer_raw_run(const struct xfer_raw_params *params, struct xfer_raw_result *r
 	size_t why_len)
 {
 	asked = *params;
+	params->log(XFER_LOG_INFO, "what nobody has to know");
+	params->log(XFER_LOG_WARN, "what somebody has to see");
 	if (no_device) {
 		snprintf(why, why_len, "no RDMA device");
 		return -ENODEV;
@@ -41,26 +43,47 @@ int xfer_raw_run(const struct xfer_raw_params *params, struct xfer_raw_result *r
 	return 0;
 }
 
-static char output[4096];
+/* A standard descriptor, and what is written to it meanwhile. */
+struct stream {
+	int fd, saved;
+	FILE *file;
+	char text[4096];
+};
 
-/* bench's exit code; what it prints is in `output`. */
-static int run(const struct ctl *ctl)
+static struct stream output = { .fd = STDOUT_FILENO }, errors = { .fd = STDERR_FILENO };
+
+static void divert(struct stream *stream)
 {
-	FILE *file = tmpfile();
-	int saved = dup(STDOUT_FILENO), code;
+	stream->file = tmpfile();
+	stream->saved = dup(stream->fd);
+	assert_non_null(stream->file);
+	fflush(stdout);
+	dup2(fileno(stream->file), stream->fd);
+}
+
+static void restore(struct stream *stream)
+{
 	size_t length;
 
-	assert_non_null(file);
 	fflush(stdout);
-	dup2(fileno(file), STDOUT_FILENO);
+	dup2(stream->saved, stream->fd);
+	close(stream->saved);
+	rewind(stream->file);
+	length = fread(stream->text, 1, sizeof(stream->text) - 1, stream->file);
+	stream->text[length] = '\0';
+	fclose(stream->file);
+}
+
+/* bench's exit code. */
+static int run(const struct ctl *ctl)
+{
+	int code;
+
+	divert(&output);
+	divert(&errors);
 	code = ctl_bench(ctl);
-	fflush(stdout);
-	dup2(saved, STDOUT_FILENO);
-	close(saved);
-	rewind(file);
-	length = fread(output, 1, sizeof(output) - 1, file);
-	output[length] = '\0';
-	fclose(file);
+	restore(&errors);
+	restore(&output);
 	return code;
 }
 
@@ -73,6 +96,7 @@ static void test_text(void **state)
 	(void)state;
 	no_device = false;
 	assert_int_equal(run(&plain), CTL_OK);
+	assert_string_equal(errors.text, "rdmaxferctl: what somebody has to see\n");
 	assert_int_equal(asked.size, 65536);
 	assert_int_equal(asked.depth, 16);
 	assert_int_equal(asked.lanes, 2);
@@ -80,7 +104,7 @@ static void test_text(void **state)
 	assert_int_equal(asked.operations, 0);
 	assert_null(asked.address);
 	assert_false(asked.verify);
-	assert_string_equal(output,
+	assert_string_equal(output.text,
 		"from and to 10.0.0.1: 65536 bytes, depth 16, queue pairs 2; a first write of each slot "
 		"verified\n"
 		"             MiB/s     ops/s   mean us    max us CPU s/GiB\n"
@@ -100,7 +124,7 @@ static void test_json(void **state)
 	assert_int_equal(run(&ctl), CTL_OK);
 	assert_string_equal(asked.address, "10.0.0.1");
 	assert_true(asked.verify);
-	json = json_loads(output, 0, NULL);
+	json = json_loads(output.text, 0, NULL);
 	assert_int_equal(json_object_size(json), 16);
 	assert_string_equal(json_string_value(json_object_get(json, "address")), "10.0.0.1");
 	assert_true(json_is_true(json_object_get(json, "verify")));
@@ -117,12 +141,14 @@ static void test_what_goes_wrong(void **state)
 	(void)state;
 	no_device = true;
 	assert_int_equal(run(&plain), CTL_FAILED);
-	assert_string_equal(output, "");
+	assert_non_null(strstr(errors.text, "queue pairs can't be measured: no RDMA device\n"));
+	assert_string_equal(output.text, "");
 	ctl.target = "owner1";
 	assert_int_equal(run(&ctl), CTL_USAGE);
+	assert_non_null(strstr(errors.text, "bench --raw takes no NODE"));
 	ctl = (struct ctl){ 0 };
 	assert_int_equal(run(&ctl), CTL_USAGE);
-	assert_string_equal(output, "");
+	assert_string_equal(output.text, "");
 }
 
 int main(void)

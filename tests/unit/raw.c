@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -200,6 +202,36 @@ static void by_an_address(void **state)
 	params.address = "10.0.0.1";
 	assert_int_equal(run(&params), 0);
 	assert_string_equal(result.address, "10.0.0.1");
+	mock_verbs_end();
+}
+
+static atomic_bool told;
+
+static void hear(enum xfer_log_level level, const char *message)
+{
+	if (level == XFER_LOG_INFO && strstr(message, "mock0: "))
+		told = true;
+}
+
+/* An event that concerns nothing that is used is logged, by a thread for such events. */
+static void change_nothing(struct xfer_verbs *initiator, struct xfer_memory *mirror)
+{
+	(void)initiator;
+	(void)mirror;
+	mock_verbs_async_event("mock0", IBV_EVENT_CLIENT_REREGISTER);
+	while (!told)
+		sched_yield();
+}
+
+static void to_its_log(void **state)
+{
+	struct xfer_raw_params params = few;
+
+	(void)state;
+	set_up(&plain);
+	params.log = hear;
+	connected = change_nothing;
+	assert_int_equal(run(&params), 0);
 	mock_verbs_end();
 }
 
@@ -408,6 +440,7 @@ int main(void)
 		cmocka_unit_test(for_some_time),
 		cmocka_unit_test(without_immediates),
 		cmocka_unit_test(by_an_address),
+		cmocka_unit_test(to_its_log),
 		cmocka_unit_test(addresses_that_are_none),
 		cmocka_unit_test(parameters_out_of_range),
 		cmocka_unit_test(no_memory_to_register),

@@ -533,7 +533,8 @@ struct xfer_raw_params {
 	double seconds; /* for so long; without operations */
 	uint64_t operations; /* so many; 0: as long as seconds say */
 	unsigned poll_us;    /* as in struct xfer_context_params */
-	bool verify; /* the bytes of all writes are checked; else of a first one of each slot */
+	bool verify;     /* the bytes of all writes are checked; else of a first one of each slot */
+	xfer_log_fn log; /* NULL: stderr */
 };
 #define XFER_RAW_DEPTH_MAX 256u
 
