@@ -429,6 +429,88 @@ static void memory_there_is_not(void **state)
 	ends_close(&ends);
 }
 
+static int node = -1;
+
+int __wrap_xfer_device_numa_node(const char *name);
+int __wrap_xfer_device_numa_node(const char *name)
+{
+	assert_string_equal(name, "mock0");
+	return node;
+}
+
+/* As near to the device as can be had, wherever that is: no node is an error. */
+static void memory_near_a_device(void **state)
+{
+	static const int nodes[] = { 0, 1, 63, 64, 1000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		struct ends_setup setup = plain(1);
+
+		node = nodes[i];
+		open_on(one, &setup);
+		ends_exchange(&ends);
+		ends_close(&ends);
+	}
+	node = -1;
+}
+
+/* --- addresses ----------------------------------------------------------------------------------- */
+
+/* What there is is for device.c to say. */
+static const char *const *there;
+
+int __wrap_xfer_device_addresses(
+	struct sockaddr_storage *list, unsigned room, char *why, size_t why_len);
+int __wrap_xfer_device_addresses(
+	struct sockaddr_storage *list, unsigned room, char *why, size_t why_len)
+{
+	unsigned n = 0;
+
+	if (!there) {
+		verbs_explain(why, why_len, "a test's reason");
+		return -ENOENT;
+	}
+	for (; n < room && there[n]; n++) {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&list[n];
+		struct sockaddr_in *in = (struct sockaddr_in *)&list[n];
+
+		memset(&list[n], 0, sizeof(list[n]));
+		in->sin_family = AF_INET;
+		if (inet_pton(AF_INET, there[n], &in->sin_addr) == 1)
+			continue;
+		in6->sin6_family = AF_INET6;
+		inet_pton(AF_INET6, there[n], &in6->sin6_addr);
+	}
+	return (int)n;
+}
+
+static void addresses_of_this_host(void **state)
+{
+	static const char *const texts[] = { "10.0.0.1", "fd00::1", NULL };
+	struct xfer_rdma_address list[XFER_RDMA_ADDRESSES_MAX];
+	struct sockaddr_storage back;
+	char why[VERBS_WHY] = "", text[VERBS_TEXT];
+
+	(void)state;
+	there = texts;
+	assert_int_equal(xfer_verbs_addresses(list, why, sizeof(why)), 2);
+	assert_string_equal(why, "");
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(verbs_address_text(&list[i], text), texts[i]);
+	verbs_to_sockaddr(&list[0], 7, &back);
+	assert_int_equal(back.ss_family, AF_INET);
+	assert_int_equal(ntohs(((struct sockaddr_in *)&back)->sin_port), 7);
+	assert_int_equal(ntohl(((struct sockaddr_in *)&back)->sin_addr.s_addr), 0x0a000001);
+	verbs_to_sockaddr(&list[1], 8, &back);
+	assert_int_equal(back.ss_family, AF_INET6);
+	assert_int_equal(ntohs(((struct sockaddr_in6 *)&back)->sin6_port), 8);
+	assert_memory_equal(&((struct sockaddr_in6 *)&back)->sin6_addr, list[1].bytes, 16);
+	there = NULL;
+	assert_int_equal(xfer_verbs_addresses(list, why, sizeof(why)), -ENOENT);
+	assert_string_equal(why, "a test's reason");
+}
+
 /* --- bytes --------------------------------------------------------------------------------------- */
 
 static void sizes_there(struct ends_end *from, struct ends_end *to)
@@ -613,6 +695,8 @@ int main(void)
 		cmocka_unit_test(memory_that_may_not_be_pinned),
 		cmocka_unit_test(receives_that_may_not_be_pinned),
 		cmocka_unit_test(memory_there_is_not),
+		cmocka_unit_test(memory_near_a_device),
+		cmocka_unit_test(addresses_of_this_host),
 		cmocka_unit_test(all_sizes),
 		cmocka_unit_test(devices_without_immediates_announce_by_messages),
 		cmocka_unit_test(messages_take_a_request_each),

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* verbs_data.c -- queue pairs that carry data: queues that fill, completions, and who is woken by them */
 
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -342,6 +345,78 @@ static void what_status_says(void **state)
 	close_unharmed();
 }
 
+/* The kernel's folder of what a device counts; "": there is none. */
+static char counters[64];
+
+static const char *in_folder(const char *path, char *redirected, size_t room)
+{
+	static const char folder[] = "/sys/class/infiniband/mock0/ports/1/hw_counters";
+
+	if (!counters[0] || strncmp(path, folder, sizeof(folder) - 1) != 0)
+		return path;
+	snprintf(redirected, room, "%s%s", counters, path + sizeof(folder) - 1);
+	return redirected;
+}
+
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_opendir(const char *path)
+{
+	char redirected[512];
+
+	return __real_opendir(in_folder(path, redirected, sizeof(redirected)));
+}
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	char redirected[512];
+
+	return __real_fopen(in_folder(path, redirected, sizeof(redirected)), mode);
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", counters, name);
+	if (!text) {
+		assert_int_equal(unlink(path), 0);
+		return;
+	}
+	file = __real_fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void what_status_says_of_the_devices_counters(void **state)
+{
+	static const char *const names[] = { "out_of_sequence", "lifespan", "words", ".hidden" };
+	struct xfer_transport *transport;
+	json_t *status, *device_json;
+
+	(void)state;
+	strcpy(counters, "/tmp/verbs_data.XXXXXX");
+	assert_non_null(mkdtemp(counters));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		put(names[i], i == 2 ? "none\n" : "17\n");
+	open_plain();
+	transport = xfer_verbs_transport(ends.initiator.verbs);
+	status = transport->ops->status(transport);
+	device_json = json_object_get(json_object_get(status, "devices"), "mock0");
+	assert_int_equal(json_object_size(device_json), 1);
+	assert_int_equal(json_integer_value(json_object_get(device_json, "out_of_sequence")), 17);
+	json_decref(status);
+	close_unharmed();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		put(names[i], NULL);
+	assert_int_equal(rmdir(counters), 0);
+	counters[0] = '\0';
+}
+
 /* What a device doesn't say is left out, or told by what is known. */
 static void what_status_says_of_devices_that_fail(void **state)
 {
@@ -634,6 +709,7 @@ int main(void)
 		cmocka_unit_test(lanes_that_are_not_connected),
 		cmocka_unit_test(nothing_is_sent_over_a_lost_path),
 		cmocka_unit_test(what_status_says),
+		cmocka_unit_test(what_status_says_of_the_devices_counters),
 		cmocka_unit_test(what_status_says_of_devices_that_fail),
 		cmocka_unit_test(status_before_lanes_are_connected),
 		cmocka_unit_test(status_while_lanes_are_connected),

@@ -2,6 +2,7 @@
 /* verbs_failures.c -- whatever fails of queue pairs and devices: a reason is told, once, and nothing is left */
 
 #include <errno.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -324,6 +325,43 @@ static void a_message_that_is_none(void **state)
 	}
 }
 
+/* The requests that another thread is to post have no room. */
+static void a_doorbell_for_which_there_is_no_memory(void **state)
+{
+	int err;
+
+	(void)state;
+	open_plain();
+	mock_verbs_forbid(true);
+	failing_arm(FAILING_MEMORY, 1);
+	err = ends_send(&ends, &ends.initiator, 0, 1, 1, 100);
+	assert_string_equal(failing_disarm(), "calloc");
+	mock_verbs_forbid(false);
+	assert_int_equal(err, -ENOTCONN);
+	assert_int_equal(ends.initiator.losses, 1);
+	assert_says(ends.initiator.why, "a write can't be posted: Cannot allocate memory");
+	ends_close(&ends);
+}
+
+static void a_process_without_rdma_cm(void **state)
+{
+	const struct xfer_verbs_params params = { .lanes = 1 };
+	struct xfer_verbs_listener *listener;
+	struct xfer_verbs *verbs;
+	char why[VERBS_WHY];
+
+	(void)state;
+	mock_verbs_begin(devices, 2);
+	mock_verbs_fail("rdma_create_event_channel", 1, ENOENT);
+	mock_verbs_fail("rdma_create_event_channel", 2, EACCES);
+	assert_int_equal(xfer_verbs_create(&params, &verbs, why, sizeof(why)), -ENOENT);
+	assert_says(why, "rdma_cm can't be used: No such file or directory (is the module rdma_ucm "
+			 "loaded, and /dev/infiniband/rdma_cm readable?)");
+	assert_int_equal(xfer_verbs_listen(0, &listener, why, sizeof(why)), -EACCES);
+	assert_says(why, "rdma_cm can't be used: Permission denied");
+	mock_verbs_end();
+}
+
 /* --- events of devices --------------------------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the following */
@@ -600,6 +638,46 @@ static void whoever_starts_later_is_told(void **state)
 	ends_close(&ends);
 }
 
+struct stop {
+	sem_t stopped, go;
+};
+
+static void stop_here(void *arg)
+{
+	struct stop *stop = arg;
+
+	sem_post(&stop->stopped);
+	sem_wait(&stop->go);
+}
+
+static void *free_initiator(void *arg)
+{
+	ends_free(&ends.initiator);
+	return arg;
+}
+
+static void freeing_waits_for_who_is_being_told(void **state)
+{
+	struct stop stop;
+	pthread_t thread;
+
+	(void)state;
+	open_plain();
+	sem_init(&stop.stopped, 0, 0);
+	sem_init(&stop.go, 0, 0);
+	ends.initiator.losing = stop_here;
+	ends.initiator.losing_arg = &stop;
+	mock_verbs_async_event("mock0", IBV_EVENT_DEVICE_FATAL);
+	sem_wait(&stop.stopped);
+	assert_int_equal(pthread_create(&thread, NULL, free_initiator, NULL), 0);
+	usleep(10000); /* it would have been freed by now, mostly */
+	assert_false(ends.initiator.freed);
+	sem_post(&stop.go);
+	pthread_join(thread, NULL);
+	assert_int_equal(ends.initiator.losses, 1);
+	ends_close(&ends);
+}
+
 struct loser {
 	struct ends_end *end;
 	pthread_t thread;
@@ -729,26 +807,30 @@ static void any_descriptor_that_there_is_not(void **state)
 	each_fails(FAILING_DESCRIPTORS);
 }
 
-/* A path that could not hear of a device, and isn't freed yet, doesn't keep others from hearing. */
+/* Who could not watch a device, and isn't freed yet, doesn't keep others from hearing of it. */
 static void whoever_hears_nothing_keeps_nobody_from_it(void **state)
 {
-	static struct ends other;
-	struct ends_setup setup = plain(1);
-	unsigned nth = 0;
+	struct verbs_device deaf = { 0 };
+	char why[VERBS_WHY];
+	int fd;
 
 	(void)state;
-	mock_verbs_begin(devices, 2);
-	ends_begin(&ends, &setup);
-	do {
-		ends_drop(&ends);
-		failing_arm(FAILING_DESCRIPTORS, ++nth);
-		assert_true(ends_try(&ends) < 0 || nth < 100);
-	} while (!strstr(ends.why, "the events of mock0 can't be heard"));
-	assert_string_equal(failing_disarm(), "epoll_ctl");
-	ends_open(&other, &setup);
-	mock_verbs_async_event("mock0", IBV_EVENT_DEVICE_FATAL);
-	ENDS_UNTIL(other.initiator.losses == 1 && other.host.losses == 1);
-	ends_stop(&other);
+	open_plain();
+	deaf.context = ends.initiator.verbs->devices[0].context;
+	ends_drop(&ends); /* the device stays open, and nobody watches it */
+	assert_int_equal(verbs_events_get(why, sizeof(why)), 0);
+	fd = deaf.context->async_fd;
+	deaf.context->async_fd = -1;
+	assert_int_equal(verbs_events_add(&deaf), -EBADF);
+	deaf.context->async_fd = fd;
+	assert_int_equal(ends_try(&ends), 0);
+	mock_verbs_async_event("mock0", IBV_EVENT_COMM_EST);
+	mock_verbs_async_event("mock0", IBV_EVENT_QP_FATAL);
+	await_losses(&ends.initiator);
+	await_losses(&ends.host);
+	ends_drop(&ends);
+	verbs_events_remove(&deaf);
+	verbs_events_put();
 	ends_close(&ends);
 }
 
@@ -765,6 +847,8 @@ int main(void)
 		cmocka_unit_test(a_write_that_cannot_be_posted),
 		cmocka_unit_test(receives_that_cannot_be_posted_again),
 		cmocka_unit_test(a_message_that_is_none),
+		cmocka_unit_test(a_doorbell_for_which_there_is_no_memory),
+		cmocka_unit_test(a_process_without_rdma_cm),
 		cmocka_unit_test(each_event_of_a_device),
 		cmocka_unit_test(events_of_a_device_that_no_lane_is_on),
 		cmocka_unit_test(events_of_one_of_two_devices),
@@ -775,6 +859,7 @@ int main(void)
 		cmocka_unit_test(an_event_that_never_comes),
 		cmocka_unit_test(an_event_that_nobody_gives_up),
 		cmocka_unit_test(whoever_starts_later_is_told),
+		cmocka_unit_test(freeing_waits_for_who_is_being_told),
 		cmocka_unit_test(many_lose_it_at_once),
 		cmocka_unit_test(freed_while_things_happen),
 		cmocka_unit_test(a_device_is_removed_under_load),

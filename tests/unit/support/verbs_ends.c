@@ -55,6 +55,8 @@ static void told_lost(void *arg, const char *why)
 {
 	struct ends_end *end = arg;
 
+	if (end->losing)
+		end->losing(end->losing_arg);
 	end->after_free += end->freed;
 	pthread_mutex_lock(&end->lock);
 	if (!end->why[0])

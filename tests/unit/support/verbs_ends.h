@@ -40,6 +40,10 @@ struct ends_end {
 	void (*asked)(void *arg);
 	void *asked_arg;
 
+	/* The same when it is told that it is lost, before it takes note of that. */
+	void (*losing)(void *arg);
+	void *losing_arg;
+
 	pthread_mutex_t lock; /* the following */
 	char why[VERBS_WHY];  /* of the first loss */
 	unsigned ntold;
