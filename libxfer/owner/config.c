@@ -22,7 +22,7 @@
 #define KEEP_MAX               3600
 #define DEFAULT_GRACE          10 /* seconds */
 #define DEFAULT_MEMORY         1024
-#define DEFAULT_SESSION_MEMORY 128
+#define DEFAULT_SESSION_MEMORY 192
 #define MEMORY_MAX             (1 << 20)
 #define GRACE_MAX              600
 #define DEFAULT_POLL_US        10
