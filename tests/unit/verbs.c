@@ -354,6 +354,8 @@ static void memory_outlives_the_transport(void **state)
 	transport->ops->free(transport);
 	ends.host.freed = true;
 	ends.host.verbs = NULL;
+	ENDS_UNTIL(ends.initiator.losses == 1); /* the connection hasn't */
+	assert_why(ends.initiator.why, "lane 0 on mock0: the peer has ended the connection");
 	assert_true(ends_slot(&ends, &ends.host, 0, 1)[0] != 0);
 	xfer_memory_free(ends.host.mirror);
 	xfer_memory_free(ends.host.own);

@@ -263,6 +263,7 @@ static void free_waits_for_what_is_to_be_rung(void **state)
 	for (uint32_t i = 0; i < 4; i++)
 		assert_int_equal(send_forbidden(i, i, 600), 0);
 	assert_int_equal(pthread_create(&thread, NULL, free_initiator, NULL), 0);
+	usleep(10000); /* it would have been freed by now, mostly */
 	assert_false(ends.initiator.freed);
 	let_events_go(&keeper);
 	pthread_join(thread, NULL);

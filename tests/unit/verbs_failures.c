@@ -656,28 +656,6 @@ static void *free_initiator(void *arg)
 	return arg;
 }
 
-static void freeing_waits_for_who_is_being_told(void **state)
-{
-	struct stop stop;
-	pthread_t thread;
-
-	(void)state;
-	open_plain();
-	sem_init(&stop.stopped, 0, 0);
-	sem_init(&stop.go, 0, 0);
-	ends.initiator.losing = stop_here;
-	ends.initiator.losing_arg = &stop;
-	mock_verbs_async_event("mock0", IBV_EVENT_DEVICE_FATAL);
-	sem_wait(&stop.stopped);
-	assert_int_equal(pthread_create(&thread, NULL, free_initiator, NULL), 0);
-	usleep(10000); /* it would have been freed by now, mostly */
-	assert_false(ends.initiator.freed);
-	sem_post(&stop.go);
-	pthread_join(thread, NULL);
-	assert_int_equal(ends.initiator.losses, 1);
-	ends_close(&ends);
-}
-
 struct loser {
 	struct ends_end *end;
 	pthread_t thread;
@@ -692,6 +670,31 @@ static void *lose(void *arg)
 		;
 	verbs_lose(loser->end->verbs, "by a thread");
 	return NULL;
+}
+
+static void freeing_waits_for_who_is_being_told(void **state)
+{
+	_Atomic bool go = true;
+	struct loser loser = { &ends.initiator, 0, &go };
+	struct stop stop;
+	pthread_t thread;
+
+	(void)state;
+	open_plain();
+	sem_init(&stop.stopped, 0, 0);
+	sem_init(&stop.go, 0, 0);
+	ends.initiator.losing = stop_here;
+	ends.initiator.losing_arg = &stop;
+	assert_int_equal(pthread_create(&loser.thread, NULL, lose, &loser), 0);
+	sem_wait(&stop.stopped);
+	assert_int_equal(pthread_create(&thread, NULL, free_initiator, NULL), 0);
+	usleep(10000); /* it would have been freed by now, mostly */
+	assert_false(ends.initiator.freed);
+	sem_post(&stop.go);
+	pthread_join(thread, NULL);
+	pthread_join(loser.thread, NULL);
+	assert_int_equal(ends.initiator.losses, 1);
+	ends_close(&ends);
 }
 
 static void many_lose_it_at_once(void **state)
