@@ -3,6 +3,7 @@
 import contextlib
 import re
 
+from capture import capturing
 from counts import Counting, hardware_counter
 from files import copy_all, nfsload, write_under_way
 from guest import (DEVICE, INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
@@ -13,6 +14,7 @@ from scenarios.pair import compare
 KIND = "verbs"
 FALLEN_BACK, BACK = "travels over the connection", "travels over a data path again"  # what the point of contact logs
 MEANWHILE = {"PING", "STATUS"}
+QUIET = 16  # PINGs, STATUSes and the like on the network meanwhile
 FEW = 2  # requests before and after the operations: LOOKUP, COMMIT
 LIMIT_KIB = 64
 SMALL_MTU = 1500
@@ -248,3 +250,21 @@ def two_devices():
             load.goes_on()
         with mounted("3") as mount:
             copy_all(mount)
+
+
+@scenario(guests=2, seconds=120)
+def captured(peer):
+    """The counters tell the truth: as many requests, replies and announced writes are on the network."""
+    operations, size = 200, 16384
+    with cluster(owner=peer.Owner()):
+        nfsload(f"--size={size}", "--file-size=2M", "--write", "--verify")  # warm
+        for direction in ["--write", "--existing"], ["--read"]:
+            with capturing() as done:
+                nfsload(f"--size={size}", "--file-size=2M", "--depth=1", "--pattern=rand", f"--ops={operations}", *direction)
+                found = done()
+            say(f"{direction[0]}: {found.requests} requests, {found.replies} replies, {found.immediates} immediates in "
+                f"{found.packets} packets")
+            expect(found.immediates >= operations, "not an immediate for each")  # lost ones are sent again
+            expect(operations <= found.requests <= operations + FEW + QUIET, "not a request for each")
+            expect(abs(found.requests - found.replies) <= QUIET, "not a reply for each")
+            expect(found.packets * PACKET_BYTES >= operations * size, "the device didn't carry it all")
