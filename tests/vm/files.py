@@ -40,10 +40,10 @@ def nfsload(*options):
 class Client(threading.Thread):
     """Writes blocks of its file and reads them back, past the kernel's cache, until it is told to stop."""
 
-    def __init__(self, mount):
+    def __init__(self, mount, volume):
         super().__init__(daemon=True)
         self.file = mount / f"load-{mount.name}"
-        self.volume_file = VOLUME / self.file.name
+        self.files = [self.file, volume / self.file.name] if volume else [self.file]
         self.random, self.written = random.Random(mount.name), {}
         self.operations, self.stop, self.problem = 0, threading.Event(), None
 
@@ -72,7 +72,7 @@ class Client(threading.Thread):
         """What it was told against what there is."""
         if self.problem:
             raise Failed(f"{self.file}: after {self.operations} operations: {self.problem}") from self.problem
-        for file in self.file, self.volume_file:
+        for file in self.files:
             data = read_again(file)
             for block, written in self.written.items():
                 found = data[block * BLOCK_BYTES:(block + 1) * BLOCK_BYTES]
@@ -82,8 +82,8 @@ class Client(threading.Thread):
 class Load:
     """Clients, one on each mount."""
 
-    def __init__(self, mounts):
-        self.clients = [Client(mount) for mount in mounts]
+    def __init__(self, mounts, volume):
+        self.clients = [Client(mount, volume) for mount in mounts]
 
     def goes_on(self, operations=LOAD_OPERATIONS):
         """Until each client has done so many more."""
@@ -99,9 +99,9 @@ class Load:
 
 
 @contextlib.contextmanager
-def write_under_way(*mounts):
-    """Clients at work on the mounts; when they have ended, all their bytes are compared."""
-    load = Load(mounts)
+def write_under_way(*mounts, volume=VOLUME):
+    """Clients at work on the mounts; when they have ended, all their bytes are compared, in the volume, too, if it is here."""
+    load = Load(mounts, volume)
     for client in load.clients:
         client.start()
     try:

@@ -308,6 +308,19 @@ def device_away():
 
 
 @contextlib.contextmanager
+def without_udp():
+    """RoCE's packets don't pass between guests, others do."""
+    run("tc", "qdisc", "add", "dev", INTERFACE, "clsact")
+    try:
+        for way in "ingress", "egress":
+            run("tc", "filter", "add", "dev", INTERFACE, way, "protocol", "ip", "u32", "match", "ip", "protocol", "17", "0xff",
+                "action", "drop")
+        yield
+    finally:
+        run("tc", "qdisc", "delete", "dev", INTERFACE, "clsact")
+
+
+@contextlib.contextmanager
 def second_device():
     """Its name; it has addresses of its own."""
     name, interface = "rxe1", "second0"

@@ -7,7 +7,7 @@ from capture import capturing
 from counts import Counting, hardware_counter
 from files import copy_all, nfsload, write_under_way
 from guest import (DEVICE, INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
-                   pinning_limited, run, running, say, second_device, verbs_objects, wait_until)
+                   pinning_limited, run, running, say, second_device, verbs_objects, wait_until, without_udp)
 from scenarios import scenario
 from scenarios.pair import compare
 
@@ -268,3 +268,18 @@ def captured(peer):
             expect(operations <= found.requests <= operations + FEW + QUIET, "not a request for each")
             expect(abs(found.requests - found.replies) <= QUIET, "not a reply for each")
             expect(found.packets * PACKET_BYTES >= operations * size, "the device didn't carry it all")
+
+
+@scenario(guests=2, seconds=150)
+def packets_lost(peer):
+    """The network carries TCP only: nothing fails, what waits goes inline, and queue pairs come back with their packets."""
+    owner = peer.Owner()
+    with cluster(owner=owner) as (_, contact), mounted("3") as three:
+        with write_under_way(three, volume=None) as load:
+            load.goes_on()
+            with without_udp():
+                load.goes_on()
+                wait_until("it is said", lambda: contact.says(FALLEN_BACK))
+                load.goes_on()
+            wait_until("there are queue pairs again", lambda: by_verbs(contact), seconds=60)
+            load.goes_on()
