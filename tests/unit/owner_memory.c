@@ -32,6 +32,11 @@ static uint8_t data[XFER_IO_MAX], back[XFER_IO_MAX];
 
 /* Of the data path that the owner has made last. */
 static struct xfer_hostpath_params made;
+static struct xfer_hostpath *made_path;
+
+/* Paths that the owner has; and how many there were when the first thread of its lanes went. */
+static _Atomic unsigned paths, outlived;
+static _Atomic bool slow; /* giving one up takes time */
 
 int __real_xfer_hostpath_create(
 	const struct xfer_hostpath_params *params, struct xfer_hostpath **path);
@@ -41,8 +46,32 @@ int __wrap_xfer_hostpath_create(
 int __wrap_xfer_hostpath_create(
 	const struct xfer_hostpath_params *params, struct xfer_hostpath **path)
 {
+	int err;
+
 	made = *params;
-	return __real_xfer_hostpath_create(params, path);
+	err = __real_xfer_hostpath_create(params, path);
+	paths += err == 0;
+	made_path = *path;
+	return err;
+}
+
+void __real_xfer_hostpath_free(struct xfer_hostpath *path);
+void __wrap_xfer_hostpath_free(struct xfer_hostpath *path);
+void __real_xfer_lane_destroy(struct xfer_lane *lane);
+void __wrap_xfer_lane_destroy(struct xfer_lane *lane);
+
+void __wrap_xfer_hostpath_free(struct xfer_hostpath *path)
+{
+	if (slow)
+		usleep(200000);
+	__real_xfer_hostpath_free(path);
+	paths--;
+}
+
+void __wrap_xfer_lane_destroy(struct xfer_lane *lane)
+{
+	outlived += paths;
+	__real_xfer_lane_destroy(lane);
 }
 
 static uint64_t count(enum xfer_counter counter)
@@ -170,8 +199,11 @@ static void test_a_lost_path_is_taken(void **state)
 	(void)state;
 	put_file("x", "", 0, 0, 0644);
 	file = find("x");
+	/* A transport that tells something is there still. */
+	xfer_hostpath_ref(made_path);
 	for (unsigned i = 0; i < 3; i++)
 		made.lost(made.arg, "the cable is out");
+	xfer_hostpath_unref(made_path);
 	for (int i = 0; i < 2000 && has(f.session) != 0; i++)
 		usleep(1000);
 	assert_int_equal(has(f.session), 0);
@@ -182,6 +214,19 @@ static void test_a_lost_path_is_taken(void **state)
 	assert_int_equal(granted(), SESSION_BYTES);
 	check_io(&file.handle, 65536, 2);
 	assert_int_equal(f.session->epoch, 1);
+}
+
+/* Queue pairs are unwatched by the threads of their lanes, so those stay until the last path is freed. */
+static void test_paths_go_before_the_lanes(void **state)
+{
+	(void)state;
+	assert_int_equal(paths, 1);
+	outlived = 0;
+	slow = true;
+	fixture_stop();
+	slow = false;
+	fixture_serve();
+	assert_int_equal(outlived, 0);
 }
 
 /* Errors leave no slot behind. */
@@ -1119,6 +1164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_data_travels_in_slots, set_up),
 		TEST(test_a_lost_path_is_taken, set_up),
+		TEST(test_paths_go_before_the_lanes, set_up),
 		TEST(test_errors_give_slots_back, set_up),
 		TEST(test_connections_end_meanwhile, set_up),
 		TEST(test_less_is_granted, set_up_little),
