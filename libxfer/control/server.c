@@ -448,6 +448,8 @@ void xfer_server_destroy(struct xfer_server *server)
 	for (unsigned i = 0; i < server->nlisteners; i++)
 		xfer_listener_destroy(server->listeners[i]);
 	close_connections(server);
+	if (server->service->deserted)
+		server->service->deserted(server->owner);
 	xfer_lane_post(server->lanes[0], &server->tick_stop);
 	destroy_lanes(server);
 	xfer_peers_fini(&server->peers);

@@ -85,6 +85,11 @@ struct xfer_service {
 	 * back, else as EVENTS is. NULL: such calls are refused.
 	 */
 	void (*memory)(void *owner, struct xfer_request *request);
+	/*
+	 * The server is being destroyed, and all connections are gone: what is left of their data paths is given up before
+	 * this returns, since that needs lanes' threads. May be NULL.
+	 */
+	void (*deserted)(void *owner);
 };
 
 struct xfer_server;

@@ -235,6 +235,7 @@ static int make_path(struct grant *grant, struct xfer_request *request, char *wh
 	grant->sort->offer(grant, request, &params);
 	pthread_mutex_lock(&grant->memory->lock);
 	LIST_INSERT_HEAD(&grant->memory->grants, grant, link);
+	grant->memory->paths++;
 	pthread_mutex_unlock(&grant->memory->lock);
 	return 0;
 }
@@ -589,6 +590,8 @@ static void free_gone(struct grant *grant)
 	xfer_hostpath_free(grant->path);
 	grant_free(grant);
 	pthread_mutex_lock(&memory->lock);
+	if (--memory->paths == 0)
+		pthread_cond_broadcast(&memory->drained);
 }
 
 /* The same. */
@@ -663,10 +666,12 @@ static void init_locks(struct memory *memory)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&memory->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&memory->drained, NULL);
 }
 
 static void fini_parts(struct memory *memory)
 {
+	pthread_cond_destroy(&memory->drained);
 	pthread_cond_destroy(&memory->changed);
 	pthread_mutex_destroy(&memory->lock);
 	xfer_quota_fini(&memory->quota);
@@ -695,10 +700,19 @@ int memory_init(struct memory *memory, const struct memory_params *params)
 	memory->requests = NULL;
 	memory->last = &memory->requests;
 	LIST_INIT(&memory->grants);
+	memory->paths = 0;
 	err = -pthread_create(&memory->thread, NULL, work, memory);
 	if (err)
 		fini_parts(memory);
 	return err;
+}
+
+void memory_drain(struct memory *memory)
+{
+	pthread_mutex_lock(&memory->lock);
+	while (memory->paths > 0)
+		pthread_cond_wait(&memory->drained, &memory->lock);
+	pthread_mutex_unlock(&memory->lock);
 }
 
 void memory_fini(struct memory *memory)

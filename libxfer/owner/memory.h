@@ -26,6 +26,8 @@ struct memory {
 	bool ending;
 	struct xfer_request *requests, **last; /* SHAREs and GROWs that wait, the oldest first */
 	LIST_HEAD(, grant) grants;
+	unsigned paths;         /* of grants, those that are being freed included */
+	pthread_cond_t drained; /* there is none */
 	struct xfer_quota quota;
 };
 
@@ -41,7 +43,9 @@ struct memory_params {
 
 /* Starts the thread. -errno. */
 int memory_init(struct memory *memory, const struct memory_params *params);
-/* Nobody has any, or asks. Waits until all is given back. */
+/* Nobody asks any more: waits until all is given back. While there are lanes' threads, which that needs. */
+void memory_drain(struct memory *memory);
+/* After that. */
 void memory_fini(struct memory *memory);
 
 /* SHARE, GROW or RETIRE: takes the request over. Any thread; doesn't wait. */

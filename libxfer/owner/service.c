@@ -321,6 +321,13 @@ static void memory(void *arg, struct xfer_request *request)
 	memory_request(&service->memory, request);
 }
 
+static void deserted(void *arg)
+{
+	struct service *service = arg;
+
+	memory_drain(&service->memory);
+}
+
 /* --- operations that need not be carried out any more -------------------------------------------- */
 
 /* With the session's lock held. */
@@ -662,6 +669,7 @@ int service_start(struct service *service)
 		.unsettled = service_peer_unsettled,
 		.events = service_events,
 		.memory = memory,
+		.deserted = deserted,
 	};
 	return 0;
 }

@@ -596,6 +596,8 @@ void verbs_unref(struct xfer_verbs *verbs)
 		pthread_mutex_destroy(&verbs->lanes[i].send_lock);
 		pthread_mutex_destroy(&verbs->lanes[i].poll_lock);
 	}
+	if (verbs->ladder)
+		rdma_destroy_event_channel(verbs->ladder);
 	pthread_cond_destroy(&verbs->told);
 	pthread_mutex_destroy(&verbs->lost_lock);
 	pthread_cond_destroy(&verbs->changed);

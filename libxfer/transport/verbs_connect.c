@@ -73,6 +73,8 @@ static int explain_event(
 {
 	int err = event->status < 0 ? event->status : -ECONNREFUSED;
 
+	if (event->event == RDMA_CM_EVENT_DEVICE_REMOVAL)
+		verbs_events_gone(event->id->verbs);
 	if (event->event == RDMA_CM_EVENT_REJECTED)
 		verbs_explain(ladder->why, ladder->why_len, "%s: the owner refuses: %s", what,
 			refusal(event));
@@ -223,20 +225,6 @@ static int climb(struct ladder *ladder)
 	return err;
 }
 
-/* Ids that weren't connected have nothing more to hear, and their channel goes. */
-static void drop_unconnected(struct xfer_verbs *verbs)
-{
-	for (uint32_t i = 0; i < verbs->params.lanes; i++) {
-		struct verbs_lane *lane = &verbs->lanes[i];
-
-		if (!lane->id || atomic_load(&lane->state) >= VERBS_CONNECTED)
-			continue;
-		verbs_end_lane(lane);
-		rdma_destroy_id(lane->id);
-		lane->id = NULL;
-	}
-}
-
 int xfer_verbs_connect(struct xfer_verbs *verbs, const struct xfer_verbs_target *target,
 	struct xfer_memory **read, char *why, size_t why_len)
 {
@@ -250,11 +238,13 @@ int xfer_verbs_connect(struct xfer_verbs *verbs, const struct xfer_verbs_target 
 		return err;
 	}
 	err = climb(&ladder);
-	drop_unconnected(verbs);
-	rdma_destroy_event_channel(ladder.channel);
-	if (err)
+	if (err) {
+		/* As long as there is one of its ids the device can't be closed, and its memory was registered. */
+		verbs->ladder = ladder.channel;
 		xfer_memory_free(ladder.read);
-	else
+	} else {
+		rdma_destroy_event_channel(ladder.channel);
 		*read = ladder.read;
+	}
 	return err;
 }

@@ -140,6 +140,8 @@ struct xfer_verbs {
 	unsigned ndevices;
 	struct verbs_device devices[VERBS_DEVICES_MAX];
 	LIST_HEAD(, verbs_memory) memories;
+	struct rdma_event_channel
+		*ladder;         /* of ids that could not be connected; NULL: there are none */
 	_Atomic uint64_t pinned; /* bytes */
 	_Atomic uint64_t huge;   /* of that, in huge pages */
 	_Atomic uint64_t registrations;
@@ -255,6 +257,8 @@ bool verbs_events_is_current(void);
 /* From now on what happens to the device is heard, for its path. */
 int verbs_events_add(struct verbs_device *device);
 void verbs_events_remove(struct verbs_device *device);
+/* It was removed: its users have been told, or are being. */
+void verbs_events_gone(const struct ibv_context *context);
 
 /* --- verbs_listen.c ----------------------------------------------------------------------------- */
 

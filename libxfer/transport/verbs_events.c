@@ -134,6 +134,16 @@ static void let_go(const struct ibv_context *context)
 	close(nothing);
 }
 
+void verbs_events_gone(const struct ibv_context *context)
+{
+	struct verbs_device *device;
+
+	pthread_mutex_lock(&events.lock);
+	LIST_FOREACH (device, &events.devices, link)
+		device->gone |= device->context == context;
+	pthread_mutex_unlock(&events.lock);
+}
+
 void verbs_events_remove(struct verbs_device *device)
 {
 	struct ibv_context *context = device->context;
@@ -169,16 +179,6 @@ static const char *what_happened(enum rdma_cm_event_type type)
 	}
 }
 
-static void mark_gone(const struct ibv_context *context)
-{
-	struct verbs_device *device;
-
-	pthread_mutex_lock(&events.lock);
-	LIST_FOREACH (device, &events.devices, link)
-		device->gone |= device->context == context;
-	pthread_mutex_unlock(&events.lock);
-}
-
 static void handle(struct rdma_cm_event *event)
 {
 	struct verbs_lane *lane = event->id->context;
@@ -190,7 +190,7 @@ static void handle(struct rdma_cm_event *event)
 	}
 	what = what_happened(event->event);
 	if (event->event == RDMA_CM_EVENT_DEVICE_REMOVAL)
-		mark_gone(event->id->verbs);
+		verbs_events_gone(event->id->verbs);
 	if (lane && what)
 		lose_lane(lane, what);
 	else

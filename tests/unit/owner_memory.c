@@ -34,6 +34,10 @@ static uint8_t data[XFER_IO_MAX], back[XFER_IO_MAX];
 static struct xfer_hostpath_params made;
 static struct xfer_hostpath *made_path;
 
+/* Paths that the owner has; and how many there were when the first thread of its lanes went. */
+static _Atomic unsigned paths, outlived;
+static _Atomic bool slow; /* giving one up takes time */
+
 int __real_xfer_hostpath_create(
 	const struct xfer_hostpath_params *params, struct xfer_hostpath **path);
 int __wrap_xfer_hostpath_create(
@@ -46,7 +50,27 @@ int __wrap_xfer_hostpath_create(
 
 	made = *params;
 	made_path = err ? NULL : *path;
+	paths += err == 0;
 	return err;
+}
+
+void __real_xfer_hostpath_free(struct xfer_hostpath *path);
+void __wrap_xfer_hostpath_free(struct xfer_hostpath *path);
+void __real_xfer_lane_destroy(struct xfer_lane *lane);
+void __wrap_xfer_lane_destroy(struct xfer_lane *lane);
+
+void __wrap_xfer_hostpath_free(struct xfer_hostpath *path)
+{
+	if (slow)
+		usleep(200000);
+	__real_xfer_hostpath_free(path);
+	paths--;
+}
+
+void __wrap_xfer_lane_destroy(struct xfer_lane *lane)
+{
+	outlived += paths;
+	__real_xfer_lane_destroy(lane);
 }
 
 static uint64_t count(enum xfer_counter counter)
@@ -193,6 +217,19 @@ static void test_a_lost_path_is_taken(void **state)
 	assert_int_equal(granted(), SESSION_BYTES);
 	check_io(&file.handle, 65536, 2);
 	assert_int_equal(f.session->epoch, 1);
+}
+
+/* Queue pairs are unwatched by the threads of their lanes, so those stay until the last path is freed. */
+static void test_paths_go_before_the_lanes(void **state)
+{
+	(void)state;
+	assert_int_equal(paths, 1);
+	outlived = 0;
+	slow = true;
+	fixture_stop();
+	slow = false;
+	fixture_serve();
+	assert_int_equal(outlived, 0);
 }
 
 /* Errors leave no slot behind. */
@@ -1133,6 +1170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_data_travels_in_slots, set_up),
 		TEST(test_a_lost_path_is_taken, set_up),
+		TEST(test_paths_go_before_the_lanes, set_up),
 		TEST(test_errors_give_slots_back, set_up),
 		TEST(test_connections_end_meanwhile, set_up),
 		TEST(test_less_is_granted, set_up_little),

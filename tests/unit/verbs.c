@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,6 +119,37 @@ static void more_devices_than_a_path_has(void **state)
 	ends_begin(&ends, &setup);
 	assert_int_equal(ends_try(&ends), -ENOSPC);
 	assert_why(ends.why, "the lanes lead to more than 4 devices");
+	ends_close(&ends);
+}
+
+static void assert_closed(int fd)
+{
+	char name[32], path[32] = "";
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	assert_true(readlink(name, path, sizeof(path) - 1) > 0);
+	assert_string_equal(path, "/dev/null");
+}
+
+/* Its driver waits for all its users, also for those that aren't connected yet. */
+static void a_device_is_removed_meanwhile(void **state)
+{
+	struct ends_setup setup = plain(2);
+	struct ibv_context *context;
+	int fd = open("/dev/zero", O_RDWR);
+
+	(void)state;
+	mock_verbs_begin(one, 1);
+	ends_begin(&ends, &setup);
+	mock_verbs_replace(RDMA_CM_EVENT_ESTABLISHED, 1, RDMA_CM_EVENT_DEVICE_REMOVAL, 0);
+	assert_int_equal(ends_try(&ends), -ECONNREFUSED);
+	assert_why(ends.why, "RDMA_CM_EVENT_DEVICE_REMOVAL");
+	context = ends.initiator.verbs->devices[0].context;
+	context->cmd_fd = fd;
+	ends_drop(&ends);
+	assert_closed(fd);
+	assert_closed(context->async_fd);
+	close(fd);
 	ends_close(&ends);
 }
 
@@ -680,6 +713,7 @@ int main(void)
 		cmocka_unit_test(lanes_of_one_device_share_its_domain),
 		cmocka_unit_test(lanes_are_spread_over_addresses),
 		cmocka_unit_test(more_devices_than_a_path_has),
+		cmocka_unit_test(a_device_is_removed_meanwhile),
 		cmocka_unit_test(ipv6),
 		cmocka_unit_test(a_port_that_is_taken),
 		cmocka_unit_test(a_host_without_ipv6),

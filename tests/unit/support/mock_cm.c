@@ -303,9 +303,23 @@ static bool is_in_use(struct fabric_id *id)
 	return id->id.qp || id->got.unacked > 0;
 }
 
+/* Librdmacm closes a device that was removed when its last id goes, and what was made of it is lost. */
+static void check_device(const struct fabric_device *device)
+{
+	struct fabric_id *id;
+
+	TAILQ_FOREACH (id, &fabric.ids, entry)
+		if (id->device == device)
+			return;
+	if (device && device->cm_context->pds > 0)
+		fabric_violation("the last id of a device is destroyed with %u PDs",
+			device->cm_context->pds);
+}
+
 DEFINE(int, rdma_destroy_id, (struct rdma_cm_id * destroyed))
 {
 	struct fabric_id *id = (struct fabric_id *)destroyed;
+	const struct fabric_device *device;
 	int err = 0;
 
 	if (fabric_fails("rdma_destroy_id"))
@@ -314,10 +328,12 @@ DEFINE(int, rdma_destroy_id, (struct rdma_cm_id * destroyed))
 	if (is_in_use(id)) {
 		err = EBUSY;
 	} else {
+		device = id->device;
 		drop_requests(id);
 		leave(id);
 		free_id(id);
 		fabric.live.ids--;
+		check_device(device);
 	}
 	pthread_mutex_unlock(&fabric.lock);
 	return failed(err);
