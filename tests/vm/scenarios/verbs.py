@@ -5,8 +5,8 @@ import re
 
 from counts import Counting, hardware_counter
 from files import copy_all, nfsload, write_under_way
-from guest import (OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
-                   pinning_limited, running, say, verbs_objects, wait_until)
+from guest import (AS_UNITS_DO, BUILD, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
+                   pinning_limited, run, running, say, verbs_objects, wait_until)
 from scenarios import scenario
 from scenarios.pair import compare
 
@@ -15,6 +15,7 @@ FALLEN_BACK, BACK = "travels over the connection", "travels over a data path aga
 MEANWHILE = {"PING", "STATUS"}
 FEW = 2  # requests before and after the operations: LOOKUP, COMMIT
 LIMIT_KIB = 64
+RANDOM_OPERATIONS = 4000
 MIB = 1 << 20
 
 
@@ -74,6 +75,13 @@ def two_guests(peer):
         for version in "3", "4.1":
             with mounted(version) as mount:
                 compare(mount, owner, f"file-{version}")
+
+
+@scenario(seconds=90)
+def random():
+    """Operations of all sizes, RPCs that overtake bytes, chunks that come and go: each operation sees its own bytes."""
+    program = BUILD / "tests/property/property_verbs_device"
+    say(run(*AS_UNITS_DO, program, RANDOM_OPERATIONS, seconds=60).strip())
 
 
 # --- what an operation costs -------------------------------------------------------------------------
