@@ -5,24 +5,33 @@
 
 #include "world.h"
 
-void age(struct xfer_join *join, bool immediates)
+/* The use of a region's only slot, after which the region goes. */
+static void age_to(struct xfer_join *join, bool immediates, uint32_t generation)
 {
 	struct xfer_region region = { .id = ++w.regions, .slot_size = 16, .slots = 1 };
-	uint32_t last = UINT32_MAX - rnd(300);
-	struct xfer_slot_name name = { .epoch = 1, .generation = last / 2 };
+	struct xfer_slot_name name = { .epoch = 1, .generation = generation };
 	struct xfer_joined joined;
 
-	if (xfer_join_begin(join, name.epoch, NULL, 0) || xfer_join_add_region(join, &region))
+	if (xfer_join_add_region(join, &region))
 		abort();
-	for (int i = 0; i < 2; i++, name.generation = last) {
-		xfer_join_rpc(join, &name, 0, &region, w.now, &joined);
-		if (immediates)
-			xfer_join_immediate(join, name.epoch, xfer_immediate(&name), &joined);
-		xfer_join_done(join, &name);
-	}
-	xfer_join_end(join);
+	xfer_join_rpc(join, &name, 0, &region, w.now, &joined);
+	if (immediates)
+		xfer_join_immediate(join, name.epoch, xfer_immediate(&name), &joined);
+	xfer_join_done(join, &name);
 	if (xfer_join_remove_region(join, region.id))
 		abort();
+}
+
+/* Regions' generations begin behind those of what is gone: no step is so wide that it leads back. */
+void age(struct xfer_join *join, bool immediates)
+{
+	uint32_t last = UINT32_MAX - rnd(300);
+
+	if (xfer_join_begin(join, 1, NULL, 0))
+		abort();
+	age_to(join, immediates, last / 2);
+	age_to(join, immediates, last);
+	xfer_join_end(join);
 }
 
 void grow(int number, int direction)

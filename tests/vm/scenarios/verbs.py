@@ -6,8 +6,9 @@ import re
 from capture import capturing
 from counts import Counting, hardware_counter
 from files import copy_all, nfsload, write_under_way
-from guest import (DEVICE, INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart, device_away, expect, mounted,
-                   pinning_limited, run, running, say, second_device, verbs_objects, wait_until, without_udp)
+from guest import (AS_UNITS_DO, BUILD, DEVICE, INTERFACE, MTU, OWNER_PORT, PACKET_BYTES, Contact, Owner, apart,
+                   device_away, expect, mounted, pinning_limited, run, running, say, second_device, verbs_objects,
+                   wait_until, without_udp)
 from scenarios import scenario
 from scenarios.pair import compare
 
@@ -18,6 +19,7 @@ QUIET = 16  # PINGs, STATUSes and the like on the network meanwhile
 FEW = 2  # requests before and after the operations: LOOKUP, COMMIT
 LIMIT_KIB = 64
 SMALL_MTU = 1500
+RANDOM_OPERATIONS = 4000
 MIB = 1 << 20
 
 
@@ -82,6 +84,13 @@ def two_guests(peer):
         for version in "3", "4.1":
             with mounted(version) as mount:
                 compare(mount, owner, f"file-{version}")
+
+
+@scenario(seconds=90)
+def random():
+    """Operations of all sizes, RPCs that overtake bytes, chunks that come and go: each operation sees its own bytes."""
+    program = BUILD / "tests/property/property_verbs_device"
+    say(run(*AS_UNITS_DO, program, RANDOM_OPERATIONS, seconds=60).strip())
 
 
 # --- what an operation costs -------------------------------------------------------------------------
