@@ -52,7 +52,11 @@ static struct end *end_of(struct xfer_transport *transport)
 
 static void fetch(struct xfer_transport *transport, struct xfer_placement *placement)
 {
+	const struct xfer_memory *in = placement->in;
+
 	(void)transport;
+	FUZZ_CHECK(placement->address >= in->base &&
+		   placement->address + placement->length <= in->base + in->bytes);
 	placement->memory = (void *)(uintptr_t)placement->address;
 }
 
@@ -378,12 +382,21 @@ void heap_path_tell(enum path_event event, uint32_t lane, uint32_t immediate)
 	xfer_hostpath_unref(end->path);
 }
 
+static bool is_current(const struct end *end)
+{
+	struct xfer_hostpath *path = xfer_peer_path(end->peer);
+	bool current = path == end->path;
+
+	xfer_hostpath_unref(path);
+	return current;
+}
+
 void heap_paths_late(void)
 {
 	struct end *end;
 
 	LIST_FOREACH (end, &ends, link)
-		if (end->events)
+		if (end->events && is_current(end))
 			give_up(end);
 }
 

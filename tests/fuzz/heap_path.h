@@ -14,7 +14,7 @@ int heap_path_request(struct xfer_request *request);
 
 /* What happens to the latest data path, if there is one of queue pairs. The thread of the following, as well. */
 void heap_path_tell(enum path_event event, uint32_t lane, uint32_t immediate);
-/* Whatever waits for its bytes has waited for too long, on all paths. */
+/* Whatever waits for its bytes has waited for too long, on all paths but those that have ended: they keep nobody. */
 void heap_paths_late(void);
 /* Nobody uses any path any more: they go. */
 void heap_paths_free(void);

@@ -164,23 +164,29 @@ static void seed_server(struct random *random, uint32_t proc, unsigned number)
 
 /* --- a server's data paths ----------------------------------------------------------------------- */
 
-/* A call in a call slot of its own that uses so much of a slot of the first lane, for the first time. */
-static void put_slot_call(struct seed *seed, uint32_t proc, uint32_t call_slot, uint16_t slot)
+/* A call in a call slot of its own that uses so many bytes of a slot of the first lane, for the first time. */
+static void put_slot_use(
+	struct seed *seed, uint32_t proc, uint32_t call_slot, uint16_t slot, uint32_t length)
 {
 	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
 	struct xfer_request_header header = {
 		.call_slot = call_slot, .sequence = 1, .gid = call_slot
 	};
 	const struct xfer_payload payload = { .kind = XFER_PAYLOAD_SLOT,
-		.length = 100,
+		.length = length,
 		.slot.name = { .epoch = 1, .generation = 1, .slot = slot } };
 	union xfer_args args = { 0 };
 
 	if (proc == XFER_PROC_READ)
-		args.read = (struct xfer_read_args){ .count = 100, .payload = payload };
+		args.read = (struct xfer_read_args){ .count = length, .payload = payload };
 	else
 		args.write = (struct xfer_write_args){ .payload = payload };
 	put_step(seed, head, xfer_rpc_encode_call(head, sizeof(head), 2, proc, &header, &args), 0);
+}
+
+static void put_slot_call(struct seed *seed, uint32_t proc, uint32_t call_slot, uint16_t slot)
+{
+	put_slot_use(seed, proc, call_slot, slot, 100);
 }
 
 static void put_memory_call(struct seed *seed, uint32_t proc, union xfer_args *args)
@@ -263,6 +269,19 @@ static void make_memory(struct seed *seed)
 	put_retire(seed, 0);
 	put_retire(seed, 2);
 	put_slot_call(seed, XFER_PROC_WRITE, 3, 7);
+}
+
+/* More bytes than the last slot of the session's memory has, or of a chunk. */
+static void make_too_long(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_MEMORY);
+	put_slot_use(seed, XFER_PROC_READ, 1, 7, 4097);
+}
+
+static void make_too_long_write(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_MEMORY);
+	put_slot_use(seed, XFER_PROC_WRITE, 1, 6, 8193);
 }
 
 /* The memory is in use when the session says that it isn't. */
@@ -373,9 +392,9 @@ static void make_orphan(struct seed *seed)
 
 static void seed_paths(unsigned number)
 {
-	static void (*const makers[])(struct seed *) = { make_memory, make_busy, make_announced,
-		make_owed, make_twice, make_wrong, make_late, make_cancelled, make_ended,
-		make_orphan };
+	static void (*const makers[])(struct seed *) = { make_memory, make_too_long,
+		make_too_long_write, make_busy, make_announced, make_owed, make_twice, make_wrong,
+		make_late, make_cancelled, make_ended, make_orphan };
 	static struct seed seed;
 
 	for (unsigned i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
