@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* seeds.c -- valid inputs for the targets of the protocol, to begin a corpus with: DIRECTORY ROUNDS */
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "fuzz.h"
 #include "seeds.h"
 #include "support/messages.h"
+#include "transport/verbs_end.h"
 
 #define PAYLOAD_MAX 3000u
 
@@ -403,6 +405,38 @@ static void seed_paths(unsigned number)
 	}
 }
 
+/* --- requests to be connected -------------------------------------------------------------------- */
+
+/* With the token of a lane, as its own or as another one's. */
+static void put_knock(struct seed *seed, uint8_t how, uint16_t lane, uint8_t token)
+{
+	struct verbs_hello hello = {
+		.magic = htonl(VERBS_MAGIC), .version = htons(VERBS_VERSION), .lane = htons(lane)
+	};
+
+	memset(hello.token, SEED_RANDOM(token), sizeof(hello.token));
+	put_u8(seed, how);
+	put_u8(seed, sizeof(hello));
+	put(seed, &hello, sizeof(hello));
+}
+
+/* Two lanes: `how` as knock.c's, over one device and over the other. */
+static void seed_knock(uint8_t how)
+{
+	static struct seed seed;
+
+	seed.len = 0;
+	put_u8(&seed, 1);
+	put_knock(&seed, how, 0, 0);
+	put_knock(&seed, 1, 0, 0);
+	put_knock(&seed, 0, 0, 1);
+	put_knock(&seed, 0, 1, 1);
+	put_u8(&seed, 1);
+	put_u8(&seed, 8);
+	put(&seed, "too less", 8);
+	save(&seed, "knock", how);
+}
+
 /* --- replies ------------------------------------------------------------------------------------- */
 
 static int encode_reply(struct random *random, uint32_t proc, uint32_t xid,
@@ -515,6 +549,8 @@ int main(int argc, char **argv)
 		}
 	}
 	seed_paths(number);
+	for (uint8_t how = 0; how < 8; how++)
+		seed_knock(how);
 	if (number > 0)
 		return 0;
 	fprintf(stderr, "usage: fuzz_seeds DIRECTORY ROUNDS\n");
