@@ -135,7 +135,7 @@ static void step(struct round *round, struct input *input)
 			ask(round->caller, proc, length, &round->asked[round->calls++]);
 		return;
 	}
-	if (what == STEP_END)
+	if (what == STEP_END || what == STEP_PATH)
 		return;
 	length = input_u16(input);
 	payload = what == STEP_RECORD ? input_u16(input) : 0;

@@ -42,7 +42,20 @@ enum step {
 	STEP_BYTES,  /* length (16 bits), bytes that are sent as they are */
 	STEP_NEXT, /* server: another connection. caller: a call: procedure, bytes of room (16 bits) */
 	STEP_END, /* server: the connection is closed by the peer. caller: nothing */
+	STEP_PATH, /* server: what comes over the latest data path: enum path_event, lane, slot and generation (16 bits
+		    * each). caller: nothing */
 	STEPS,
+};
+
+/* What a transport tells the host's end of a data path, when all that was sent so far has been received. */
+enum path_event {
+	PATH_IMMEDIATE, /* on the lane, for that generation of the slot */
+	PATH_LATE,      /* the lane's RPCs have waited for too long */
+	PATH_FULL,      /* nothing can be staged any more */
+	PATH_CUT,       /* nothing can be sent any more */
+	PATH_LOST,
+	PATH_OWED, /* an immediate, which comes when the host looks next, for an RPC on that lane */
+	PATH_EVENTS,
 };
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* seeds.c -- valid inputs for the targets of the protocol, to begin a corpus with: DIRECTORY ROUNDS */
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "fuzz.h"
 #include "seeds.h"
 #include "support/messages.h"
+#include "transport/verbs_end.h"
 
 #define PAYLOAD_MAX 3000u
 
@@ -162,20 +164,31 @@ static void seed_server(struct random *random, uint32_t proc, unsigned number)
 	save(&seed, "server", number);
 }
 
-static void put_slot_call(struct seed *seed, uint32_t proc, uint32_t sequence)
+/* --- a server's data paths ----------------------------------------------------------------------- */
+
+/* A call in a call slot of its own that uses so many bytes of a slot of the first lane, for the first time. */
+static void put_slot_use(
+	struct seed *seed, uint32_t proc, uint32_t call_slot, uint16_t slot, uint32_t length)
 {
 	_Alignas(4) uint8_t head[XFER_CALL_HEAD];
-	struct xfer_request_header header = { .call_slot = 1, .sequence = sequence };
+	struct xfer_request_header header = {
+		.call_slot = call_slot, .sequence = 1, .gid = call_slot
+	};
 	const struct xfer_payload payload = { .kind = XFER_PAYLOAD_SLOT,
-		.length = 100,
-		.slot.name = { .epoch = 1, .generation = sequence } };
+		.length = length,
+		.slot.name = { .epoch = 1, .generation = 1, .slot = slot } };
 	union xfer_args args = { 0 };
 
 	if (proc == XFER_PROC_READ)
-		args.read = (struct xfer_read_args){ .count = 100, .payload = payload };
+		args.read = (struct xfer_read_args){ .count = length, .payload = payload };
 	else
 		args.write = (struct xfer_write_args){ .payload = payload };
 	put_step(seed, head, xfer_rpc_encode_call(head, sizeof(head), 2, proc, &header, &args), 0);
+}
+
+static void put_slot_call(struct seed *seed, uint32_t proc, uint32_t call_slot, uint16_t slot)
+{
+	put_slot_use(seed, proc, call_slot, slot, 100);
 }
 
 static void put_memory_call(struct seed *seed, uint32_t proc, union xfer_args *args)
@@ -185,25 +198,243 @@ static void put_memory_call(struct seed *seed, uint32_t proc, union xfer_args *a
 	put_step(seed, head, xfer_rpc_encode_call(head, sizeof(head), 1, proc, NULL, args), 0);
 }
 
-/* A session with a data path whose memory comes and goes, and calls that use its slots. */
-static void seed_share(unsigned number)
+static void put_share(struct seed *seed, enum xfer_share_kind kind, uint32_t epoch)
 {
-	union xfer_args share = { .share = { 1, 1, { 1, { { 4096, 2 } } } } };
-	union xfer_args grow = { .grow = { 1, { 2, { { 4096, 2 }, { 8192, 1 } } } } };
-	union xfer_args retire = { .retire = { 1, 2 } };
+	const struct xfer_slot_layout layout = { 1, { { 4096, 8 } } };
+	union xfer_args args = { 0 };
+
+	args.share = (struct xfer_share_args){ .epoch = epoch,
+		.lanes = 1,
+		.read = layout,
+		.kind = kind,
+		.write = layout,
+		.nsources = 1 };
+	put_memory_call(seed, XFER_PROC_SHARE, &args);
+}
+
+static void put_grow(struct seed *seed)
+{
+	union xfer_args args = { 0 };
+
+	args.grow = (struct xfer_grow_args){ 1, { 2, { { 4096, 6 }, { 8192, 1 } } } };
+	put_memory_call(seed, XFER_PROC_GROW, &args);
+}
+
+static void put_retire(struct seed *seed, uint32_t returned)
+{
+	union xfer_args args = { .retire = { 1, returned } };
+
+	put_memory_call(seed, XFER_PROC_RETIRE, &args);
+}
+
+static void put_cancel(struct seed *seed, uint32_t call_slot)
+{
+	union xfer_args args = { .cancel = { call_slot, 1 } };
+
+	put_memory_call(seed, XFER_PROC_CANCEL, &args);
+}
+
+static void put_end(struct seed *seed)
+{
+	union xfer_args args = { 0 };
+
+	put_memory_call(seed, XFER_PROC_END, &args);
+}
+
+/* On the first lane. */
+static void put_event(struct seed *seed, enum path_event event, uint16_t slot, uint16_t generation)
+{
+	put_u8(seed, STEP_PATH);
+	put_u8(seed, (uint8_t)event);
+	put_u8(seed, 0);
+	put_u16(seed, slot);
+	put_u16(seed, generation);
+}
+
+/* A session with a data path that has memory. */
+static void put_session(struct seed *seed, enum xfer_share_kind kind)
+{
+	seed->len = 0;
+	put_u8(seed, 0);
+	put_hello(seed, 0);
+	put_share(seed, kind, 1);
+	put_grow(seed);
+}
+
+/* Calls that use its slots, and memory that comes and goes; the last call uses some that is gone. */
+static void make_memory(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_MEMORY);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_grow(seed);
+	put_slot_call(seed, XFER_PROC_READ, 2, 0);
+	put_retire(seed, 0);
+	put_retire(seed, 2);
+	put_slot_call(seed, XFER_PROC_WRITE, 3, 7);
+}
+
+/* More bytes than the last slot of the session's memory has, or of a chunk. */
+static void make_too_long(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_MEMORY);
+	put_slot_use(seed, XFER_PROC_READ, 1, 7, 4097);
+}
+
+static void make_too_long_write(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_MEMORY);
+	put_slot_use(seed, XFER_PROC_WRITE, 1, 6, 8193);
+}
+
+/* The memory is in use when the session says that it isn't. */
+static void make_busy(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_MEMORY);
+	put_slot_call(seed, XFER_PROC_WRITE, 4, 0);
+	put_retire(seed, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 1);
+}
+
+/* Bytes that come before their RPC, and behind it. */
+static void make_announced(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_event(seed, PATH_IMMEDIATE, 1, 1);
+	put_slot_call(seed, XFER_PROC_READ, 3, 0);
+	put_event(seed, PATH_FULL, 0, 0);
+	put_slot_call(seed, XFER_PROC_READ, 3, 1);
+	put_retire(seed, 1);
+}
+
+/* Bytes that come when the host looks: for the RPC that makes it look, for one that waits, and too early. */
+static void make_owed(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_event(seed, PATH_OWED, 0, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_event(seed, PATH_OWED, 1, 1);
+	put_event(seed, PATH_OWED, 4, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 3, 2);
+}
+
+/* The same immediate twice; and one of another use of the slot, for an RPC that waits. */
+static void make_twice(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 1);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 0);
+}
+
+static void make_wrong(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_event(seed, PATH_CUT, 0, 0);
+	put_slot_call(seed, XFER_PROC_READ, 1, 0);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 0);
+	put_event(seed, PATH_IMMEDIATE, 0, 2);
+}
+
+/* Bytes that come too late, and not at all; then the same call comes once more. */
+static void make_late(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_event(seed, PATH_LATE, 0, 0);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_event(seed, PATH_LOST, 0, 0);
+}
+
+/* Calls that are cancelled while they wait, and before they come. */
+static void make_cancelled(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_cancel(seed, 1);
+	put_cancel(seed, 2);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_event(seed, PATH_IMMEDIATE, 1, 1);
+}
+
+/* The path ends while a call waits, and then the session does. */
+static void make_ended(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_share(seed, XFER_SHARE_VERBS, 2);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 0);
+	put_share(seed, XFER_SHARE_MEMORY, 2);
+	put_end(seed);
+}
+
+static void make_orphan(struct seed *seed)
+{
+	put_session(seed, XFER_SHARE_VERBS);
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_u8(seed, STEP_END);
+	put_u8(seed, STEP_NEXT);
+	put_u8(seed, 0);
+	put_hello(seed, 0x0101010101010101 * SEED_RANDOM(0));
+	put_slot_call(seed, XFER_PROC_WRITE, 1, 0);
+	put_slot_call(seed, XFER_PROC_WRITE, 2, 1);
+	put_event(seed, PATH_IMMEDIATE, 0, 1);
+	put_event(seed, PATH_LATE, 0, 0);
+	put_end(seed);
+}
+
+static void seed_paths(unsigned number)
+{
+	static void (*const makers[])(struct seed *) = { make_memory, make_too_long,
+		make_too_long_write, make_busy, make_announced, make_owed, make_twice, make_wrong,
+		make_late, make_cancelled, make_ended, make_orphan };
+	static struct seed seed;
+
+	for (unsigned i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+		makers[i](&seed);
+		save(&seed, "server", number + i);
+	}
+}
+
+/* --- requests to be connected -------------------------------------------------------------------- */
+
+/* With the token of a lane, as its own or as another one's. */
+static void put_knock(struct seed *seed, uint8_t how, uint16_t lane, uint8_t token)
+{
+	struct verbs_hello hello = {
+		.magic = htonl(VERBS_MAGIC), .version = htons(VERBS_VERSION), .lane = htons(lane)
+	};
+
+	memset(hello.token, SEED_RANDOM(token), sizeof(hello.token));
+	put_u8(seed, how);
+	put_u8(seed, sizeof(hello));
+	put(seed, &hello, sizeof(hello));
+}
+
+/* Two lanes: `how` as knock.c's, over one device and over the other. */
+static void seed_knock(uint8_t how)
+{
 	static struct seed seed;
 
 	seed.len = 0;
-	put_u8(&seed, 0);
-	put_hello(&seed, 0);
-	put_memory_call(&seed, XFER_PROC_SHARE, &share);
-	put_memory_call(&seed, XFER_PROC_GROW, &grow);
-	put_slot_call(&seed, XFER_PROC_WRITE, 1);
-	put_memory_call(&seed, XFER_PROC_GROW, &grow);
-	put_slot_call(&seed, XFER_PROC_READ, 2);
-	put_memory_call(&seed, XFER_PROC_RETIRE, &retire);
-	put_slot_call(&seed, XFER_PROC_WRITE, 3);
-	save(&seed, "server", number);
+	put_u8(&seed, 1);
+	put_knock(&seed, how, 0, 0);
+	put_knock(&seed, 1, 0, 0);
+	put_knock(&seed, 0, 0, 1);
+	put_knock(&seed, 0, 1, 1);
+	put_u8(&seed, 1);
+	put_u8(&seed, 8);
+	put(&seed, "too less", 8);
+	save(&seed, "knock", how);
 }
 
 /* --- replies ------------------------------------------------------------------------------------- */
@@ -317,7 +548,9 @@ int main(int argc, char **argv)
 			seed_caller(&random, proc, number++);
 		}
 	}
-	seed_share(number);
+	seed_paths(number);
+	for (uint8_t how = 0; how < 8; how++)
+		seed_knock(how);
 	if (number > 0)
 		return 0;
 	fprintf(stderr, "usage: fuzz_seeds DIRECTORY ROUNDS\n");

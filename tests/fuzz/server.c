@@ -34,7 +34,7 @@ static unsigned living; /* dispatchers; under the lock */
 static bool passed;     /* the lane has done what it was at; under the lock */
 
 static struct xfer_request
-	*held[HELD_MAX]; /* not answered before the round's end; the lane's, then the round's */
+	*held[HELD_MAX]; /* not answered before the round's end; under the lock */
 static unsigned nheld;
 
 /* In place of libxfer's (see CMakeLists.txt): inputs can know session ids and tokens. */
@@ -104,6 +104,20 @@ static void take_payload(const struct xfer_request *request)
 	checksum += sum;
 }
 
+/* False: there are enough. */
+static bool hold(struct xfer_request *request)
+{
+	bool room;
+
+	pthread_mutex_lock(&lock);
+	room = nheld < HELD_MAX;
+	if (room)
+		held[nheld++] = request;
+	pthread_mutex_unlock(&lock);
+	return room;
+}
+
+/* On the lane's thread, or on that of heap_path_tell. */
 static void dispatch(void *owner, struct xfer_request *request)
 {
 	(void)owner;
@@ -113,9 +127,7 @@ static void dispatch(void *owner, struct xfer_request *request)
 	take_payload(request);
 	if (request->proc == XFER_PROC_READ)
 		answer_read(request);
-	else if (request->header.gid % 4 == 0 && nheld < HELD_MAX)
-		held[nheld++] = request;
-	else
+	else if (request->header.gid % 4 != 0 || !hold(request))
 		xfer_request_finish(request, -ENOENT);
 }
 
@@ -141,11 +153,23 @@ static void wait_lane(void)
 	pthread_mutex_unlock(&lock);
 }
 
+static struct xfer_request *take_held(void)
+{
+	struct xfer_request *request;
+
+	pthread_mutex_lock(&lock);
+	request = nheld > 0 ? held[--nheld] : NULL;
+	pthread_mutex_unlock(&lock);
+	return request;
+}
+
 /* Their connections may have ended, and the same calls may have come over others. */
 static void answer_held(void)
 {
-	while (nheld > 0)
-		xfer_request_finish(held[--nheld], -ENOENT);
+	struct xfer_request *request;
+
+	while ((request = take_held()))
+		xfer_request_finish(request, -ENOENT);
 }
 
 /* Of any number at a time, whatever was seen. */
@@ -265,6 +289,19 @@ static void wait_gone(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* With what the latest connection has sent so far behind it. */
+static void path_step(struct memory_io *io, struct input *input)
+{
+	enum path_event event = input_u8(input) % PATH_EVENTS;
+	uint32_t number = input_u8(input);
+	struct xfer_slot_name name = { .slot = input_u16(input) };
+
+	name.generation = input_u16(input);
+	memory_io_wait(io);
+	wait_lane();
+	heap_path_tell(event, number, xfer_immediate(&name));
+}
+
 /* One step on the latest connection; false: it is followed by another one. */
 static bool step(struct memory_io *io, struct input *input)
 {
@@ -276,6 +313,10 @@ static bool step(struct memory_io *io, struct input *input)
 		return false;
 	if (what == STEP_END) {
 		memory_io_end(io);
+		return true;
+	}
+	if (what == STEP_PATH) {
+		path_step(io, input);
 		return true;
 	}
 	length = input_u16(input);
@@ -309,6 +350,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < count; i++)
 		memory_io_wait_end(ios[i]);
 	wait_lane();
+	heap_paths_late();
 	answer_held();
 	wait_gone();
 	for (unsigned i = 0; i < count; i++) {
@@ -318,5 +360,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* No session is left for the next round. */
 	xfer_peers_tick(&peers, UINT64_MAX / 2);
 	FUZZ_CHECK(LIST_EMPTY(&peers.list));
+	heap_paths_free();
 	return 0;
 }

@@ -714,6 +714,7 @@ static void *end_both(void *arg)
 static void race_turn(struct ends *ends)
 {
 	struct xfer_placement sent = write_slot(ends, 0, LARGE);
+	enum xfer_join_event event;
 	struct waiting found;
 	pthread_t ender;
 	struct read read;
@@ -722,10 +723,11 @@ static void race_turn(struct ends *ends)
 	offer(ends, 0, LARGE, &read);
 	serve(ends, &read, LARGE);
 	assert_int_equal(pthread_create(&ender, NULL, end_both, ends), 0);
-	if (arrive(ends, &sent, &found) == XFER_JOIN_WAIT)
+	event = arrive(ends, &sent, &found);
+	if (event == XFER_JOIN_WAIT)
 		await_told(&found);
 	else
-		found.what = XFER_JOIN_RESEND;
+		found.what = (int)event;
 	err = take_answer(ends, &read);
 	if (err == -EINPROGRESS) {
 		await_told(&read.call);

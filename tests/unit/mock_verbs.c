@@ -541,6 +541,35 @@ static void connections_that_do_not_come_about(void **state)
 	mock_verbs_end();
 }
 
+/* IWARP gives what was sent, InfiniBand fills it up. */
+static void private_data_of_iwarp(void **state)
+{
+	struct rdma_conn_param param = { .private_data = "hello", .private_data_len = 5 };
+	struct mock_device iwarp = plain;
+	struct rdma_cm_event *event;
+
+	(void)state;
+	iwarp.iwarp = true;
+	mock_verbs_begin(&iwarp, 1);
+	listen_at("10.0.0.1");
+	resolve(20491);
+	assert_int_equal(rdma_connect(near.id, &param), 0);
+	event = get(&far, RDMA_CM_EVENT_CONNECT_REQUEST);
+	assert_int_equal(event->param.conn.private_data_len, 5);
+	assert_memory_equal(event->param.conn.private_data, "hello", 5);
+	assert_int_equal(rdma_reject(event->id, NULL, 0), 0);
+	assert_int_equal(rdma_destroy_id(event->id), 0);
+	rdma_ack_cm_event(event);
+	event = get(&near, RDMA_CM_EVENT_REJECTED);
+	assert_int_equal(event->param.conn.private_data_len, 0);
+	assert_null(event->param.conn.private_data);
+	rdma_ack_cm_event(event);
+	free_near();
+	far.id = NULL;
+	free_far();
+	mock_verbs_end();
+}
+
 /* A listener on all addresses, of IPv6 and IPv4; another one at its port comes when it is gone. */
 static void listeners(void **state)
 {
@@ -971,6 +1000,7 @@ int main(void)
 		cmocka_unit_test(completions_as_the_test_says),
 		cmocka_unit_test(the_peer_goes_away),
 		cmocka_unit_test(connections_that_do_not_come_about),
+		cmocka_unit_test(private_data_of_iwarp),
 		cmocka_unit_test(listeners),
 		cmocka_unit_test(ids_that_move),
 		cmocka_unit_test(events_of_queues_that_end),

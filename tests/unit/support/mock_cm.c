@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of private data: what may be sent; what comes, filled up with zeros as InfiniBand does it. */
+/* Bytes of private data: what may be sent; what comes, filled up with zeros as InfiniBand does it, but not iWARP. */
 #define REQUEST_MAX  56
 #define REPLY_MAX    196
 #define REJECT_MAX   148
@@ -46,9 +46,9 @@ struct fabric_id {
 
 struct fabric_event {
 	struct rdma_cm_event event;
-	uint8_t data[REPLY_MAX];
 	struct fabric_id *of; /* that it comes for: the listener's, if it is a request */
 	TAILQ_ENTRY(fabric_event) entry;
+	uint8_t data[];
 };
 
 struct fabric_cm_channel {
@@ -75,6 +75,11 @@ struct note {
 	const struct rdma_conn_param *param;
 };
 
+static uint8_t padded(const struct fabric_device *device, uint8_t length, uint8_t max)
+{
+	return device->spec.iwarp ? length : max;
+}
+
 static void tell(struct fabric_id *id, const struct note *note)
 {
 	struct fabric_cm_channel *channel = (struct fabric_cm_channel *)id->id.channel;
@@ -84,7 +89,7 @@ static void tell(struct fabric_id *id, const struct note *note)
 
 	if (!fabric_replaced(&type, &status))
 		return;
-	event = fabric_new(sizeof(*event));
+	event = fabric_new(sizeof(*event) + note->padded);
 	event->of = id;
 	event->event.id = note->requested ? &note->requested->id : &id->id;
 	event->event.listen_id = note->requested ? &id->id : NULL;
@@ -627,14 +632,14 @@ static void request(
 	struct fabric_id *from, struct fabric_id *listener, const struct rdma_conn_param *param)
 {
 	struct fabric_id *id = new_id(listener->id.channel, listener->id.context, listener->id.ps);
+	uint8_t port;
+	struct fabric_device *device = find_device(&from->id.route.addr.dst_addr, &port);
 	const struct note note = { .type = RDMA_CM_EVENT_CONNECT_REQUEST,
 		.data = param->private_data,
 		.length = param->private_data_len,
-		.padded = REQUEST_MAX,
+		.padded = padded(device, param->private_data_len, REQUEST_MAX),
 		.requested = id,
 		.param = param };
-	uint8_t port;
-	struct fabric_device *device = find_device(&from->id.route.addr.dst_addr, &port);
 
 	fabric.live.ids++;
 	attach(id, device, port, &from->id.route.addr.dst_addr);
@@ -679,7 +684,7 @@ static void accept_peer(struct fabric_id *id, const struct rdma_conn_param *para
 	const struct note note = { .type = RDMA_CM_EVENT_ESTABLISHED,
 		.data = param->private_data,
 		.length = param->private_data_len,
-		.padded = REPLY_MAX,
+		.padded = padded(id->device, param->private_data_len, REPLY_MAX),
 		.param = param };
 
 	id->state = ID_CONNECTED;
@@ -714,12 +719,12 @@ DEFINE(int, rdma_accept, (struct rdma_cm_id * of, struct rdma_conn_param *param)
 
 DEFINE(int, rdma_reject, (struct rdma_cm_id * of, const void *data, uint8_t length))
 {
+	struct fabric_id *id = (struct fabric_id *)of;
 	const struct note note = { .type = RDMA_CM_EVENT_REJECTED,
 		.status = USER_REJECTS,
 		.data = data,
 		.length = length,
-		.padded = REJECT_MAX };
-	struct fabric_id *id = (struct fabric_id *)of;
+		.padded = padded(id->device, length, REJECT_MAX) };
 	int err;
 
 	if (fabric_fails("rdma_reject"))
