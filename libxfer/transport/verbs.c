@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "clock.h"
 #include "counters.h"
@@ -491,7 +492,12 @@ void verbs_lane_ready(struct xfer_pollable *pollable, uint32_t what)
 	struct ibv_cq *cq;
 	void *context;
 
-	(void)what;
+	/* A device that was parted from its users: this would go on for ever. */
+	if (what & (EPOLLERR | EPOLLHUP)) {
+		xfer_lane_remove(lane->thread, lane->channel->fd, pollable);
+		verbs_lose(verbs, "lane %u: its device is gone", lane->number);
+		return;
+	}
 	/* Acknowledging takes a lock each time, so it is done at the end. */
 	while (ibv_get_cq_event(lane->channel, &cq, &context) == 0)
 		lane->unacked++;

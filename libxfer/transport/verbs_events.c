@@ -102,6 +102,13 @@ static void hear_device(struct ibv_context *context)
 	}
 }
 
+/* A device that was parted from its users says that for ever. */
+static void hear_no_more(struct ibv_context *context)
+{
+	epoll_ctl(events.epoll_fd, EPOLL_CTL_DEL, context->async_fd, NULL);
+	lose_all(context, "it is gone");
+}
+
 int verbs_events_add(struct verbs_device *device)
 {
 	struct ibv_context *context = device->context;
@@ -249,7 +256,7 @@ static bool run_errands(void)
 
 /* --- the thread --------------------------------------------------------------------------------- */
 
-static void hear(void *from)
+static void hear(void *from, uint32_t what)
 {
 	if (from == events.channel) {
 		hear_connections();
@@ -258,6 +265,8 @@ static void hear(void *from)
 	pthread_mutex_lock(&events.lock);
 	if (user_of(from))
 		hear_device(from);
+	if (user_of(from) && (what & (EPOLLERR | EPOLLHUP)))
+		hear_no_more(from);
 	pthread_mutex_unlock(&events.lock);
 }
 
@@ -272,7 +281,7 @@ static void *events_main(void *arg)
 		if (epoll_wait(events.epoll_fd, &event, 1, -1) != 1)
 			continue;
 		if (event.data.ptr)
-			hear(event.data.ptr);
+			hear(event.data.ptr, event.events);
 		else if (!run_errands())
 			return NULL;
 	}
