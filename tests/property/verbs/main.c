@@ -28,7 +28,8 @@ static void *jolt(void *arg)
 {
 	(void)arg;
 	while (at_work) {
-		wire_jolt();
+		if (!r.held_up)
+			wire_jolt();
 		usleep(rnd(300));
 		wire_check();
 	}

@@ -169,14 +169,26 @@ void path_at_rest(void)
 
 /* --- its end ------------------------------------------------------------------------------------ */
 
+/* At the host, for their bytes. */
+static json_int_t requests_waiting(void)
+{
+	json_t *status = xfer_hostpath_status(r.host);
+	json_int_t waiting = number(json_object_get(status, "write"), "waiting");
+
+	json_decref(status);
+	return waiting;
+}
+
+/* While somebody waits, if that can be had. */
 void path_break(void)
 {
 	bool initiator_first = rnd(2);
 
-	/* While some wait. */
-	for (int i = 0; i < 8; i++)
+	r.held_up = true;
+	for (int i = 0; i < 100 && requests_waiting() == 0; i++) {
 		wire_jolt();
-	dawdle(2000);
+		usleep(100);
+	}
 	say("round %u breaks, at the %s first", r.number, initiator_first ? "initiator" : "host");
 	r.breaking = true;
 	if (initiator_first)
@@ -186,6 +198,7 @@ void path_break(void)
 	dawdle(2000);
 	if (!initiator_first)
 		xfer_datapath_lost(r.path);
+	r.held_up = false;
 	tally.breaks++;
 }
 

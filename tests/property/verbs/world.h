@@ -45,6 +45,7 @@ struct round {
 	struct xfer_hostpath *host;
 	bool hasty;            /* nobody dawdles, RPCs above all */
 	bool breaks;           /* it ends in the midst of operations */
+	_Atomic bool held_up;  /* until it has broken */
 	_Atomic bool breaking; /* now, or it did */
 	_Atomic bool ending;   /* no operation begins any more */
 	_Atomic bool late;     /* a WRITE waited for so long that it was given up */
