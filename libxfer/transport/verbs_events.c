@@ -91,7 +91,7 @@ static void happened(struct ibv_context *context, const struct ibv_async_event *
 	}
 }
 
-/* All that there are; the descriptor doesn't block. */
+/* All that there are; the descriptor doesn't block. That of a device that is gone is ready for ever. */
 static void hear_device(struct ibv_context *context)
 {
 	struct ibv_async_event event;
@@ -100,6 +100,10 @@ static void hear_device(struct ibv_context *context)
 		happened(context, &event);
 		ibv_ack_async_event(&event);
 	}
+	if (errno == EAGAIN || errno == EINTR)
+		return;
+	epoll_ctl(events.epoll_fd, EPOLL_CTL_DEL, context->async_fd, NULL);
+	lose_all(context, "its events can't be heard any more");
 }
 
 int verbs_events_add(struct verbs_device *device)
@@ -196,14 +200,15 @@ static void handle(struct rdma_cm_event *event)
 		xfer_debug("rdma_cm: %s", rdma_event_str(event->event));
 }
 
+/* One of them: who knocks and knocks keeps nobody from errands, nor devices from being heard. */
 static void hear_connections(void)
 {
 	struct rdma_cm_event *event;
 
-	while (rdma_get_cm_event(events.channel, &event) == 0) {
-		handle(event);
-		rdma_ack_cm_event(event);
-	}
+	if (rdma_get_cm_event(events.channel, &event))
+		return;
+	handle(event);
+	rdma_ack_cm_event(event);
 }
 
 /* --- errands ------------------------------------------------------------------------------------ */
