@@ -93,9 +93,12 @@ static json_t *devices_json(struct xfer_verbs *verbs)
 
 	for (uint32_t i = 0; i < verbs->params.lanes; i++) {
 		const struct verbs_lane *lane = &verbs->lanes[i];
-		const char *name = verbs->devices[lane->device].name;
+		const char *name;
 
-		if (has_pair(lane) && !json_object_get(devices, name))
+		if (!has_pair(lane))
+			continue;
+		name = verbs->devices[lane->device].name;
+		if (!json_object_get(devices, name))
 			json_object_set_new(
 				devices, name, hardware_counters(name, lane->id->port_num));
 	}
