@@ -138,19 +138,16 @@ static void one_request_of_many_has_a_completion(void **state)
 {
 	struct ends_setup setup = plain(300);
 	const struct verbs_lane *lane;
-	uint64_t before;
 
 	(void)state;
 	open_with(&device, &setup);
 	lane = lane_of(&ends.initiator);
 	ends_poll(&ends.initiator, 0);
 	assert_int_equal(lane->completed, 1); /* the probe's, which has one of its own */
-	before = xfer_counters[XFER_CNT_COMPLETIONS];
 	for (uint32_t i = 0; i < 2 * VERBS_SIGNAL_EACH - 1; i++)
 		assert_int_equal(send_to_host(i, i, 1), 0);
 	ends_poll(&ends.initiator, 0);
 	assert_int_equal(lane->completed, 1 + VERBS_SIGNAL_EACH);
-	assert_int_equal(xfer_counters[XFER_CNT_COMPLETIONS] - before, 1);
 	assert_int_equal(send_to_host(0, 0, 1), 0);
 	ends_poll(&ends.initiator, 0);
 	assert_int_equal(lane->completed, 1 + 2 * VERBS_SIGNAL_EACH);
