@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "clock.h"
 #include "counters.h"
@@ -272,9 +271,9 @@ static void leave_errand(struct verbs_lane *lane, enum verbs_errand errand)
 {
 	if (atomic_fetch_or(&lane->errands, errand))
 		return;
-	pthread_mutex_lock(&lane->verbs->lock);
+	pthread_mutex_lock(&lane->verbs->watch_lock);
 	lane->verbs->errands++;
-	pthread_mutex_unlock(&lane->verbs->lock);
+	pthread_mutex_unlock(&lane->verbs->watch_lock);
 	lane->errand.run = run_errand;
 	verbs_events_run(&lane->errand);
 }
@@ -461,10 +460,10 @@ static void run_errand(struct xfer_task *task)
 			strerror(err));
 	if (errands & VERBS_ARM)
 		arm(lane);
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->watch_lock);
 	verbs->errands--;
 	pthread_cond_broadcast(&verbs->changed);
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_mutex_unlock(&verbs->watch_lock);
 }
 
 static void verbs_await(struct xfer_transport *transport, uint32_t number)
@@ -492,15 +491,16 @@ void verbs_lane_ready(struct xfer_pollable *pollable, uint32_t what)
 	struct ibv_cq *cq;
 	void *context;
 
-	/* A device that was parted from its users: this would go on for ever. */
-	if (what & (EPOLLERR | EPOLLHUP)) {
-		xfer_lane_remove(lane->thread, lane->channel->fd, pollable);
-		verbs_lose(verbs, "lane %u: its device is gone", lane->number);
-		return;
-	}
+	(void)what;
 	/* Acknowledging takes a lock each time, so it is done at the end. */
 	while (ibv_get_cq_event(lane->channel, &cq, &context) == 0)
 		lane->unacked++;
+	/* Of a device that is gone the descriptor is ready for ever. */
+	if (errno != EAGAIN && errno != EINTR) {
+		xfer_lane_remove(lane->thread, lane->channel->fd, pollable);
+		verbs_lose(verbs, "lane %u: its completions can't be heard any more: %s",
+			lane->number, strerror(errno));
+	}
 	atomic_fetch_add_explicit(&lane->nwakeups, 1, memory_order_relaxed);
 	xfer_count(XFER_CNT_QUEUE_WAKEUPS, 1);
 	verbs_poll_lane(lane);
@@ -607,6 +607,7 @@ void verbs_unref(struct xfer_verbs *verbs)
 	pthread_cond_destroy(&verbs->told);
 	pthread_mutex_destroy(&verbs->lost_lock);
 	pthread_cond_destroy(&verbs->changed);
+	pthread_mutex_destroy(&verbs->watch_lock);
 	pthread_mutex_destroy(&verbs->lock);
 	free(verbs);
 	verbs_events_put();
@@ -677,6 +678,7 @@ int xfer_verbs_create(const struct xfer_verbs_params *params, struct xfer_verbs 
 	pthread_mutex_init(&verbs->lost_lock, NULL);
 	pthread_cond_init(&verbs->told, NULL);
 	pthread_mutex_init(&verbs->lock, NULL);
+	pthread_mutex_init(&verbs->watch_lock, NULL);
 	pthread_cond_init(&verbs->changed, NULL);
 	for (uint32_t i = 0; i < params->lanes; i++)
 		init_lane(verbs, i);

@@ -132,11 +132,14 @@ struct xfer_verbs {
 	char reason[VERBS_WHY]; /* lost */
 	bool telling;           /* of that, without the lock */
 
-	pthread_mutex_t lock; /* devices, memories, closing, lanes' making */
+	pthread_mutex_t watch_lock; /* the following; not held for long, lane threads take it */
 	pthread_cond_t changed;
 	bool closing;
 	unsigned watched; /* lanes in their threads' epoll sets */
 	unsigned errands; /* that were not run yet */
+
+	/* devices, memories, lanes' making; held while memory is registered, so not for lane threads */
+	pthread_mutex_t lock;
 	unsigned ndevices;
 	struct verbs_device devices[VERBS_DEVICES_MAX];
 	LIST_HEAD(, verbs_memory) memories;

@@ -91,7 +91,7 @@ static void happened(struct ibv_context *context, const struct ibv_async_event *
 	}
 }
 
-/* All that there are; the descriptor doesn't block. */
+/* All that there are; the descriptor doesn't block. That of a device that is gone is ready for ever. */
 static void hear_device(struct ibv_context *context)
 {
 	struct ibv_async_event event;
@@ -100,13 +100,10 @@ static void hear_device(struct ibv_context *context)
 		happened(context, &event);
 		ibv_ack_async_event(&event);
 	}
-}
-
-/* A device that was parted from its users says that for ever. */
-static void hear_no_more(struct ibv_context *context)
-{
+	if (errno == EAGAIN || errno == EINTR)
+		return;
 	epoll_ctl(events.epoll_fd, EPOLL_CTL_DEL, context->async_fd, NULL);
-	lose_all(context, "it is gone");
+	lose_all(context, "its events can't be heard any more");
 }
 
 int verbs_events_add(struct verbs_device *device)
@@ -204,14 +201,15 @@ static void handle(struct rdma_cm_event *event)
 		xfer_debug("rdma_cm: %s", rdma_event_str(event->event));
 }
 
+/* One of them: who knocks and knocks keeps nobody from errands, nor devices from being heard. */
 static void hear_connections(void)
 {
 	struct rdma_cm_event *event;
 
-	while (rdma_get_cm_event(events.channel, &event) == 0) {
-		handle(event);
-		rdma_ack_cm_event(event);
-	}
+	if (rdma_get_cm_event(events.channel, &event))
+		return;
+	handle(event);
+	rdma_ack_cm_event(event);
 }
 
 /* --- errands ------------------------------------------------------------------------------------ */
@@ -256,7 +254,7 @@ static bool run_errands(void)
 
 /* --- the thread --------------------------------------------------------------------------------- */
 
-static void hear(void *from, uint32_t what)
+static void hear(void *from)
 {
 	if (from == events.channel) {
 		hear_connections();
@@ -265,8 +263,6 @@ static void hear(void *from, uint32_t what)
 	pthread_mutex_lock(&events.lock);
 	if (user_of(from))
 		hear_device(from);
-	if (user_of(from) && (what & (EPOLLERR | EPOLLHUP)))
-		hear_no_more(from);
 	pthread_mutex_unlock(&events.lock);
 }
 
@@ -281,7 +277,7 @@ static void *events_main(void *arg)
 		if (epoll_wait(events.epoll_fd, &event, 1, -1) != 1)
 			continue;
 		if (event.data.ptr)
-			hear(event.data.ptr, event.events);
+			hear(event.data.ptr);
 		else if (!run_errands())
 			return NULL;
 	}

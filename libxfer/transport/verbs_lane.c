@@ -247,10 +247,10 @@ static void stop_watching(struct xfer_task *task)
 
 	xfer_lane_remove(lane->thread, lane->channel->fd, &lane->pollable);
 	xfer_lane_remove_ticker(&lane->ticker);
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->watch_lock);
 	verbs->watched--;
 	pthread_cond_broadcast(&verbs->changed);
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_mutex_unlock(&verbs->watch_lock);
 }
 
 void verbs_watch(struct verbs_lane *lane)
@@ -260,20 +260,20 @@ void verbs_watch(struct verbs_lane *lane)
 	lane->pollable.ready = verbs_lane_ready;
 	lane->ticker.tick = verbs_lane_tick;
 	lane->watch.run = start_watching;
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->watch_lock);
 	assert(!verbs->closing && !lane->watched);
 	lane->watched = true;
 	verbs->watched++;
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_mutex_unlock(&verbs->watch_lock);
 	xfer_lane_post(lane->thread, &lane->watch);
 }
 
 /* Whoever is being connected sees it, and gives up. */
 static void unwatch_all(struct xfer_verbs *verbs)
 {
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->watch_lock);
 	verbs->closing = true;
-	pthread_mutex_unlock(&verbs->lock);
+	pthread_mutex_unlock(&verbs->watch_lock);
 	for (uint32_t i = 0; i < verbs->params.lanes; i++) {
 		struct verbs_lane *lane = &verbs->lanes[i];
 
@@ -283,11 +283,11 @@ static void unwatch_all(struct xfer_verbs *verbs)
 		lane->unwatch.run = stop_watching;
 		xfer_lane_post(lane->thread, &lane->unwatch);
 	}
-	pthread_mutex_lock(&verbs->lock);
+	pthread_mutex_lock(&verbs->watch_lock);
 	/* Nobody leaves errands any more, either. */
 	while (verbs->watched > 0 || verbs->errands > 0)
-		pthread_cond_wait(&verbs->changed, &verbs->lock);
-	pthread_mutex_unlock(&verbs->lock);
+		pthread_cond_wait(&verbs->changed, &verbs->watch_lock);
+	pthread_mutex_unlock(&verbs->watch_lock);
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */

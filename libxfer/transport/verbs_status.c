@@ -64,7 +64,7 @@ static bool has_immediates(const struct verbs_lane *lane)
 	return atomic_load(&lane->state) == VERBS_OPEN && lane->announce == VERBS_IMMEDIATE;
 }
 
-/* verbs->lock is held, and the lane has a queue pair. */
+/* The lane has a queue pair, as long as the path has whoever asks. */
 static json_t *lane_json(struct verbs_lane *lane)
 {
 	const struct rdma_route *route = &lane->id->route;
@@ -91,9 +91,12 @@ static json_t *devices_json(struct xfer_verbs *verbs)
 
 	for (uint32_t i = 0; i < verbs->params.lanes; i++) {
 		const struct verbs_lane *lane = &verbs->lanes[i];
-		const char *name = verbs->devices[lane->device].name;
+		const char *name;
 
-		if (has_pair(lane) && !json_object_get(devices, name))
+		if (!has_pair(lane))
+			continue;
+		name = verbs->devices[lane->device].name;
+		if (!json_object_get(devices, name))
 			json_object_set_new(
 				devices, name, hardware_counters(name, lane->id->port_num));
 	}
@@ -103,15 +106,12 @@ static json_t *devices_json(struct xfer_verbs *verbs)
 json_t *verbs_status(struct xfer_transport *transport)
 {
 	struct xfer_verbs *verbs = verbs_of(transport);
-	json_t *pairs = json_array(), *devices;
+	json_t *pairs = json_array();
 
-	pthread_mutex_lock(&verbs->lock);
 	for (uint32_t i = 0; i < verbs->params.lanes; i++)
 		if (has_pair(&verbs->lanes[i]))
 			json_array_append_new(pairs, lane_json(&verbs->lanes[i]));
-	devices = devices_json(verbs);
-	pthread_mutex_unlock(&verbs->lock);
-	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "queue_pairs", pairs, "devices", devices,
-		"registered_bytes", (json_int_t)verbs->pinned, "huge_bytes",
+	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "queue_pairs", pairs, "devices",
+		devices_json(verbs), "registered_bytes", (json_int_t)verbs->pinned, "huge_bytes",
 		(json_int_t)verbs->huge, "registrations", (json_int_t)verbs->registrations);
 }

@@ -246,6 +246,65 @@ static void a_doorbell_that_nobody_may_ring(void **state)
 	ends_close(&ends);
 }
 
+/* It takes long, and lane threads go on meanwhile. */
+static void nobody_waits_for_a_registration(void **state)
+{
+	struct xfer_transport *transport;
+
+	(void)state;
+	open_on(&device, 1);
+	transport = xfer_verbs_transport(ends.initiator.verbs);
+	pthread_mutex_lock(&ends.initiator.verbs->lock); /* as who registers has it */
+	assert_int_equal(send_forbidden(1, 7, 5000), 0);
+	await_told(1);
+	json_decref(transport->ops->status(transport));
+	pthread_mutex_unlock(&ends.initiator.verbs->lock);
+	close_unharmed();
+}
+
+/* --- devices that are gone ------------------------------------------------------------------------ */
+
+/* Whatever else the thread of verbs_events.c has to do, it has its turn meanwhile. */
+static void let_events_turn(void)
+{
+	static struct keeper keepers[8]; /* the thread is done with one in its own time */
+
+	for (unsigned i = 0; i < 8; i++) {
+		keep_events(&keepers[i]);
+		let_events_go(&keepers[i]);
+	}
+}
+
+/* Its descriptor is ready, and brings nothing: that keeps no thread busy. */
+static void a_device_that_is_not_heard(void **state)
+{
+	(void)state;
+	open_on(&device, 1);
+	for (unsigned nth = 1; nth <= 4; nth++)
+		mock_verbs_fail("ibv_get_async_event", nth, EIO);
+	mock_verbs_async_event("mock0", IBV_EVENT_PORT_ACTIVE);
+	ENDS_UNTIL(ends.initiator.losses == 1 && ends.host.losses == 1);
+	assert_non_null(strstr(ends.host.why, "mock0: its events can't be heard any more"));
+	let_events_turn();
+	assert_int_equal(mock_verbs_failed(), 1);
+	ends_close(&ends);
+}
+
+static void completions_that_are_not_heard(void **state)
+{
+	(void)state;
+	open_on(&device, 1);
+	mock_verbs_fail("ibv_get_cq_event", 1, EIO);
+	ends.host.waits[0] = true;
+	ends_await(&ends.host, 0);
+	assert_int_equal(ends_send(&ends, &ends.initiator, 0, 1, 7, 100), 0);
+	ENDS_UNTIL(ends.host.losses == 1);
+	assert_non_null(strstr(ends.host.why, "lane 0: its completions can't be heard any more"));
+	ends.host.waits[0] = false;
+	assert_int_equal(mock_verbs_failed(), 1);
+	ends_close(&ends);
+}
+
 static void *free_initiator(void *arg)
 {
 	ends_free(&ends.initiator);
@@ -387,6 +446,9 @@ int main(void)
 		cmocka_unit_test(a_queue_that_only_seems_full),
 		cmocka_unit_test(lanes_do_not_wait_for_each_other),
 		cmocka_unit_test(a_doorbell_that_nobody_may_ring),
+		cmocka_unit_test(nobody_waits_for_a_registration),
+		cmocka_unit_test(a_device_that_is_not_heard),
+		cmocka_unit_test(completions_that_are_not_heard),
 		cmocka_unit_test(free_waits_for_what_is_to_be_rung),
 		cmocka_unit_test(another_thread_arms),
 		cmocka_unit_test(no_wake_up_is_lost_until_it_does),
