@@ -173,20 +173,36 @@ static void abandon(struct xfer_session_call *call)
 		xfer_sharing_renew(call->session, call->path);
 }
 
-/* The READ that this thread takes the data of, which is its own if the thread is a submitting one; NULL: none. */
-static _Thread_local const struct xfer_session_call *taking;
+/*
+ * The READ that this thread takes the data of, which is its own if the thread is a submitting one; NULL: none. Another
+ * thread may end it meanwhile, and another call be in its place: that has another slot, or another use of it.
+ */
+struct taking {
+	const struct xfer_session_call *call;
+	struct xfer_slot_ref slot;
+};
+static _Thread_local struct taking taking;
+
+static bool is_taken(const struct xfer_session_call *call)
+{
+	const struct xfer_slot_ref *now = &call->placed.slot, *then = &taking.slot;
+
+	return call == taking.call && now->lane == then->lane &&
+	       now->name.epoch == then->name.epoch && now->name.slot == then->name.slot &&
+	       now->name.generation == then->name.generation;
+}
 
 /* As take_data; -EINPROGRESS: xfer_session_ready goes on with the call, or has already. */
 static int take_read(struct xfer_session_call *call)
 {
-	const struct xfer_session_call *outer = taking;
+	const struct taking outer = taking;
 	struct xfer_caller *lane = call->call.caller;
 	int err;
 
 	xfer_count(XFER_CNT_SLOT_READS, 1);
 	/* A call whose data is on its way may be sent again, over a connection that doesn't know of it any more. */
 	xfer_caller_ref(lane);
-	taking = call;
+	taking = (struct taking){ call, call->placed.slot };
 	err = xfer_datapath_read(call->path, &call->placed, &call->results.read.payload,
 		call->call.payload, call->call.payload_count);
 	taking = outer;
@@ -534,9 +550,8 @@ void xfer_session_ready(struct xfer_placement *placed, int err)
 		(struct xfer_session_call *)((char *)placed -
 					     offsetof(struct xfer_session_call, placed));
 
-	if (xfer_on_lane_thread() || call == taking) {
-		/* Behind its end there may be another call in its place. */
-		taking = NULL;
+	if (xfer_on_lane_thread() || is_taken(call)) {
+		taking.call = NULL;
 		go_on_with_data(call, err);
 		return;
 	}

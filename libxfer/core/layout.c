@@ -91,12 +91,15 @@ static struct xfer_slot_class *class_of(struct xfer_slot_layout *layout, uint32_
 	return NULL;
 }
 
+/* All of that size, in however many classes. */
 static uint32_t slots_of(const struct xfer_slot_layout *layout, uint32_t slot_size)
 {
-	const struct xfer_slot_class *class =
-		class_of((struct xfer_slot_layout *)layout, slot_size);
+	uint32_t slots = 0;
 
-	return class ? class->slots : 0;
+	for (uint32_t i = 0; i < layout->nclasses; i++)
+		if (layout->classes[i].slot_size == slot_size)
+			slots += layout->classes[i].slots;
+	return slots;
 }
 
 struct xfer_slot_layout xfer_layout_missing(const struct xfer_slot_layout *wanted,
@@ -136,8 +139,11 @@ int xfer_layout_add(struct xfer_slot_layout *layout, const struct xfer_slot_layo
 
 bool xfer_layout_is_part(const struct xfer_slot_layout *layout, const struct xfer_slot_layout *of)
 {
-	for (uint32_t i = 0; i < layout->nclasses; i++)
-		if (layout->classes[i].slots > slots_of(of, layout->classes[i].slot_size))
+	for (uint32_t i = 0; i < layout->nclasses; i++) {
+		uint32_t slot_size = layout->classes[i].slot_size;
+
+		if (slots_of(layout, slot_size) > slots_of(of, slot_size))
 			return false;
+	}
 	return true;
 }

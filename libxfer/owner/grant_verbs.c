@@ -54,6 +54,19 @@ static int make_mirror(struct grant *grant, struct xfer_hostpath_params *params,
 	return err;
 }
 
+/* Of each lane: what it will ask for, but no more than session_memory has room for. */
+static uint32_t receives(const struct grant *grant, const struct xfer_share_args *args)
+{
+	uint32_t slots = xfer_layout_slots(&args->write), smallest = UINT32_MAX;
+	uint64_t most;
+
+	for (uint32_t i = 0; i < args->write.nclasses; i++)
+		if (args->write.classes[i].slot_size < smallest)
+			smallest = args->write.classes[i].slot_size;
+	most = grant->memory->quota.config.cap / smallest / args->lanes + 1;
+	return slots < most ? slots : (uint32_t)most;
+}
+
 static int make_end(struct grant *grant, const struct xfer_request *request,
 	struct xfer_hostpath_params *params, char *why)
 {
@@ -61,7 +74,7 @@ static int make_end(struct grant *grant, const struct xfer_request *request,
 	struct xfer_verbs_params own = {
 		.lanes = args->lanes,
 		.sends = xfer_layout_slots(&args->read),
-		.receives = xfer_layout_slots(&args->write),
+		.receives = receives(grant, args),
 		.poll_us = grant->memory->poll_us,
 	};
 	int err;
