@@ -451,9 +451,9 @@ static void test_parts_of_a_layout(void **state)
 	part = (struct xfer_slot_layout){ 1, { { 3 * SMALL, 1 } } };
 	assert_false(xfer_layout_is_part(&part, &wanted));
 	/* Not by naming a size several times, either. */
-	part = wanted;
-	part.classes[part.nclasses++] = part.classes[0];
-	assert_false(xfer_layout_is_part(&part, &wanted));
+	sum = wanted;
+	sum.classes[sum.nclasses++] = sum.classes[0];
+	assert_false(xfer_layout_is_part(&sum, &wanted));
 	for (uint32_t i = 3; i <= XFER_SLOT_CLASSES_MAX; i++, part.classes[0].slot_size += SMALL)
 		assert_int_equal(xfer_layout_add(&wanted, &part), 0);
 	assert_int_equal(xfer_layout_add(&wanted, &part), -ENOSPC);
