@@ -48,7 +48,8 @@ struct grant {
 	bool returned;                /* it says that it uses it no more */
 	uint64_t used_ns;             /* of what the quota was told */
 	struct xfer_request *waiting; /* RETIRE */
-	char lost[GRANT_WHY + 32]; /* what has become of the path, which is to be ended; empty: nothing */
+	char lost[GRANT_WHY +
+		  32]; /* what has become of the path, which is to be ended; empty: nothing */
 };
 
 /*
