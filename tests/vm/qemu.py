@@ -53,6 +53,15 @@ def interrupted(*_):
     sys.exit(130)
 
 
+def counter_khz():
+    """Of the processor's time stamp counter. A guest that measures it itself, while others have the processor, may be wrong,
+    and its clock be many times too fast."""
+    program = BUILD / "tests/vm/vm_tsc_khz"
+    if not program.exists():
+        raise Missing(f"{program} isn't built: tests/run does that, and cmake")
+    return run(program).strip()
+
+
 def check_tools():
     if os.geteuid() != 0:
         raise Missing("a guest on the host's root file system needs root")
@@ -190,7 +199,7 @@ class Guest:
         self.folder.mkdir()
         (self.folder / "output").touch()
         (self.folder / "command").write_text(self.script(command), encoding="utf-8")
-        append = (f"{KERNEL_OPTIONS} INIT={HERE}/init FOLDER={self.folder} "
+        append = (f"{KERNEL_OPTIONS} tsc_early_khz={counter_khz()} INIT={HERE}/init FOLDER={self.folder} "
                   f"MODULES={machine.kernel.tree} ADDRESSES={','.join(addresses)}")
         share = "security_model=passthrough,multidevs=remap"
         with open(self.folder / "qemu", "wb") as complaints:
