@@ -179,6 +179,7 @@ def device_removed():
             with device_away():
                 load.goes_on()
                 expect(not by_verbs(contact) and not by_verbs(owner), "there is a data path without a device")
+                wait_until("it is said", lambda: contact.says(FALLEN_BACK))
                 expect(contact.says(FALLEN_BACK) == 1, f"it isn't said once, but {contact.says(FALLEN_BACK)} times")
             wait_until("there are queue pairs again", lambda: by_verbs(contact))
             load.goes_on()
