@@ -3,6 +3,7 @@
 #ifndef XFER_CLOCK_H
 #define XFER_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -20,6 +21,17 @@ static inline struct timespec xfer_timespec(uint64_t ns)
 {
 	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000ull),
 		.tv_nsec = (long)(ns % 1000000000ull) };
+}
+
+/* A condition whose timed waits go by this clock. */
+static inline void xfer_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 #endif

@@ -426,13 +426,8 @@ static int open_all(struct raw *raw, char *why, size_t why_len)
 
 static void init_locks(struct raw *raw)
 {
-	pthread_condattr_t monotonic;
-
 	pthread_mutex_init(&raw->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&raw->freed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	xfer_cond_init(&raw->freed);
 }
 
 int xfer_raw_run(const struct xfer_raw_params *params, struct xfer_raw_result *result, char *why,

@@ -32,14 +32,6 @@ static int parse(const char *text, struct xfer_rdma_address *address)
 	return inet_pton(AF_INET6, mapped, address->bytes) == 1 ? 0 : -EINVAL;
 }
 
-static void format(const struct xfer_rdma_address *address, char text[INET6_ADDRSTRLEN])
-{
-	bool mapped = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)address->bytes);
-
-	inet_ntop(mapped ? AF_INET : AF_INET6, address->bytes + (mapped ? 12 : 0), text,
-		INET6_ADDRSTRLEN);
-}
-
 /* Which one of this host's addresses is meant. */
 static int choose(struct opening *opening, struct xfer_rdma_address *address)
 {
@@ -72,7 +64,7 @@ static int find_addresses(struct opening *opening, struct xfer_rdma_address *add
 	opening->nsources = (unsigned)n;
 	err = choose(opening, address);
 	if (err == 0)
-		format(address, opening->link->address);
+		xfer_verbs_address_text(address, opening->link->address);
 	return err;
 }
 

@@ -128,7 +128,6 @@ static struct xfer_session *session_new(
 	struct xfer_context *context, const char *owner, const char *address)
 {
 	struct xfer_session *session = calloc(1, sizeof(*session));
-	pthread_condattr_t attr;
 
 	if (!session)
 		return NULL;
@@ -144,10 +143,7 @@ static struct xfer_session *session_new(
 		TAILQ_INIT(&session->shares[i].waiting);
 	TAILQ_INIT(&session->unsettled);
 	pthread_mutex_init(&session->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&session->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	xfer_cond_init(&session->changed);
 	return session;
 }
 

@@ -853,14 +853,9 @@ struct waiter {
 
 static void waiter_init(struct waiter *waiter)
 {
-	pthread_condattr_t attr;
-
 	waiter->ended = false;
 	pthread_mutex_init(&waiter->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&waiter->answered, &attr);
-	pthread_condattr_destroy(&attr);
+	xfer_cond_init(&waiter->answered);
 }
 
 /* False: not within the time. */

@@ -577,17 +577,13 @@ void coherence_end(struct holder *holder, const struct coherence_change *change)
 int coherence_create(unsigned lease_ms, struct coherence **result)
 {
 	struct coherence *coherence = calloc(1, sizeof(*coherence));
-	pthread_condattr_t monotonic;
 
 	if (!coherence)
 		return -ENOMEM;
 	/* Clocks of two nodes may go at different rates. */
 	coherence->lease_ns = (lease_ms ? lease_ms : XFER_LEASE_MS) * XFER_NS_PER_MS / 10 * 11;
 	pthread_mutex_init(&coherence->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&coherence->settled, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	xfer_cond_init(&coherence->settled);
 	LIST_INIT(&coherence->holders);
 	LIST_INIT(&coherence->ghosts);
 	*result = coherence;

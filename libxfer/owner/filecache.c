@@ -242,7 +242,6 @@ static void *reap(void *arg)
 int filecache_create(unsigned capacity, struct file_cache **result)
 {
 	struct file_cache *cache = calloc(1, sizeof(*cache));
-	pthread_condattr_t attr;
 	int err;
 
 	if (!cache)
@@ -250,10 +249,7 @@ int filecache_create(unsigned capacity, struct file_cache **result)
 	cache->capacity = capacity;
 	TAILQ_INIT(&cache->lru);
 	pthread_mutex_init(&cache->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&cache->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	xfer_cond_init(&cache->changed);
 	err = pthread_create(&cache->reaper, NULL, reap, cache);
 	if (err) {
 		free(cache);

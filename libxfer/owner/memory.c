@@ -659,13 +659,8 @@ static void *work(void *arg)
 
 static void init_locks(struct memory *memory)
 {
-	pthread_condattr_t monotonic;
-
 	pthread_mutex_init(&memory->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&memory->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	xfer_cond_init(&memory->changed);
 	pthread_cond_init(&memory->drained, NULL);
 }
 

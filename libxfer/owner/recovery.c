@@ -585,7 +585,6 @@ static int open_file(struct recovery *recovery)
 int recovery_create(const struct recovery_params *params, struct recovery **result)
 {
 	struct recovery *recovery = calloc(1, sizeof(*recovery));
-	pthread_condattr_t monotonic;
 	int err;
 
 	if (!recovery)
@@ -596,10 +595,7 @@ int recovery_create(const struct recovery_params *params, struct recovery **resu
 	LIST_INIT(&recovery->processes);
 	recovery->last = &recovery->first;
 	pthread_mutex_init(&recovery->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&recovery->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	xfer_cond_init(&recovery->wake);
 	err = open_file(recovery);
 	if (err == 0) {
 		err = -pthread_create(&recovery->thread, NULL, work, recovery);

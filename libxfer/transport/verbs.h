@@ -94,6 +94,9 @@ bool xfer_verbs_is_whole(const struct xfer_verbs *verbs, bool *late);
 int xfer_verbs_addresses(
 	struct xfer_rdma_address list[XFER_RDMA_ADDRESSES_MAX], char *why, size_t why_len);
 
+const char *xfer_verbs_address_text(
+	const struct xfer_rdma_address *address, char text[INET6_ADDRSTRLEN]);
+
 #define XFER_VERBS_POLL_US 10u /* the default */
 
 #endif

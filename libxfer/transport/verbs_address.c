@@ -43,11 +43,12 @@ void verbs_from_sockaddr(const struct sockaddr *from, struct xfer_rdma_address *
 	}
 }
 
-const char *verbs_address_text(const struct xfer_rdma_address *address, char text[VERBS_TEXT])
+const char *xfer_verbs_address_text(
+	const struct xfer_rdma_address *address, char text[INET6_ADDRSTRLEN])
 {
 	const char *done = is_mapped(address)
-				   ? inet_ntop(AF_INET, &address->bytes[12], text, VERBS_TEXT)
-				   : inet_ntop(AF_INET6, address->bytes, text, VERBS_TEXT);
+				   ? inet_ntop(AF_INET, &address->bytes[12], text, INET6_ADDRSTRLEN)
+				   : inet_ntop(AF_INET6, address->bytes, text, INET6_ADDRSTRLEN);
 
 	return done ? done : "?";
 }

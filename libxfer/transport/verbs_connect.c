@@ -120,12 +120,12 @@ static int begun(const struct ladder *ladder, int result, const char *what)
 static int resolve(struct ladder *ladder, struct verbs_lane *lane, unsigned choice)
 {
 	const struct xfer_rdma_address *address = &ladder->target->addresses[choice];
-	char text[VERBS_TEXT], what[VERBS_WHY / 2];
+	char text[INET6_ADDRSTRLEN], what[VERBS_WHY / 2];
 	struct sockaddr_storage to;
 	int err;
 
 	verbs_to_sockaddr(address, ladder->target->port, &to);
-	snprintf(what, sizeof(what), "the way to %s", verbs_address_text(address, text));
+	snprintf(what, sizeof(what), "the way to %s", xfer_verbs_address_text(address, text));
 	err = begun(ladder, rdma_create_id(ladder->channel, &lane->id, lane, RDMA_PS_TCP), what);
 	if (err)
 		return err;

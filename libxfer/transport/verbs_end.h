@@ -12,7 +12,6 @@
 
 #define VERBS_DEVICES_MAX 4u /* that the lanes of a path are spread over */
 #define VERBS_WHY         256u
-#define VERBS_TEXT        INET6_ADDRSTRLEN
 
 #define VERBS_SIGNAL_EACH 64u /* so many writes, at the most, have one completion */
 #define VERBS_REPOST      16u /* so many receives are posted at a time */
@@ -28,7 +27,6 @@
 /* What a lane is in the eyes of this end. */
 enum verbs_state {
 	VERBS_APART,
-	VERBS_CONNECTING,
 	VERBS_CONNECTED, /* the queue pair works; how bytes announce themselves isn't known yet */
 	VERBS_OPEN,
 };
@@ -134,7 +132,7 @@ struct xfer_verbs {
 
 	pthread_mutex_t watch_lock; /* the following; not held for long, lane threads take it */
 	pthread_cond_t changed;
-	bool closing;
+	bool closing;     /* no lane may be watched any more */
 	unsigned watched; /* lanes in their threads' epoll sets */
 	unsigned errands; /* that were not run yet */
 
@@ -236,7 +234,6 @@ int verbs_post_receives(struct verbs_lane *lane, const uint64_t *numbers, unsign
 void verbs_to_sockaddr(
 	const struct xfer_rdma_address *address, uint16_t port, struct sockaddr_storage *out);
 void verbs_from_sockaddr(const struct sockaddr *from, struct xfer_rdma_address *address);
-const char *verbs_address_text(const struct xfer_rdma_address *address, char text[VERBS_TEXT]);
 
 /* --- verbs_status.c ----------------------------------------------------------------------------- */
 

@@ -268,7 +268,7 @@ void verbs_watch(struct verbs_lane *lane)
 	xfer_lane_post(lane->thread, &lane->watch);
 }
 
-/* Whoever is being connected sees it, and gives up. */
+/* Nobody connects lanes any more. */
 static void unwatch_all(struct xfer_verbs *verbs)
 {
 	pthread_mutex_lock(&verbs->watch_lock);

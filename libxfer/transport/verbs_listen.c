@@ -32,7 +32,7 @@ struct knock {
 	struct rdma_cm_id *id;
 	struct verbs_hello hello;
 	struct xfer_rdma_address source;
-	char text[VERBS_TEXT];
+	char text[INET6_ADDRSTRLEN];
 };
 
 __attribute__((format(printf, 3, 4))) static enum verbs_refusal refuse(
@@ -152,7 +152,7 @@ void verbs_requested(struct rdma_cm_event *event)
 		event->param.conn.private_data_len >= sizeof(knock.hello))
 		memcpy(&knock.hello, event->param.conn.private_data, sizeof(knock.hello));
 	verbs_from_sockaddr(rdma_get_peer_addr(event->id), &knock.source);
-	verbs_address_text(&knock.source, knock.text);
+	xfer_verbs_address_text(&knock.source, knock.text);
 	/* Until it is a lane's, what happens to it is nobody's business. */
 	event->id->context = NULL;
 	pthread_mutex_lock(&listener->lock);

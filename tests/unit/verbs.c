@@ -525,14 +525,14 @@ static void addresses_of_this_host(void **state)
 	static const char *const texts[] = { "10.0.0.1", "fd00::1", NULL };
 	struct xfer_rdma_address list[XFER_RDMA_ADDRESSES_MAX];
 	struct sockaddr_storage back;
-	char why[VERBS_WHY] = "", text[VERBS_TEXT];
+	char why[VERBS_WHY] = "", text[INET6_ADDRSTRLEN];
 
 	(void)state;
 	there = texts;
 	assert_int_equal(xfer_verbs_addresses(list, why, sizeof(why)), 2);
 	assert_string_equal(why, "");
 	for (int i = 0; i < 2; i++)
-		assert_string_equal(verbs_address_text(&list[i], text), texts[i]);
+		assert_string_equal(xfer_verbs_address_text(&list[i], text), texts[i]);
 	verbs_to_sockaddr(&list[0], 7, &back);
 	assert_int_equal(back.ss_family, AF_INET);
 	assert_int_equal(ntohs(((struct sockaddr_in *)&back)->sin_port), 7);
