@@ -59,7 +59,7 @@ static const struct {
 	[XFER_TLS_PEER_GONE] = { "peer_gone",
 		"the peer has closed the connection; its log may say why", -ECONNRESET },
 	[XFER_TLS_KERNEL] = { "kernel", "the kernel did not take the keys", -EOPNOTSUPP },
-	[XFER_TLS_NO_MEMORY] = { "no_memory", "no memory", -ENOMEM },
+	[XFER_TLS_NO_MEMORY] = { "no_memory", "no memory or no descriptor", -ENOMEM },
 	[XFER_TLS_SHUTDOWN] = { "shutdown", "TLS is being shut down", -ECANCELED },
 	[XFER_TLS_OTHER] = { "other", "OpenSSL failed", -EPROTO },
 };
@@ -177,7 +177,7 @@ static const char *alert_remedy(int alert)
 	}
 }
 
-void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl)
+void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl, const char *rejected)
 {
 	unsigned long error = ERR_peek_error();
 	int reason = ERR_GET_REASON(error);
@@ -187,7 +187,7 @@ void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl)
 
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		cause = of_verification(verified);
-		detail = X509_verify_cert_error_string(verified);
+		detail = rejected;
 	} else if (cause == XFER_TLS_REFUSED_BY_PEER) {
 		detail = alert_remedy(reason - SSL_AD_REASON_OFFSET);
 	} else if (cause == XFER_TLS_OTHER || cause == XFER_TLS_BAD_RECORD) {
