@@ -39,7 +39,7 @@ static int set_up(void **state)
 
 	(void)state;
 	tls_log_keep();
-	pki = pki_create();
+	pki = pki_create("test CA");
 	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
 	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
 	has_ktls = xfer_ktls_probe((1u << XFER_TLS_CIPHERS) - 1, why, sizeof(why)) != 0;
@@ -229,8 +229,7 @@ static void check_ends(struct ends *ends, enum xfer_tls_cipher cipher)
 		assert_int_equal(xfer_ktls_records(ends->ends[j].fd, cipher, &records), 0);
 		assert_true(records >= BYTES / 16384);
 		ends->ends[j].security->records_max = 1000;
-		assert_int_equal(
-			xfer_tls_used(ends->ends[j].security, ends->ends[j].fd), records);
+		assert_int_equal(xfer_tls_used(ends->ends[j].security, ends->ends[j].fd), records);
 	}
 	check_goodbye(&ends->ends[0], &ends->ends[1]);
 }
