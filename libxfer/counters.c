@@ -41,6 +41,17 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_COMPLETIONS] = "completions",
 	[XFER_CNT_QUEUE_WAKEUPS] = "queue_wakeups",
 	[XFER_CNT_REGISTRATIONS] = "registrations",
+	[XFER_CNT_TLS_HANDSHAKES] = "tls_handshakes",
+	[XFER_CNT_TLS_FAILURES] = "tls_failures",
+	[XFER_CNT_TLS_IN_KERNEL] = "tls_in_kernel",
+	[XFER_CNT_TLS_RELAYED] = "tls_relayed",
+	[XFER_CNT_TLS_TOO_MANY] = "tls_too_many",
+	[XFER_CNT_TLS_TOO_MANY_OF_ADDRESS] = "tls_too_many_of_address",
+	[XFER_CNT_TLS_RELOADS] = "tls_reloads",
+	[XFER_CNT_TLS_RELOADS_FAILED] = "tls_reloads_failed",
+	[XFER_CNT_TLS_RELAY_SENT_BYTES] = "tls_relay_sent_bytes",
+	[XFER_CNT_TLS_RELAY_RECEIVED_BYTES] = "tls_relay_received_bytes",
+	[XFER_CNT_TLS_USED_UP] = "tls_used_up",
 };
 
 const char *xfer_counter_name(enum xfer_counter counter)

@@ -36,11 +36,22 @@ enum xfer_counter {
 	XFER_CNT_CHUNKS_GRANTED,    /* of memory for data paths, at their owner */
 	XFER_CNT_CHUNKS_RETIRED,    /* given back because the owner asked for it */
 	XFER_CNT_PATHS_TAKEN, /* data paths of sessions that were ended: they didn't give back, or were lost */
-	XFER_CNT_POSTS,         /* writes to queue pairs, each with one doorbell */
-	XFER_CNT_IMMEDIATES,    /* that came over queue pairs */
-	XFER_CNT_COMPLETIONS,   /* that were looked at */
-	XFER_CNT_QUEUE_WAKEUPS, /* by a completion queue that was armed */
-	XFER_CNT_REGISTRATIONS, /* of memory with devices */
+	XFER_CNT_POSTS,          /* writes to queue pairs, each with one doorbell */
+	XFER_CNT_IMMEDIATES,     /* that came over queue pairs */
+	XFER_CNT_COMPLETIONS,    /* that were looked at */
+	XFER_CNT_QUEUE_WAKEUPS,  /* by a completion queue that was armed */
+	XFER_CNT_REGISTRATIONS,  /* of memory with devices */
+	XFER_CNT_TLS_HANDSHAKES, /* that succeeded */
+	XFER_CNT_TLS_FAILURES,   /* handshakes that failed; by cause: tls/failure.h */
+	XFER_CNT_TLS_IN_KERNEL,  /* connections that the kernel carries, from the first on */
+	XFER_CNT_TLS_RELAYED,    /* the same, the relay */
+	XFER_CNT_TLS_TOO_MANY,   /* handshakes that were refused, because too many were under way */
+	XFER_CNT_TLS_TOO_MANY_OF_ADDRESS, /* the same, from that address */
+	XFER_CNT_TLS_RELOADS,             /* of certificates with what belongs to them */
+	XFER_CNT_TLS_RELOADS_FAILED,
+	XFER_CNT_TLS_RELAY_SENT_BYTES, /* of plain text */
+	XFER_CNT_TLS_RELAY_RECEIVED_BYTES,
+	XFER_CNT_TLS_USED_UP, /* connections that were closed, because of what their keys had protected */
 	XFER_CNT_COUNT,
 };
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# exports.py -- libxfer.so exports what its header declares, no more and no less
+# exports.py -- libxfer.so exports what its headers declare, no more and no less
 """usage: exports.py LIBXFER_SO   (XFER_SOURCE_DIR: the source tree)"""
 
 import os
@@ -29,12 +29,13 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     source = pathlib.Path(os.environ["XFER_SOURCE_DIR"])
-    wanted = declared(source / "libxfer/include/xfer/xfer.h")
+    headers = source / "libxfer/include/xfer"
+    wanted = set().union(*(declared(headers / name) for name in ("xfer.h", "tls.h")))
     present = exported(sys.argv[1])
     for name in sorted(wanted - present):
-        print(f"{name}: declared in xfer.h, but not exported: define it and name it in libxfer.map")
+        print(f"{name}: declared, but not exported: define it and name it in libxfer.map")
     for name in sorted(present - wanted):
-        print(f"{name}: exported, but not declared in xfer.h: take it out of libxfer.map")
+        print(f"{name}: exported, but not declared: take it out of libxfer.map")
     print(f"{len(wanted)} functions declared, {len(present)} symbols exported")
     sys.exit(0 if wanted and wanted == present else 1)
 

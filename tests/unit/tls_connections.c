@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* tls_connections.c -- connections of both kinds: nodes and clients shake hands and pass data */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "counters.h"
+#include "log.h"
+#include "support/pki.h"
+#include "support/tls_ends.h"
+
+#define CONNECTIONS 64
+#define MEGABYTE    (1u << 20)
+
+static struct pki *pki;
+static struct xfer_tls *tls;
+static struct xfer_tls_identity *node_a, *node_b, *public;
+
+static struct xfer_tls_identity *identity(enum xfer_tls_role role, const char *name)
+{
+	struct xfer_tls_files files = pki_files(pki, name, pki);
+	struct xfer_tls_identity *made = NULL;
+	char why[512];
+
+	if (xfer_tls_identity_create(tls, role, &files, &made, why, sizeof(why)))
+		fail_msg("%s", why);
+	return made;
+}
+
+static int set_up(void **state)
+{
+	struct xfer_tls_params params = { .ktls = XFER_KTLS_PREFER,
+		.handshakes_per_address = 2 * CONNECTIONS };
+	char why[512];
+
+	(void)state;
+	tls_log_keep();
+	pki = pki_create();
+	pki_issue(pki, "a",
+		&(struct pki_wish){
+			.cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" });
+	pki_issue(pki, "b",
+		&(struct pki_wish){
+			.cn = "b", .names = "DNS:b", .usage = "serverAuth,clientAuth" });
+	pki_issue(pki, "s", &(struct pki_wish){ .cn = "s", .names = "DNS:s,IP:127.0.0.1" });
+	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
+		fail_msg("%s", why);
+	node_a = identity(XFER_TLS_NODE, "a");
+	node_b = identity(XFER_TLS_NODE, "b");
+	public = identity(XFER_TLS_PUBLIC, "s");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	xfer_tls_identity_destroy(node_a);
+	xfer_tls_identity_destroy(node_b);
+	xfer_tls_identity_destroy(public);
+	xfer_tls_destroy(tls);
+	pki_free(pki);
+	xfer_log_set_sink(NULL);
+	return 0;
+}
+
+/* ends[0]: node a, the client; ends[1]: node b. */
+static void start_nodes(struct tls_end ends[2])
+{
+	int pair[2];
+
+	tls_ends_tcp(pair);
+	tls_end_start(&ends[0], tls, node_a, pair[0], true, "b");
+	tls_end_start(&ends[1], tls, node_b, pair[1], false, "a");
+}
+
+static void connect_nodes(struct tls_end ends[2])
+{
+	start_nodes(ends);
+	for (int i = 0; i < 2; i++)
+		if (tls_end_wait(&ends[i]))
+			fail_msg("%s", ends[i].why);
+}
+
+static void finish(struct tls_end ends[2])
+{
+	tls_end_finish(&ends[0]);
+	tls_end_finish(&ends[1]);
+}
+
+static void test_nodes_know_each_other(void **state)
+{
+	struct tls_end ends[2];
+
+	(void)state;
+	connect_nodes(ends);
+	assert_true(xfer_tls_security_mutual(ends[0].security));
+	assert_true(xfer_tls_security_mutual(ends[1].security));
+	assert_true(xfer_tls_security_has_name(ends[0].security, "b"));
+	assert_false(xfer_tls_security_has_name(ends[0].security, "a"));
+	assert_string_equal(xfer_tls_security_subject(ends[1].security), "CN=a");
+	assert_string_equal(xfer_tls_security_names(ends[1].security), "dns:a");
+	assert_int_equal(strlen(xfer_tls_security_fingerprint(ends[1].security)), 64);
+	assert_string_equal(xfer_tls_security_cipher(ends[1].security), "TLS_AES_128_GCM_SHA256");
+	assert_true(tls_log_has("node CN=a [dns:a] SHA256:", "TLS_AES_128_GCM_SHA256"));
+	finish(ends);
+}
+
+static void *write_megabyte(void *arg)
+{
+	char *bytes = malloc(MEGABYTE);
+
+	memset(bytes, 'x', MEGABYTE);
+	assert_int_equal(tls_write_all(*(int *)arg, bytes, MEGABYTE), 0);
+	free(bytes);
+	return NULL;
+}
+
+static void test_data_both_ways(void **state)
+{
+	struct tls_end ends[2];
+	char *bytes = malloc(MEGABYTE);
+	pthread_t threads[2];
+
+	(void)state;
+	connect_nodes(ends);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_megabyte, &ends[i].fd), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tls_read_all(ends[i].fd, bytes, MEGABYTE), 0);
+		assert_int_equal(bytes[0], 'x');
+		assert_memory_equal(bytes, bytes + 1, MEGABYTE - 1);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(xfer_tls_used(ends[0].security, ends[0].fd), 0);
+	finish(ends);
+	free(bytes);
+}
+
+static void test_many_at_a_time(void **state)
+{
+	static struct tls_end ends[CONNECTIONS][2];
+	char text[8];
+
+	(void)state;
+	for (int i = 0; i < CONNECTIONS; i++)
+		start_nodes(ends[i]);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		assert_int_equal(tls_end_wait(&ends[i][0]), 0);
+		assert_int_equal(tls_end_wait(&ends[i][1]), 0);
+		assert_int_equal(tls_write_all(ends[i][0].fd, "question", 8), 0);
+	}
+	for (int i = 0; i < CONNECTIONS; i++) {
+		assert_int_equal(tls_read_all(ends[i][1].fd, text, 8), 0);
+		assert_memory_equal(text, "question", 8);
+		assert_int_equal(tls_write_all(ends[i][1].fd, "answered", 8), 0);
+		assert_int_equal(tls_read_all(ends[i][0].fd, text, 8), 0);
+		assert_memory_equal(text, "answered", 8);
+	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		finish(ends[i]);
+}
+
+static void test_half_close(void **state)
+{
+	struct tls_end ends[2];
+	char text[4];
+
+	(void)state;
+	connect_nodes(ends);
+	assert_int_equal(tls_write_all(ends[0].fd, "last", 4), 0);
+	xfer_tls_goodbye(ends[0].security, ends[0].fd);
+	shutdown(ends[0].fd, SHUT_WR);
+	assert_int_equal(tls_read_all(ends[1].fd, text, 4), 0);
+	assert_true(tls_at_end(ends[1].fd));
+	/* The other direction goes on. */
+	assert_int_equal(tls_write_all(ends[1].fd, "more", 4), 0);
+	assert_int_equal(tls_read_all(ends[0].fd, text, 4), 0);
+	assert_memory_equal(text, "more", 4);
+	finish(ends);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nodes_know_each_other),
+		cmocka_unit_test(test_data_both_ways),
+		cmocka_unit_test(test_many_at_a_time),
+		cmocka_unit_test(test_half_close),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
