@@ -179,7 +179,8 @@ static const char *alert_remedy(int alert)
 
 void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl)
 {
-	unsigned long error = ERR_peek_error();
+	/* What libraries below have said comes before, with reasons that mean something else. */
+	unsigned long error = ERR_peek_last_error();
 	int reason = ERR_GET_REASON(error);
 	long verified = SSL_get_verify_result(ssl);
 	enum xfer_tls_cause cause = of_reason(reason);
