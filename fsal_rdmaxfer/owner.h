@@ -16,6 +16,7 @@ struct rdx_owner {
 	struct glist_head link; /* in struct rdx_owners */
 	struct rdx_owners *owners;
 	char *name, *address;
+	bool insecure;                        /* TCP in cleartext */
 	struct rdx_holdings *holdings;        /* what is open and locked there */
 	struct xfer_session *_Atomic session; /* NULL: not opened yet, or closed */
 	_Atomic uint32_t
@@ -37,7 +38,7 @@ struct rdx_owners {
 };
 
 /*
- * Reads "NAME=ADDRESS,NAME=ADDRESS...". -EINVAL: *reason is a text for the log, which the caller
+ * Reads "NAME=ADDRESS,NAME=ADDRESS insecure...". -EINVAL: *reason is a text for the log, which the caller
  * frees with gsh_free.
  */
 int rdx_owners_parse(struct rdx_owners *owners, const char *text, char **reason);
