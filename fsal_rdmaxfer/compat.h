@@ -30,6 +30,9 @@
 #include "nfs_proto_data.h"
 #include "sal_data.h"
 
+#include <netinet/in.h>
+#include <rpc/svc_auth.h>
+#include <rpc/xdr_ioq.h>
 #include <stddef.h>
 
 #if FSAL_MAJOR_VERSION == 11 && FSAL_MINOR_VERSION == 0
@@ -57,6 +60,21 @@ _Static_assert(
 	offsetof(nfs_request_t, op_context) == 1856, "nfs_request_t isn't nfs-ganesha 4.3's");
 
 #undef RDX_ASSERT_SIZE
+#endif
+
+/*
+ * How libntirpc 4.3 begins what it keeps of a TCP connection (its private struct rpc_dplx_rec). The library was built with
+ * INET6, which makes its SVCXPRT longer than Ganesha's. ioq's queue has the record that has come in part.
+ */
+struct rdx_ntirpc_connection {
+	SVCXPRT xprt;
+	char rest_of_in6_pktinfo[sizeof(struct in6_pktinfo) - sizeof(struct in_pktinfo)];
+	struct xdr_ioq ioq;
+};
+
+#ifdef __x86_64__
+_Static_assert(offsetof(struct rdx_ntirpc_connection, ioq.ioq_uv.uvqh.qh) == 0x2b8,
+	"a connection isn't laid out as in libntirpc 4.3");
 #endif
 
 /*

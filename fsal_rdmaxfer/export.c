@@ -249,6 +249,8 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 
 	(void)module;
 	(void)updated_super;
+	/* A reload of Ganesha's tells a module nothing else; this comes for each export. */
+	atomic_store(&rdx_module.tls_reread, true);
 	read = load_config_from_node(parse_node, &block, &updated, true, err_type) == 0;
 	same = updated.owner_name && updated.volume_name &&
 	       strcmp(updated.owner_name, export->owner_name) == 0 &&

@@ -8,6 +8,8 @@
 #include "abi.h"
 #include "attrs.h"
 #include "heap.h"
+#include "tls_frontend.h"
+#include "tls_setup.h"
 #include "volume.h"
 
 static const char name[] = "RDMAXFER";
@@ -62,8 +64,10 @@ static void *tick(void *arg)
 		nanosleep(&pause, NULL);
 		if (!ended && __atomic_load_n(&admin_shutdown, __ATOMIC_RELAXED)) {
 			rdx_owners_close(&module->owners);
+			rdx_tls_frontend_close();
 			ended = true;
 		}
+		rdx_tls_tick(module);
 		rdx_owners_tick(&module->owners);
 	}
 	return NULL;
@@ -98,6 +102,14 @@ static struct config_item items[] = {
 	CONF_ITEM_UI32("Poll_us", 1, 1000, 10, rdx_module, poll_us),
 	CONF_ITEM_UI32("Waiting_Memory", 2, 1048576, 2048, rdx_module, waiting_memory),
 	CONF_ITEM_UI32("Heartbeat_ms", 100, 60000, 1000, rdx_module, heartbeat_ms),
+	CONF_ITEM_PATH("TLS_Certificate", 1, MAXPATHLEN, NULL, rdx_module, tls_certificate),
+	CONF_ITEM_PATH("TLS_Key", 1, MAXPATHLEN, NULL, rdx_module, tls_key),
+	CONF_ITEM_PATH("TLS_CA", 1, MAXPATHLEN, NULL, rdx_module, tls_ca),
+	CONF_ITEM_PATH("TLS_CRL", 1, MAXPATHLEN, NULL, rdx_module, tls_crl),
+	CONF_ITEM_TOKEN("Ktls", XFER_KTLS_PREFER, rdx_ktls, rdx_module, ktls),
+	CONF_ITEM_UI32("Handshake_ms", 100, 60000, 5000, rdx_module, handshake_ms),
+	CONF_ITEM_UI32("Handshakes_Max", 1, 65536, 1024, rdx_module, handshakes_max),
+	CONF_ITEM_UI32("Handshakes_Per_Address", 1, 65536, 64, rdx_module, handshakes_per_address),
 	CONFIG_EOL,
 };
 
@@ -198,6 +210,8 @@ static fsal_status_t init_config(
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	}
 	module->inside_max = workers / 4 > 0 ? workers / 4 : 1;
+	if (!rdx_tls_setup(module, log_to_ganesha))
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	err = create_context(module);
 	if (err == 0)
 		err = -pthread_create(&module->ticker, NULL, tick, module);
@@ -249,6 +263,7 @@ MODULE_FINI void rdx_unload(void)
 	rdx_owners_destroy(&rdx_module.owners);
 	if (rdx_module.context)
 		xfer_context_destroy(rdx_module.context);
+	rdx_tls_teardown(&rdx_module);
 	gsh_free(rdx_module.node_name);
 	gsh_free(rdx_module.owners_text);
 	gsh_free(rdx_module.run_dir);

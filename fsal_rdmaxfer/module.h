@@ -3,6 +3,8 @@
 #ifndef FSAL_RDMAXFER_MODULE_H
 #define FSAL_RDMAXFER_MODULE_H
 
+#include <xfer/tls.h>
+
 #include "compat.h"
 #include "owner.h"
 
@@ -18,9 +20,15 @@ struct rdx_module {
 	uint32_t waiting_memory; /* MiB, per owner */
 	uint32_t lanes;          /* connections per session */
 	uint32_t heartbeat_ms;
+	char *tls_certificate, *tls_key, *tls_ca, *tls_crl; /* files; NULL: not given */
+	uint32_t ktls;                                      /* of enum xfer_ktls */
+	uint32_t handshake_ms, handshakes_max, handshakes_per_address;
 	uint32_t dir_chunk; /* of the MDCACHE block */
 
 	struct xfer_context *context;
+	struct xfer_tls *tls; /* NULL: nothing of it is configured */
+	struct xfer_tls_identity *tls_identity;
+	_Atomic bool tls_reread; /* SIGHUP: the ticker reads TLS's files again */
 	struct rdx_owners owners;
 	uint32_t inside_max; /* Ganesha's threads that may wait for one owner */
 
@@ -36,6 +44,9 @@ extern struct rdx_module rdx_module;
 
 /* Values of Path, of enum xfer_path_wish: of the RDMAXFER block and of exports. */
 extern struct config_item_list rdx_paths[];
+
+/* Values of Ktls, of enum xfer_ktls. */
+extern struct config_item_list rdx_ktls[];
 
 /* What the dynamic linker calls when the module comes and goes. */
 void rdx_load(void);

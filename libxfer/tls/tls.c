@@ -159,6 +159,8 @@ int xfer_tls_create(
 
 	if (err)
 		return err;
+	if (params->log)
+		xfer_log_set_sink(params->log);
 	/* No core file and no ptrace: keys are in this memory. */
 	prctl(PR_SET_DUMPABLE, 0);
 	tls = calloc(1, sizeof(*tls));

@@ -24,6 +24,7 @@ struct xfer_tls_params {
 	unsigned handshake_ms;           /* a handshake may take so long; 100 to 60000, 0: 5000 */
 	unsigned handshakes_max;         /* under way at a time; 0: 1024 */
 	unsigned handshakes_per_address; /* the same from one address; 0: 64 */
+	xfer_log_fn log;                 /* as the context's, which may come later; NULL: it stays as it is */
 };
 
 /*

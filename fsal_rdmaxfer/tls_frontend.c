@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* tls_frontend.c -- RPC-with-TLS (RFC 9289) on Ganesha's own TCP ports */
+
+/*
+ * A connection's way:
+ *
+ *   OFFERED   STARTTLS was answered; the transport has a table of operations of its own (struct connection). The client
+ *             has to begin: its first byte makes libntirpc call our xp_recv.
+ *   SHAKING   xp_recv has given a duplicate of the descriptor to libxfer and hasn't asked for another event: libntirpc
+ *             neither reads nor is told anything (transport.h). At the end libxfer calls `shaken` on a thread of its own.
+ *   CARRYING  libntirpc receives again, from the same descriptor or from the relay's, which has got the number of it.
+ *   ENDED     the transport is being destroyed.
+ *
+ * A connection is a part of its transport: it is freed by xp_destroy, when nobody has a reference any more. While it is
+ * OFFERED or SHAKING there is one reference for it. Requests that came by TLS are marked (rq_ap2, which nobody else uses)
+ * by the thread that receives them: what came in cleartext before and is still being served stays cleartext.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "now.h"
+#include "tls_frontend.h"
+#include "transport.h"
+
+#define AUTH_TLS 7 /* RFC 9289, section 4.1 */
+
+static const char starttls[] = "STARTTLS";
+
+/* How often a carrying connection's keys are looked at, in events; one is at most a request and its reply: 70 records. */
+#define EVENTS_PER_LOOK 1024
+/* Per mille. What is left is enough for all that can come and go until the next look. */
+#define KEYS_USED_UP 950
+
+enum stage { OFFERED, SHAKING, CARRYING, ENDED };
+
+struct connection {
+	struct xp_ops ops; /* the transport's xp_ops points here */
+	struct xp_ops *original;
+	SVCXPRT *xprt;
+	enum stage stage;                   /* under frontend.lock; CARRYING is written once */
+	uint64_t deadline;                  /* of the offer */
+	struct xfer_tls_security *security; /* CARRYING: a reference */
+	unsigned events;                    /* of the one receiving thread */
+	struct glist_head all, offers;
+};
+
+static struct {
+	struct rdx_tls_frontend_params params;
+	pthread_mutex_t lock;
+	bool open;
+	struct glist_head all;    /* connections; under lock */
+	struct glist_head offers; /* those OFFERED, oldest first; under lock */
+	unsigned offers_count;
+} frontend = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.all = GLIST_HEAD_INIT(frontend.all),
+	.offers = GLIST_HEAD_INIT(frontend.offers),
+};
+
+/* The connection whose record this thread receives at the moment, by TLS. */
+static __thread const struct connection *receiving;
+
+static enum xprt_stat tls_recv(SVCXPRT *xprt);
+
+/* NULL: it isn't ours. */
+static struct connection *connection_of(const SVCXPRT *xprt)
+{
+	struct xp_ops *ops = __atomic_load_n(&xprt->xp_ops, __ATOMIC_ACQUIRE);
+
+	return ops->xp_recv == tls_recv ? container_of(ops, struct connection, ops) : NULL;
+}
+
+/* As the client sees itself: Ganesha's sockets are of IPv6 and take IPv4's, too. */
+static struct sockaddr_storage client_address(const SVCXPRT *xprt)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&xprt->xp_remote.ss;
+	struct sockaddr_storage address = xprt->xp_remote.ss;
+
+	if (v6->sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = v6->sin6_port };
+
+		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+		memcpy(&address, &v4, sizeof(v4));
+	}
+	return address;
+}
+
+/* One a second is written; the others are counted. */
+static void log_refused(const SVCXPRT *xprt)
+{
+	static _Atomic uint64_t next;
+	static _Atomic unsigned others;
+	uint64_t now = rdx_now_ns(), due = atomic_load(&next);
+	struct sockaddr_storage address = client_address(xprt);
+	char text[SOCK_NAME_MAX] = "";
+	struct display_buffer buffer = { sizeof(text), text, text };
+
+	if (now < due || !atomic_compare_exchange_strong(&next, &due, now + UINT64_C(1000000000))) {
+		atomic_fetch_add(&others, 1);
+		return;
+	}
+	display_sockaddr(&buffer, &address);
+	LogWarn(COMPONENT_FSAL,
+		"tls: %s is cut off, and %u others were: too many have asked for TLS and don't begin; if they are "
+		"all wanted, raise Handshakes_Max and Handshakes_Per_Address",
+		text, atomic_exchange(&others, 0));
+}
+
+static void log_end(const struct connection *connection, const char *why)
+{
+	struct sockaddr_storage address = client_address(connection->xprt);
+	char text[SOCK_NAME_MAX] = "";
+	struct display_buffer buffer = { sizeof(text), text, text };
+
+	display_sockaddr(&buffer, &address);
+	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
+}
+
+/* Moves a connection on, if it is in that stage. */
+static bool move_on(struct connection *connection, enum stage from, enum stage to)
+{
+	bool moved;
+
+	pthread_mutex_lock(&frontend.lock);
+	moved = connection->stage == from;
+	if (moved && from == OFFERED) {
+		glist_del(&connection->offers);
+		frontend.offers_count--;
+	}
+	if (moved)
+		__atomic_store_n(&connection->stage, to, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&frontend.lock);
+	return moved;
+}
+
+/* Ends a connection that is OFFERED or SHAKING no more; the reference for that goes. */
+static void end(struct connection *connection)
+{
+	SVCXPRT *xprt = connection->xprt;
+
+	SVC_DESTROY(xprt);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+}
+
+/* --- the handshake ---------------------------------------------------------------------------- */
+
+/* libxfer's TLS I/O thread. */
+static void shaken(void *user, const struct xfer_tls_result *result)
+{
+	struct connection *connection = user;
+	SVCXPRT *xprt = connection->xprt;
+	bool same = false;
+	int err;
+
+	if (result->err) {
+		(void)move_on(connection, SHAKING, ENDED);
+		end(connection);
+		return;
+	}
+	connection->security = result->security;
+	same = xfer_tls_security_in_kernel(result->security);
+	if (same)
+		close(result->fd); /* the transport has the socket, too */
+	if (!move_on(connection, SHAKING, CARRYING)) {
+		if (!same)
+			close(result->fd);
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+		return;
+	}
+	err = rdx_transport_continue(xprt, same ? -1 : result->fd);
+	if (err) {
+		log_end(connection, strerror(-err));
+		end(connection);
+		return;
+	}
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+}
+
+/* Of a connection that is SHAKING since a moment ago. -errno. */
+static int shake(struct connection *connection)
+{
+	struct xfer_tls_start start = {
+		.identity = frontend.params.identity,
+		.address = client_address(connection->xprt),
+		.done = shaken,
+		.user = connection,
+	};
+	int fd;
+
+	if (!rdx_transport_at_rest(connection->xprt)) {
+		log_end(connection,
+			"something came between its STARTTLS and the answer, which nobody may believe; if it comes "
+			"again, look for who is on the way to this client");
+		return -EPROTO;
+	}
+	fd = fcntl(connection->xprt->xp_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) {
+		log_end(connection, strerror(errno));
+		return -errno;
+	}
+	return xfer_tls_start(frontend.params.tls, fd, &start);
+}
+
+/* --- the transport's operations --------------------------------------------------------------- */
+
+/* Whether the connection's keys have carried what they may: looked at now and then. */
+static bool used_up(struct connection *connection)
+{
+	if (++connection->events % EVENTS_PER_LOOK)
+		return false;
+	if (xfer_tls_used(connection->security, connection->xprt->xp_fd) < KEYS_USED_UP)
+		return false;
+	log_end(connection, "its keys have carried what they may; the client will connect again");
+	return true;
+}
+
+static enum xprt_stat receive(struct connection *connection)
+{
+	const struct connection *outer = receiving;
+	enum xprt_stat stat;
+
+	if (used_up(connection)) {
+		SVC_DESTROY(connection->xprt);
+		return XPRT_DESTROYED;
+	}
+	receiving = connection;
+	stat = connection->original->xp_recv(connection->xprt);
+	receiving = outer;
+	return stat;
+}
+
+static enum xprt_stat tls_recv(SVCXPRT *xprt)
+{
+	struct connection *connection = connection_of(xprt);
+
+	if (__atomic_load_n(&connection->stage, __ATOMIC_ACQUIRE) == CARRYING)
+		return receive(connection);
+	if (move_on(connection, OFFERED, SHAKING) && shake(connection)) {
+		(void)move_on(connection, SHAKING, ENDED);
+		end(connection);
+	}
+	return XPRT_IDLE;
+}
+
+static enum xprt_stat tls_decode(struct svc_req *request)
+{
+	struct connection *connection = connection_of(request->rq_xprt);
+
+	if (receiving == connection)
+		request->rq_ap2 = connection->security;
+	return connection->original->xp_decode(request);
+}
+
+/* SVC_DESTROY, by whomever: of an idle one, of all when Ganesha ends. */
+static void tls_unlink(SVCXPRT *xprt, u_int flags, const char *tag, const int line)
+{
+	struct connection *connection = connection_of(xprt);
+	bool offered = move_on(connection, OFFERED, ENDED);
+
+	/* libxfer sees the end, and calls `shaken`. */
+	if (move_on(connection, SHAKING, ENDED))
+		(void)shutdown(xprt->xp_fd, SHUT_RDWR);
+	connection->original->xp_unlink(xprt, flags, tag, line);
+	if (offered)
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE); /* the caller has one, too */
+}
+
+static void forget(struct connection *connection)
+{
+	__atomic_store_n(&connection->xprt->xp_ops, connection->original, __ATOMIC_RELEASE);
+	glist_del(&connection->all);
+	if (connection->security)
+		xfer_tls_security_unref(connection->security);
+	free(connection);
+}
+
+/* Nobody has a reference; the descriptor is closed after that. */
+static void tls_destroy(SVCXPRT *xprt, u_int flags, const char *tag, const int line)
+{
+	struct connection *connection = connection_of(xprt);
+
+	if (connection->security)
+		xfer_tls_goodbye(connection->security, xprt->xp_fd);
+	pthread_mutex_lock(&frontend.lock);
+	forget(connection);
+	pthread_mutex_unlock(&frontend.lock);
+	xprt->xp_ops->xp_destroy(xprt, flags, tag, line);
+}
+
+/* --- offering --------------------------------------------------------------------------------- */
+
+static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET6)
+		return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+			       &((const struct sockaddr_in6 *)b)->sin6_addr,
+			       sizeof(struct in6_addr)) == 0;
+	return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+	       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+static unsigned offers_of(const struct sockaddr_storage *address)
+{
+	const struct glist_head *entry;
+	unsigned count = 0;
+
+	glist_for_each (entry, &frontend.offers) {
+		const struct connection *other = glist_entry(entry, struct connection, offers);
+
+		count += same_host(&other->xprt->xp_remote.ss, address);
+	}
+	return count;
+}
+
+static struct connection *connection_create(SVCXPRT *xprt)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection)
+		return NULL;
+	connection->xprt = xprt;
+	connection->original = xprt->xp_ops;
+	connection->ops = *xprt->xp_ops;
+	connection->ops.xp_recv = tls_recv;
+	connection->ops.xp_decode = tls_decode;
+	connection->ops.xp_unlink = tls_unlink;
+	connection->ops.xp_destroy = tls_destroy;
+	connection->deadline = rdx_now_ns() + frontend.params.handshake_ms * UINT64_C(800000);
+	return connection;
+}
+
+/* -ENOTSUP: there is no TLS; else the connection has to be closed. */
+static int offer(SVCXPRT *xprt)
+{
+	struct connection *connection = connection_create(xprt);
+	int err = connection ? 0 : -ENOMEM;
+
+	pthread_mutex_lock(&frontend.lock);
+	if (!frontend.open)
+		err = -ENOTSUP;
+	else if (frontend.offers_count >= frontend.params.offers_max ||
+		 offers_of(&xprt->xp_remote.ss) >= frontend.params.offers_per_address)
+		err = -EUSERS;
+	if (err == 0) {
+		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+		glist_add_tail(&frontend.all, &connection->all);
+		glist_add_tail(&frontend.offers, &connection->offers);
+		frontend.offers_count++;
+		__atomic_store_n(&xprt->xp_ops, &connection->ops, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&frontend.lock);
+	if (err)
+		free(connection);
+	return err;
+}
+
+static void set_verifier(struct svc_req *request, const char *text, u_int length)
+{
+	struct opaque_auth *verifier = &request->rq_msg.RPCM_ack.ar_verf;
+
+	verifier->oa_flavor = AUTH_NONE;
+	verifier->oa_length = length;
+	memcpy(verifier->oa_body, text, length);
+}
+
+/* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
+static enum auth_stat auth_tls(struct svc_req *request)
+{
+	const struct rpc_msg *call = &request->rq_msg;
+	int err;
+
+	if (call->cb_cred.oa_length != 0 || call->cb_proc != NULLPROC)
+		return AUTH_BADCRED;
+	if (call->cb_verf.oa_flavor != AUTH_NONE || call->cb_verf.oa_length != 0)
+		return AUTH_BADVERF;
+	if (connection_of(request->rq_xprt))
+		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
+	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	(void)_svcauth_none(request);
+	if (err == 0) {
+		set_verifier(request, starttls, strlen(starttls));
+		return AUTH_OK;
+	}
+	set_verifier(request, "", 0);
+	if (err == -ENOTSUP)
+		return AUTH_OK;
+	/* It may come again; told that there is no TLS, it would not. */
+	log_refused(request->rq_xprt);
+	SVC_DESTROY(request->rq_xprt);
+	return AUTH_FAILED;
+}
+
+/* --- what the module calls -------------------------------------------------------------------- */
+
+const struct xfer_tls_security *rdx_tls_security(void)
+{
+	/* Other contexts than those of clients' requests have no caller. */
+	if (!op_ctx || op_ctx->req_type != NFS_REQUEST || !op_ctx->caller_addr)
+		return NULL;
+	return container_of(op_ctx, nfs_request_t, op_context)->svc.rq_ap2;
+}
+
+int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params)
+{
+	frontend.params = *params;
+	frontend.open = params->tls != NULL;
+	return svc_auth_reg(AUTH_TLS, auth_tls) ? -EEXIST : 0;
+}
+
+/* The oldest offer, if its time is up; it is ENDED then. */
+static struct connection *take_overdue(uint64_t now)
+{
+	struct connection *oldest;
+
+	pthread_mutex_lock(&frontend.lock);
+	oldest = glist_first_entry(&frontend.offers, struct connection, offers);
+	if (oldest && oldest->deadline <= now) {
+		glist_del(&oldest->offers);
+		frontend.offers_count--;
+		oldest->stage = ENDED;
+	} else {
+		oldest = NULL;
+	}
+	pthread_mutex_unlock(&frontend.lock);
+	return oldest;
+}
+
+void rdx_tls_frontend_tick(void)
+{
+	uint64_t now = rdx_now_ns();
+	struct connection *connection;
+
+	while ((connection = take_overdue(now))) {
+		log_end(connection, "it was told STARTTLS and doesn't begin");
+		end(connection);
+	}
+}
+
+void rdx_tls_frontend_close(void)
+{
+	pthread_mutex_lock(&frontend.lock);
+	frontend.open = false;
+	pthread_mutex_unlock(&frontend.lock);
+}
+
+void rdx_tls_frontend_stop(void)
+{
+	struct glist_head *entry, *next;
+
+	glist_for_each_safe (entry, next, &frontend.all)
+		forget(glist_entry(entry, struct connection, all));
+}
