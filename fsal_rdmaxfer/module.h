@@ -61,6 +61,9 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 	struct config_error_type *err_type, struct fsal_export *original,
 	struct fsal_module *updated_super);
 
+/* Who may use it. */
+struct admission *rdx_export_admission(struct fsal_export *export);
+
 /* Whether NFSv3 clients may write unstable there. */
 bool rdx_export_v3_unstable(struct fsal_export *export);
 
