@@ -95,6 +95,41 @@ int rdx_owners_parse(struct rdx_owners *owners, const char *text, char **reason)
 	return -EINVAL;
 }
 
+static bool is_local(const struct rdx_owner *owner)
+{
+	return strncmp(owner->address, "unix:", 5) == 0;
+}
+
+bool rdx_owner_in_cleartext(const struct rdx_owner *owner)
+{
+	return owner->insecure && !is_local(owner);
+}
+
+bool rdx_owners_check(const struct rdx_owners *owners, bool certificate)
+{
+	struct glist_head *node;
+
+	glist_for_each (node, &owners->list) {
+		const struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
+
+		if (rdx_owner_in_cleartext(owner))
+			LogWarn(COMPONENT_CONFIG,
+				"RDMAXFER Owners: %s is insecure: whoever has its address %s is taken for "
+				"it, and what it gets and sends can be read and changed on the way; "
+				"certificates (Node_Certificate) end that",
+				owner->name, owner->address);
+		if (certificate || owner->insecure || is_local(owner))
+			continue;
+		LogCrit(COMPONENT_CONFIG,
+			"RDMAXFER Owners: %s is reached by TCP, and this node has no certificate: add  "
+			"Node_Certificate = ...; Node_Key = ...; Node_CA = ...;  to the RDMAXFER block, or "
+			"write  %s=%s insecure  to do without",
+			owner->name, owner->name, owner->address);
+		return false;
+	}
+	return true;
+}
+
 struct rdx_owner *rdx_owners_find(struct rdx_owners *owners, const char *name)
 {
 	struct glist_head *node;

@@ -43,6 +43,15 @@ struct rdx_owners {
  */
 int rdx_owners_parse(struct rdx_owners *owners, const char *text, char **reason);
 
+/*
+ * Whether each of them may be talked to: by TCP only with a certificate for this node, unless it is said to be insecure,
+ * which is warned of. false: the log says what to do.
+ */
+bool rdx_owners_check(const struct rdx_owners *owners, bool certificate);
+
+/* Whether what travels between this node and the owner can be read by others. */
+bool rdx_owner_in_cleartext(const struct rdx_owner *owner);
+
 /* Closes all sessions and frees. Not from a lane thread. */
 void rdx_owners_destroy(struct rdx_owners *owners);
 

@@ -47,8 +47,8 @@ void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const st
 
 	memset(nodes, 0, sizeof(*nodes));
 	tls_log_keep();
-	nodes->pki = pki_create();
-	nodes->other = pki_create();
+	nodes->pki = pki_create("test CA");
+	nodes->other = pki_create("test CA");
 	pki_write_crl(nodes->pki, 1);
 	if (xfer_tls_create(&params, &nodes->tls, why, sizeof(why)))
 		fail_msg("%s", why);
