@@ -60,13 +60,17 @@ int link_open(
 		.lanes = options->lanes,
 		.path = options->path,
 		.log = keep_first };
+	const struct xfer_session_params session = {
+		.owner = owner->name,
+		.address = owner->address,
+		.insecure = true,
+	};
 	int err = xfer_context_create(&params, &link->context);
 
 	link->path = options->path;
 	if (err)
 		return err;
-	err = xfer_session_open(
-		link->context, owner->name, owner->address, NULL, NULL, &link->session);
+	err = xfer_session_open(link->context, &session, &link->session);
 	if (err) {
 		xfer_context_destroy(link->context);
 		return err;

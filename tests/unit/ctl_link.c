@@ -38,14 +38,13 @@ void xfer_context_destroy(struct xfer_context *context)
 	lib.open--;
 }
 
-int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
-	const struct xfer_session_ops *ops, void *arg, struct xfer_session **session)
+int xfer_session_open(struct xfer_context *context, const struct xfer_session_params *params,
+	struct xfer_session **session)
 {
 	assert_ptr_equal(context, &lib);
-	assert_string_equal(owner, "b");
-	assert_string_equal(address, "host");
-	assert_null(ops);
-	assert_null(arg);
+	assert_string_equal(params->owner, "b");
+	assert_string_equal(params->address, "host");
+	assert_null(params->ops);
 	*session = (struct xfer_session *)&lib;
 	lib.open += lib.session_err == 0;
 	return lib.session_err;
