@@ -21,8 +21,8 @@ void xfer_tls_audit_done(const struct sockaddr_storage *address, enum xfer_tls_r
 	xfer_count(XFER_CNT_TLS_HANDSHAKES, 1);
 	xfer_count(security->in_kernel ? XFER_CNT_TLS_IN_KERNEL : XFER_CNT_TLS_RELAYED, 1);
 	if (security->certificate)
-		xfer_info("tls: %s %s %s [%s] SHA256:%s %s %s", text, service, security->subject,
-			security->names, security->fingerprint, cipher, carrier);
+		xfer_info("tls: %s %s %.200s [%.400s] SHA256:%s %s %s", text, service,
+			security->subject, security->names, security->fingerprint, cipher, carrier);
 	else
 		xfer_info("tls: %s %s no certificate %s %s", text, service, cipher, carrier);
 }

@@ -41,7 +41,7 @@ struct endpoint {
 	int fd;
 	enum phase phase;
 	uint64_t deadline_ns;
-	bool doomed; /* its end was decided while the proxy had it */
+	bool doomed; /* its end was decided while the proxy had it, for this cause */
 	enum xfer_tls_cause doom;
 	bool first;  /* no record has come yet */
 	size_t sent; /* of the flight */
@@ -135,6 +135,7 @@ static void doom(struct endpoint *endpoint, enum xfer_tls_cause cause)
 	if (endpoint->phase != AT_PROXY)
 		fail(endpoint, cause, NULL);
 	else if (!endpoint->doomed) {
+		atomic_store(&endpoint->handshake.abandoned, true);
 		endpoint->doomed = true;
 		endpoint->doom = cause;
 	}
@@ -216,7 +217,7 @@ static bool hand_over(struct endpoint *endpoint, int *fd)
 		*fd = endpoint->fd;
 	} else {
 		err = xfer_tls_relay_start(endpoint->owner->params.relay, handshake->ssl,
-			endpoint->fd, handshake->security, fd);
+			endpoint->fd, &endpoint->place.address, handshake->security, fd);
 		step = "relay";
 		if (err == 0)
 			handshake->ssl = NULL;

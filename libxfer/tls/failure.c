@@ -59,7 +59,7 @@ static const struct {
 	[XFER_TLS_PEER_GONE] = { "peer_gone",
 		"the peer has closed the connection; its log may say why", -ECONNRESET },
 	[XFER_TLS_KERNEL] = { "kernel", "the kernel did not take the keys", -EOPNOTSUPP },
-	[XFER_TLS_NO_MEMORY] = { "no_memory", "no memory", -ENOMEM },
+	[XFER_TLS_NO_MEMORY] = { "no_memory", "no memory or no descriptor", -ENOMEM },
 	[XFER_TLS_SHUTDOWN] = { "shutdown", "TLS is being shut down", -ECANCELED },
 	[XFER_TLS_OTHER] = { "other", "OpenSSL failed", -EPROTO },
 };
@@ -111,8 +111,14 @@ static enum xfer_tls_cause of_verification(long result)
 	}
 }
 
-static enum xfer_tls_cause of_reason(int reason)
+static enum xfer_tls_cause of_error(unsigned long error)
 {
+	int reason = ERR_GET_REASON(error);
+
+	if (reason == ERR_R_MALLOC_FAILURE)
+		return XFER_TLS_NO_MEMORY;
+	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+		return XFER_TLS_OTHER;
 	switch (reason) {
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
 		return XFER_TLS_NO_CERTIFICATE;
@@ -142,8 +148,6 @@ static enum xfer_tls_cause of_reason(int reason)
 	case SSL_R_LENGTH_MISMATCH:
 	case SSL_R_UNEXPECTED_MESSAGE:
 		return XFER_TLS_BAD_RECORD;
-	case ERR_R_MALLOC_FAILURE:
-		return XFER_TLS_NO_MEMORY;
 	default:
 		/* OpenSSL counts the peer's alerts from there. */
 		return reason > SSL_AD_REASON_OFFSET ? XFER_TLS_REFUSED_BY_PEER : XFER_TLS_OTHER;
@@ -177,22 +181,34 @@ static const char *alert_remedy(int alert)
 	}
 }
 
-void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl)
+/* The first error of the protocol: those of the libraries below come before it and have codes of their own. */
+static unsigned long error_of_ssl(void)
 {
-	unsigned long error = ERR_peek_error();
+	unsigned long error = ERR_get_error(), last = error;
+
+	while (error && ERR_GET_LIB(error) != ERR_LIB_SSL) {
+		last = error;
+		error = ERR_get_error();
+	}
+	ERR_clear_error();
+	return error ? error : last;
+}
+
+void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl, const char *rejected)
+{
+	unsigned long error = error_of_ssl();
 	int reason = ERR_GET_REASON(error);
 	long verified = SSL_get_verify_result(ssl);
-	enum xfer_tls_cause cause = of_reason(reason);
+	enum xfer_tls_cause cause = of_error(error);
 	const char *detail = NULL;
 
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		cause = of_verification(verified);
-		detail = X509_verify_cert_error_string(verified);
+		detail = rejected;
 	} else if (cause == XFER_TLS_REFUSED_BY_PEER) {
 		detail = alert_remedy(reason - SSL_AD_REASON_OFFSET);
 	} else if (cause == XFER_TLS_OTHER || cause == XFER_TLS_BAD_RECORD) {
 		detail = ERR_reason_error_string(error);
 	}
 	xfer_tls_fail(failure, cause, detail);
-	ERR_clear_error();
 }

@@ -37,14 +37,17 @@ enum xfer_tls_cause {
 
 struct xfer_tls_failure {
 	enum xfer_tls_cause cause;
-	char why[256];
+	char why[320];
 };
 
 /* With a text that is the cause's own, to which `detail` is added; NULL: nothing. */
 void xfer_tls_fail(struct xfer_tls_failure *failure, enum xfer_tls_cause cause, const char *detail);
 
-/* What OpenSSL says of the handshake that has just failed on this thread; empties its queue of errors. */
-void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl);
+/*
+ * What OpenSSL says of the call that has just failed on this thread; empties its queue of errors. rejected: the
+ * certificate that was not accepted, as a text; NULL: it was not for one.
+ */
+void xfer_tls_fail_openssl(struct xfer_tls_failure *failure, const SSL *ssl, const char *rejected);
 
 /* -errno for a result; the name for counters. */
 int xfer_tls_cause_errno(enum xfer_tls_cause cause);

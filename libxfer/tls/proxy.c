@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -34,26 +35,45 @@ void xfer_tls_handshake_keylog(const SSL *ssl, const char *line)
 		xfer_tls_secrets_take(&handshake->secrets, line);
 }
 
-/* Called for every certificate of a chain; the peer's own comes last, with what is to be said about all of it. */
-int xfer_tls_handshake_verify(int ok, X509_STORE_CTX *store)
+/* What we ask of the peer's certificate beside what OpenSSL does. */
+static int check_peer(const struct xfer_tls_handshake *handshake, X509 *certificate)
 {
-	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	const struct xfer_tls_handshake *handshake = SSL_get_app_data(ssl);
-	X509 *certificate = X509_STORE_CTX_get_current_cert(store);
-	int error = X509_V_OK;
-
-	if (!ok || X509_STORE_CTX_get_error_depth(store) > 0)
-		return ok;
 	if (xfer_tls_identity_role(handshake->identity) == XFER_TLS_NODE &&
 		!xfer_tls_certificate_is_for(
 			certificate, handshake->client ? NID_server_auth : NID_client_auth))
-		error = X509_V_ERR_INVALID_PURPOSE;
-	else if (handshake->expect &&
-		 !xfer_tls_certificate_has_name(certificate, handshake->expect))
-		error = X509_V_ERR_HOSTNAME_MISMATCH;
-	if (error == X509_V_OK)
+		return X509_V_ERR_INVALID_PURPOSE;
+	if (handshake->expect && !xfer_tls_certificate_has_name(certificate, handshake->expect))
+		return X509_V_ERR_HOSTNAME_MISMATCH;
+	return X509_V_OK;
+}
+
+static void remember_rejected(
+	struct xfer_tls_handshake *handshake, X509 *certificate, bool in_chain)
+{
+	char *subject = xfer_tls_certificate_subject(certificate);
+	char *names = xfer_tls_certificate_names(certificate);
+
+	snprintf(handshake->rejected, sizeof(handshake->rejected), "%s%.60s [%.40s]",
+		in_chain ? "in its chain: " : "", subject ? subject : "?", names ? names : "?");
+	free(subject);
+	free(names);
+}
+
+/* Called for every certificate of a chain; the peer's own comes last. */
+int xfer_tls_handshake_verify(int ok, X509_STORE_CTX *store)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct xfer_tls_handshake *handshake = SSL_get_app_data(ssl);
+	X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+	bool in_chain = X509_STORE_CTX_get_error_depth(store) > 0;
+	int error = ok && !in_chain ? check_peer(handshake, certificate) : X509_V_OK;
+
+	if (ok && error == X509_V_OK)
 		return 1;
-	X509_STORE_CTX_set_error(store, error);
+	if (ok)
+		X509_STORE_CTX_set_error(store, error);
+	if (certificate)
+		remember_rejected(handshake, certificate, in_chain);
 	return 0;
 }
 
@@ -137,7 +157,8 @@ static void turn(struct xfer_tls_handshake *handshake)
 		handshake->state = XFER_TLS_WANTS_RECORD;
 	} else {
 		handshake->state = XFER_TLS_FAILED;
-		xfer_tls_fail_openssl(&handshake->failure, handshake->ssl);
+		xfer_tls_fail_openssl(&handshake->failure, handshake->ssl,
+			handshake->rejected[0] ? handshake->rejected : NULL);
 	}
 	handshake->flight_len = (size_t)BIO_get_mem_data(SSL_get_wbio(handshake->ssl), &flight);
 	handshake->flight = (const uint8_t *)flight;
@@ -174,7 +195,8 @@ static void *proxy_main(void *arg)
 		}
 		pthread_mutex_unlock(&proxy->lock);
 		if (handshake) {
-			turn(handshake);
+			if (!atomic_load(&handshake->abandoned))
+				turn(handshake);
 			handshake->turned(handshake);
 		}
 		if (xfer_now_ns() >= next_look) {

@@ -3,6 +3,7 @@
 #ifndef XFER_TLS_PROXY_H
 #define XFER_TLS_PROXY_H
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "tls/failure.h"
@@ -27,6 +28,8 @@ struct xfer_tls_handshake {
 	bool client;
 	bool in_kernel;     /* keys are wanted, not an SSL that goes on */
 	const char *expect; /* the name that the peer has to have; NULL: any */
+	_Atomic bool
+		abandoned; /* nobody wants the next turn's outcome: it is left out, the state stays */
 	/* The proxy's thread: must not block. */
 	void (*turned)(struct xfer_tls_handshake *handshake);
 
@@ -42,8 +45,9 @@ struct xfer_tls_handshake {
 	struct xfer_tls_keys keys;
 	struct xfer_tls_security *security; /* a reference */
 
-	SSL *ssl;
+	SSL *ssl; /* where in_kernel is false whoever goes on with it takes it */
 	struct xfer_tls_secrets secrets;
+	char rejected[128]; /* the certificate that was not accepted; "": none */
 	STAILQ_ENTRY(xfer_tls_handshake) link;
 };
 

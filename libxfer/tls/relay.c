@@ -9,10 +9,12 @@
 
 #include <openssl/err.h>
 
+#include "address.h"
 #include "clock.h"
 #include "control/lane.h"
 #include "counters.h"
 #include "log.h"
+#include "tls/failure.h"
 #include "tls/relay.h"
 #include "tls/socket_bio.h"
 
@@ -47,6 +49,7 @@ struct relayed {
 	struct xfer_task task; /* its beginning; later: there is more to do */
 	bool posted;
 	SSL *ssl;
+	struct sockaddr_storage address;
 	struct xfer_tls_security *security;
 	bool peer_full; /* OpenSSL waits for room in the socket */
 	bool dead;
@@ -82,6 +85,19 @@ static void took(struct flow *flow, size_t n)
 		flow->from = flow->to = 0;
 }
 
+/* That a peer has just closed its socket is for it to know, and not worth a line. */
+static void log_broken(const struct relayed *relayed)
+{
+	struct xfer_tls_failure failure;
+	char text[64];
+
+	if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return;
+	xfer_tls_fail_openssl(&failure, relayed->ssl, NULL);
+	xfer_address_format(&relayed->address, text, sizeof(text));
+	xfer_warn("tls: %s ended: %s", text, failure.why);
+}
+
 /* After a call of OpenSSL's that didn't succeed. */
 static void look_at_ssl(struct relayed *relayed, int result)
 {
@@ -94,6 +110,9 @@ static void look_at_ssl(struct relayed *relayed, int result)
 	case SSL_ERROR_ZERO_RETURN:
 		relayed->in.ended = true;
 		break;
+	case SSL_ERROR_SSL:
+		log_broken(relayed);
+		/* fall through */
 	default:
 		relayed->dead = true;
 	}
@@ -219,19 +238,6 @@ static void relayed_free(struct relayed *relayed)
 	free(relayed);
 }
 
-static void end(struct relayed *relayed)
-{
-	struct lane *lane = relayed->lane;
-
-	LIST_REMOVE(relayed, link);
-	xfer_lane_remove(lane->lane, relayed->peer.fd, &relayed->peer.pollable);
-	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
-	close(relayed->peer.fd);
-	close(relayed->user.fd);
-	atomic_fetch_sub(&lane->relay->connections, 1);
-	relayed_free(relayed);
-}
-
 static bool used_up(const struct relayed *relayed)
 {
 	uint64_t sent = atomic_load_explicit(&relayed->security->sent, memory_order_relaxed);
@@ -241,18 +247,37 @@ static bool used_up(const struct relayed *relayed)
 	return xfer_tls_security_used(relayed->security, sent > received ? sent : received) == 1000;
 }
 
-/* Whether it is over. */
-static bool is_over(struct relayed *relayed)
+static void log_used_up(const struct relayed *relayed)
 {
-	if (relayed->dead || (relayed->in.told && relayed->out.told))
-		return true;
-	if (!used_up(relayed))
-		return false;
-	xfer_warn(
-		"tls: a connection ends, because its keys have protected as many records as they may");
+	char text[64];
+
+	xfer_address_format(&relayed->address, text, sizeof(text));
 	xfer_count(XFER_CNT_TLS_USED_UP, 1);
-	SSL_shutdown(relayed->ssl);
-	return true;
+	xfer_warn(
+		"tls: %s ended: its keys have protected as many records as they may; it has to connect again",
+		text);
+}
+
+static void end(struct relayed *relayed)
+{
+	struct lane *lane = relayed->lane;
+
+	if (used_up(relayed))
+		log_used_up(relayed);
+	LIST_REMOVE(relayed, link);
+	if (!relayed->dead && !relayed->out.told)
+		SSL_shutdown(relayed->ssl);
+	xfer_lane_remove(lane->lane, relayed->peer.fd, &relayed->peer.pollable);
+	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
+	close(relayed->peer.fd);
+	close(relayed->user.fd);
+	atomic_fetch_sub(&lane->relay->connections, 1);
+	relayed_free(relayed);
+}
+
+static bool is_over(const struct relayed *relayed)
+{
+	return relayed->dead || (relayed->in.told && relayed->out.told) || used_up(relayed);
 }
 
 static void watch(struct side *side, uint32_t events)
@@ -378,7 +403,7 @@ static void side_init(struct side *side, struct relayed *relayed, int fd)
 }
 
 int xfer_tls_relay_start(struct xfer_tls_relay *relay, SSL *ssl, int fd,
-	struct xfer_tls_security *security, int *plain)
+	const struct sockaddr_storage *address, struct xfer_tls_security *security, int *plain)
 {
 	struct relayed *relayed = calloc(1, sizeof(*relayed));
 	int pair[2], err;
@@ -395,6 +420,7 @@ int xfer_tls_relay_start(struct xfer_tls_relay *relay, SSL *ssl, int fd,
 	side_init(&relayed->user, relayed, pair[0]);
 	xfer_tls_security_ref(security);
 	relayed->security = security;
+	relayed->address = *address;
 	relayed->moved_ns = xfer_now_ns();
 	err = attach(relayed, ssl, fd);
 	if (err) {

@@ -15,11 +15,12 @@ void xfer_tls_relay_destroy(struct xfer_tls_relay *relay);
 
 /*
  * Goes on with a connection after its handshake; *plain is the end for the connection's user. ssl and fd belong to the
- * relay then; on failure they stay the caller's. It has a reference to the security record, in which it counts. Any
+ * relay then; on failure they stay the caller's. address: the peer's, for the log. The relay has a reference to
+ * the security record, in which it counts. Any
  * thread but its own.
  */
 int xfer_tls_relay_start(struct xfer_tls_relay *relay, SSL *ssl, int fd,
-	struct xfer_tls_security *security, int *plain);
+	const struct sockaddr_storage *address, struct xfer_tls_security *security, int *plain);
 
 /* Connections at the moment. */
 unsigned xfer_tls_relay_connections(const struct xfer_tls_relay *relay);

@@ -27,7 +27,7 @@ static void put(uint8_t *bytes, const uint32_t *words, size_t count)
 	}
 }
 
-/* How many of the first `len` bytes are as they should be, the xid (the second word) aside, is all of them. */
+/* Whether these are the first bytes of what is expected; any xid, the second word, will do. */
 static bool begins(const uint8_t *bytes, size_t len, const uint8_t *expected)
 {
 	for (size_t i = 0; i < len; i++)

@@ -44,7 +44,7 @@ static int set_up(void **state)
 
 	(void)state;
 	tls_log_keep();
-	pki = pki_create();
+	pki = pki_create("test CA");
 	pki_issue(pki, "a",
 		&(struct pki_wish){
 			.cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" });

@@ -118,7 +118,7 @@ int xfer_tls_connect(struct xfer_tls *tls, int fd, const struct xfer_tls_start *
 
 /*
  * How much of what a connection's keys may carry is used up, in per mille of RFC 8446's limit (section 5.5), of the
- * direction that has more. One system call where the kernel carries it. At 1000 it has to be closed; the relay does that
+ * direction that has more. Two system calls where the kernel carries it. At 1000 it has to be closed; the relay does that
  * itself.
  */
 unsigned xfer_tls_used(const struct xfer_tls_security *security, int fd);

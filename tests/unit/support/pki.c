@@ -155,9 +155,9 @@ void pki_encrypt_key(struct pki *pki, const char *name, const char *to)
 	EVP_PKEY_free(key);
 }
 
-struct pki *pki_create(void)
+struct pki *pki_create(const char *name)
 {
-	static const struct pki_wish wish = { .cn = "test CA" };
+	const struct pki_wish wish = { .cn = name };
 	struct pki *pki = calloc(1, sizeof(*pki));
 	X509 *ca;
 	FILE *file;

@@ -9,8 +9,8 @@
 
 struct pki;
 
-/* A new CA, in a new folder: ca.pem. */
-struct pki *pki_create(void);
+/* A new CA of this name, in a new folder: ca.pem. */
+struct pki *pki_create(const char *name);
 /* Removes the folder. */
 void pki_free(struct pki *pki);
 
