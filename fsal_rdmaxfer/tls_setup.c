@@ -55,8 +55,13 @@ static int create(struct rdx_module *module, xfer_log_fn log, char *why, size_t 
 
 	if (err)
 		return err;
-	return xfer_tls_identity_create(
+	err = xfer_tls_identity_create(
 		module->tls, XFER_TLS_PUBLIC, &files, &module->tls_identity, why, why_len);
+	if (err) {
+		xfer_tls_destroy(module->tls);
+		module->tls = NULL;
+	}
+	return err;
 }
 
 static bool start_frontend(struct rdx_module *module)
