@@ -142,6 +142,7 @@ static void user_gone(struct relayed *relayed)
 {
 	relayed->in.from = relayed->in.to = 0;
 	relayed->in.ended = relayed->in.told = true;
+	shutdown(relayed->user.fd, SHUT_WR);
 }
 
 static bool write_user(struct relayed *relayed)
@@ -154,8 +155,10 @@ static bool write_user(struct relayed *relayed)
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0)
 		took(in, (size_t)n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+	else if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 		user_gone(relayed);
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		relayed->dead = true;
 	if (in->ended && is_empty(in) && !in->told) {
 		shutdown(relayed->user.fd, SHUT_WR);
 		in->told = true;

@@ -382,7 +382,9 @@ static void test_key_update(void **state)
 	wait_for_none();
 }
 
-/* New keys begin at nothing. */
+#define RECORDS_MAX 23726566 /* 2^24.5: of one AES-GCM key */
+
+/* Every record counts; new keys begin at nothing. */
 static void test_used(void **state)
 {
 	struct connection connection;
@@ -390,16 +392,20 @@ static void test_used(void **state)
 
 	(void)state;
 	connection_make(&connection);
-	connection.end.security->records_max = 100000;
-	for (int i = 0; i < 1000; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		assert_true(tls_peer_write(&connection.peer, "question", 8));
 		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
+		assert_int_equal(connection.end.security->received, i + 1);
 	}
-	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 10);
+	assert_int_equal(connection.end.security->sent, 0);
+	connection.end.security->sent = RECORDS_MAX / 4 + 1;
+	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 250);
+	connection.end.security->received = RECORDS_MAX / 2;
+	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 500);
 	assert_int_equal(SSL_key_update(connection.peer.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
-	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 0);
+	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 250);
 	connection_end(&connection);
 	wait_for_none();
 }
@@ -413,7 +419,7 @@ static void test_used_up(void **state)
 
 	(void)state;
 	connection_make(&connection);
-	connection.end.security->records_max = 2000;
+	connection.end.security->sent = RECORDS_MAX - 2000;
 	while (tls_write_all(connection.end.fd, "b", 1) == 0 &&
 		tls_peer_read(&connection.peer, &byte, 1))
 		sent++;
