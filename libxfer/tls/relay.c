@@ -488,7 +488,7 @@ static int lane_create(struct xfer_tls_relay *relay, unsigned number)
 	lane->start.run = start_lane;
 	lane->stop.run = stop_lane;
 	LIST_INIT(&lane->list);
-	snprintf(name, sizeof(name), "xfer-relay-%u", number);
+	snprintf(name, sizeof(name), "xfer-tls-relay%u", number);
 	err = xfer_lane_create(name, TICK_MS, &lane->lane);
 	if (err)
 		lane->lane = NULL;
