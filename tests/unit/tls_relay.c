@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -179,6 +180,32 @@ static void test_peer_resets(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	wait_for_none();
 	tls_end_finish(&connection.end);
+}
+
+/* Who writes to somebody that is gone hears of it, but not by a signal. */
+static void test_no_signal(void **state)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	struct connection connection;
+
+	(void)state;
+	connection_make(&connection);
+	signal(SIGPIPE, SIG_DFL);
+	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	tls_peer_close(&connection.peer);
+	while (tls_write_all(connection.end.fd, "more", 4) == 0)
+		;
+	wait_for_none();
+	tls_end_finish(&connection.end);
+	/* The other way round: who reads no more is told of. */
+	connection_make(&connection);
+	signal(SIGPIPE, SIG_DFL);
+	shutdown(connection.end.fd, SHUT_RD);
+	assert_true(tls_peer_write(&connection.peer, "question", 8));
+	assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
+	shutdown(connection.end.fd, SHUT_WR);
+	wait_for_none();
+	connection_end(&connection);
 }
 
 /* --- what peers do wrong ------------------------------------------------------------------------ */
@@ -456,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_user_closes),
 		cmocka_unit_test(test_peer_is_cut_off),
 		cmocka_unit_test(test_peer_resets),
+		cmocka_unit_test(test_no_signal),
 		cmocka_unit_test(test_forged_record),
 		cmocka_unit_test(test_plaintext),
 		cmocka_unit_test(test_jam),
