@@ -245,6 +245,46 @@ static void test_plaintext(void **state)
 	wait_for_none();
 }
 
+static _Atomic bool flooding;
+
+/* New keys, as fast as it can; each a record that is nothing for the user. */
+static void *flood(void *arg)
+{
+	struct tls_peer *peer = arg;
+
+	while (flooding && SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+		SSL_do_handshake(peer->ssl) == 1)
+		;
+	return NULL;
+}
+
+/* Others of the same thread have their turns. */
+static void test_flood_of_keys(void **state)
+{
+	struct connection connections[4];
+	pthread_t threads[2];
+	char byte;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		connection_make(&connections[i]);
+	flooding = true;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, flood, &connections[i].peer), 0);
+	for (int i = 0; i < 400; i++) {
+		struct connection *connection = &connections[2 + i % 2];
+
+		assert_true(tls_peer_write(&connection->peer, "b", 1));
+		assert_int_equal(tls_read_all(connection->end.fd, &byte, 1), 0);
+	}
+	flooding = false;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 4; i++)
+		connection_end(&connections[i]);
+	wait_for_none();
+}
+
 /* --- much, both ways, and slowly ---------------------------------------------------------------- */
 
 static void fill(uint8_t *bytes, uint8_t seed)
@@ -486,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_no_signal),
 		cmocka_unit_test(test_forged_record),
 		cmocka_unit_test(test_plaintext),
+		cmocka_unit_test(test_flood_of_keys),
 		cmocka_unit_test(test_jam),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_closed_in_a_jam),
