@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "attrs.h"
 #include "errors.h"
 #include "gate.h"
@@ -108,9 +109,11 @@ bool rdx_attrs_bear_verifier(const struct xfer_attr *attr, const uint8_t verifie
 fsal_status_t rdx_attrs_read(struct rdx_object *object, enum attr_use use, struct xfer_attr *attr)
 {
 	struct rdx_op op;
-	fsal_status_t status;
+	fsal_status_t status = rdx_admit();
 	int err;
 
+	if (FSAL_IS_ERROR(status))
+		return status;
 	if (attrcache_read(object->volume->cache, object->attrs, use, rdx_request_begun(),
 		    validity_now(), attr))
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);

@@ -111,6 +111,70 @@ static inline const nfs_request_t *rdx_request(void)
 	return request->svc.rq_msg.cb_prog == nfs_param.core_param.program[P_NFS] ? request : NULL;
 }
 
+/* Whether this thread works for a client, by whatever protocol: else Ganesha does so for itself. */
+static inline bool rdx_is_for_client(void)
+{
+	return op_ctx && op_ctx->req_type != UNKNOWN_REQUEST;
+}
+
+/* The program of the present request, of enum protos; P_COUNT: it is none of RPC. */
+static inline protos rdx_request_program(void)
+{
+	const nfs_request_t *request;
+	protos program = P_NFS;
+
+	if (!op_ctx || op_ctx->req_type != NFS_REQUEST)
+		return P_COUNT;
+	request = container_of(op_ctx, nfs_request_t, op_context);
+	while (program < P_COUNT &&
+		nfs_param.core_param.program[program] != request->svc.rq_msg.cb_prog)
+		program++;
+	return program;
+}
+
+static inline bool rdx_nlm_gives_back(rpcproc_t proc)
+{
+	return proc == NLMPROC4_UNLOCK || proc == NLMPROC4_UNLOCK_MSG || proc == NLMPROC4_CANCEL ||
+	       proc == NLMPROC4_CANCEL_MSG || proc == NLMPROC4_UNSHARE;
+}
+
+static inline bool rdx_op_gives_back(nfs_opnum4 op)
+{
+	return op == NFS4_OP_CLOSE || op == NFS4_OP_LOCKU;
+}
+
+/* CLOSE, LOCKU, or the PUTFH for them, if nothing else comes behind. */
+static inline bool rdx_compound_gives_back(const compound_data_t *compound)
+{
+	uint32_t next = compound->oppos + 1;
+
+	if (rdx_op_gives_back(compound->opcode))
+		return true;
+	if (compound->opcode != NFS4_OP_PUTFH || next == compound->argarray_len)
+		return false;
+	while (next < compound->argarray_len && rdx_op_gives_back(compound->argarray[next].argop))
+		next++;
+	return next == compound->argarray_len;
+}
+
+/* Whether the client merely gives back what it has open or locked. */
+static inline bool rdx_request_gives_back(void)
+{
+	const nfs_request_t *request;
+
+	switch (rdx_request_program()) {
+	case P_NLM:
+		request = container_of(op_ctx, nfs_request_t, op_context);
+		return rdx_nlm_gives_back(request->svc.rq_msg.cb_proc);
+	case P_NFS:
+		request = container_of(op_ctx, nfs_request_t, op_context);
+		return op_ctx->nfs_vers == NFS_V4 && request->proc_data &&
+		       rdx_compound_gives_back(request->proc_data);
+	default:
+		return false;
+	}
+}
+
 static inline bool rdx_request_is_v3(rpcproc_t proc)
 {
 	const nfs_request_t *request = rdx_request();

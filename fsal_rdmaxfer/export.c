@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "attrs.h"
 #include "errors.h"
 #include "gate.h"
@@ -16,18 +17,30 @@ struct rdx_export {
 	struct rdx_volume *volume;
 	struct rdx_owner *owner; /* NULL: it isn't used (any more) */
 	char *pseudo;            /* NULL: none (NFSv3 only) */
+	struct admission admission;
 
 	/* the FSAL block */
 	char *owner_name, *volume_name;
-	uint32_t volume_id; /* 0: from the name */
-	uint32_t path;      /* of enum xfer_path_wish; the volume's */
-	bool v3_unstable;   /* a reload may change it */
+	uint32_t volume_id;                   /* 0: from the name */
+	uint32_t path;                        /* of enum xfer_path_wish; the volume's */
+	bool v3_unstable, require_encryption; /* a reload may change them */
+	/* Of `admission`, as configured. */
+	uint32_t xprtsec; /* of enum xprtsec_kind */
+	char *xprtsec_names;
+	bool xprtsec_sideband;
 };
 
 static struct rdx_export *rdx_export(struct fsal_export *export)
 {
 	return container_of(export, struct rdx_export, export);
 }
+
+static struct config_item_list xprtsec_kinds[] = {
+	CONFIG_LIST_TOK("none", XPRTSEC_NONE),
+	CONFIG_LIST_TOK("tls", XPRTSEC_TLS),
+	CONFIG_LIST_TOK("mtls", XPRTSEC_MTLS),
+	CONFIG_LIST_EOL,
+};
 
 static struct config_item items[] = {
 	CONF_ITEM_NOOP("name"),
@@ -36,6 +49,10 @@ static struct config_item items[] = {
 	CONF_ITEM_UI32("Volume_Id", 0, UINT32_MAX, 0, rdx_export, volume_id),
 	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, rdx_paths, rdx_export, path),
 	CONF_ITEM_BOOL("V3_Unstable", false, rdx_export, v3_unstable),
+	CONF_ITEM_BOOL("Require_Encryption", false, rdx_export, require_encryption),
+	CONF_ITEM_LIST("Xprtsec", XPRTSEC_ANY, xprtsec_kinds, rdx_export, xprtsec),
+	CONF_ITEM_STR("Xprtsec_Names", 1, 65536, NULL, rdx_export, xprtsec_names),
+	CONF_ITEM_BOOL("Xprtsec_Sideband", false, rdx_export, xprtsec_sideband),
 	CONFIG_EOL,
 };
 
@@ -165,13 +182,26 @@ static void log_no_volume(const struct rdx_export *export, uint32_t id, int err)
 			export->volume_name, strerror(-err));
 }
 
+/* Require_Encryption and its owner, which is the same for as long as it is exported. */
+static bool check_encryption(const struct rdx_export *export, const struct rdx_owner *owner)
+{
+	if (!export->require_encryption || !rdx_owner_in_cleartext(owner))
+		return true;
+	LogCrit(COMPONENT_CONFIG,
+		"Export %s: Require_Encryption, but what travels to and from owner %s isn't encrypted: "
+		"take  insecure  out of its entry in Owners and give both nodes certificates, or take "
+		"Require_Encryption out",
+		export_path(), owner->name);
+	return false;
+}
+
 static bool find_volume(struct rdx_export *export)
 {
 	struct rdx_owner *owner = find_owner(export);
 	uint32_t id = export->volume_id;
 	int err;
 
-	if (!owner)
+	if (!owner || !check_encryption(export, owner))
 		return false;
 	if (id == 0)
 		id = xfer_volume_id(export->volume_name);
@@ -179,6 +209,36 @@ static bool find_volume(struct rdx_export *export)
 	if (err)
 		log_no_volume(export, id, err);
 	return err == 0;
+}
+
+/* What its Xprtsec, Xprtsec_Names and Xprtsec_Sideband say. */
+static bool read_policy(const struct rdx_export *export, struct xprtsec *policy)
+{
+	char why[512];
+
+	if (xprtsec_init(policy, export->xprtsec, export->xprtsec_sideband, export->xprtsec_names,
+		    why, sizeof(why))) {
+		LogCrit(COMPONENT_CONFIG, "Export %s: Xprtsec: %s", export_path(), why);
+		return false;
+	}
+	if (policy->kinds & XPRTSEC_NONE || rdx_module.tls_identity)
+		return true;
+	LogCrit(COMPONENT_CONFIG,
+		"Export %s: nobody could use it, for its Xprtsec wants TLS, and there is none: add  "
+		"TLS_Certificate = ...; TLS_Key = ...;  to the RDMAXFER block, or  none  to Xprtsec",
+		export_path());
+	xprtsec_fini(policy);
+	return false;
+}
+
+static bool make_policy(struct rdx_export *export)
+{
+	struct xprtsec policy;
+
+	if (!read_policy(export, &policy))
+		return false;
+	admission_change(&export->admission, &policy);
+	return true;
 }
 
 /* Ganesha lowers MaxRead and MaxWrite to what the FSAL can, but not what it asks NFSv3's clients to prefer. */
@@ -203,14 +263,22 @@ static void leave_owner(struct rdx_export *export)
 		rdx_owner_delist(owner);
 }
 
+/* What Ganesha has read for the block. */
+static void free_texts(struct rdx_export *export)
+{
+	gsh_free(export->owner_name);
+	gsh_free(export->volume_name);
+	gsh_free(export->xprtsec_names);
+}
+
 static void export_free(struct rdx_export *export)
 {
 	leave_owner(export);
 	if (export->volume)
 		rdx_volume_put(export->volume);
+	admission_fini(&export->admission);
 	gsh_free(export->pseudo);
-	gsh_free(export->owner_name);
-	gsh_free(export->volume_name);
+	free_texts(export);
 	gsh_free(export);
 }
 
@@ -229,9 +297,10 @@ fsal_status_t rdx_create_export(struct fsal_module *module, void *parse_node,
 	}
 	export = gsh_calloc(1, sizeof(*export));
 	fsal_export_init(&export->export);
+	admission_init(&export->admission);
 	rdx_export_ops_init(&export->export.exp_ops);
 	if (load_config_from_node(parse_node, &block, export, true, err_type) || !check_expiry() ||
-		!check_pseudo(export) || !find_volume(export) ||
+		!make_policy(export) || !check_pseudo(export) || !find_volume(export) ||
 		fsal_attach_export(module, &export->export.exports)) {
 		free_export_ops(&export->export);
 		export_free(export);
@@ -247,35 +316,63 @@ fsal_status_t rdx_create_export(struct fsal_module *module, void *parse_node,
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
+static bool is_same_volume(const struct rdx_export *export, const struct rdx_export *updated)
+{
+	bool same = updated->owner_name && updated->volume_name &&
+		    strcmp(updated->owner_name, export->owner_name) == 0 &&
+		    strcmp(updated->volume_name, export->volume_name) == 0 &&
+		    updated->volume_id == export->volume_id && updated->path == export->path;
+
+	if (!same)
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s: Owner, Volume, Volume_Id and Path can't be changed while it is exported: "
+			"remove the export and add it again",
+			export_path());
+	return same;
+}
+
+/* From here on the new policy is in force, for what clients hold as well. */
+static bool update(struct rdx_export *export, const struct rdx_export *updated)
+{
+	struct xprtsec policy;
+
+	if (!is_same_volume(export, updated) || !check_encryption(updated, export->volume->owner) ||
+		!read_policy(updated, &policy))
+		return false;
+	admission_change(&export->admission, &policy);
+	__atomic_store_n(&export->v3_unstable, updated->v3_unstable, __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&export->require_encryption, updated->require_encryption, __ATOMIC_RELAXED);
+	return true;
+}
+
 /* Owner and volume stay as they are: objects that clients hold refer to them. */
 fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 	struct config_error_type *err_type, struct fsal_export *original,
 	struct fsal_module *updated_super)
 {
-	struct rdx_export *export = rdx_export(original);
 	struct rdx_export updated = { 0 };
-	bool read, same;
+	bool done;
 
 	(void)module;
 	(void)updated_super;
 	/* A reload of Ganesha's tells a module nothing else; this comes for each export. */
 	atomic_store(&rdx_module.tls_reread, true);
-	read = load_config_from_node(parse_node, &block, &updated, true, err_type) == 0;
-	same = updated.owner_name && updated.volume_name &&
-	       strcmp(updated.owner_name, export->owner_name) == 0 &&
-	       strcmp(updated.volume_name, export->volume_name) == 0 &&
-	       updated.volume_id == export->volume_id && updated.path == export->path;
-	gsh_free(updated.owner_name);
-	gsh_free(updated.volume_name);
-	if (read && !same)
-		LogCrit(COMPONENT_CONFIG,
-			"Export %s: Owner, Volume, Volume_Id and Path can't be changed while it is exported: "
-			"remove the export and add it again",
-			export_path());
-	else if (read)
-		__atomic_store_n(&export->v3_unstable, updated.v3_unstable, __ATOMIC_RELAXED);
+	done = load_config_from_node(parse_node, &block, &updated, true, err_type) == 0 &&
+	       update(rdx_export(original), &updated);
+	free_texts(&updated);
 	lower_preferred();
-	return read && same ? fsalstat(ERR_FSAL_NO_ERROR, 0) : fsalstat(ERR_FSAL_INVAL, EINVAL);
+	return done ? fsalstat(ERR_FSAL_NO_ERROR, 0) : fsalstat(ERR_FSAL_INVAL, EINVAL);
+}
+
+struct admission *rdx_export_admission(struct fsal_export *export)
+{
+	return &rdx_export(export)->admission;
+}
+
+bool rdx_export_require_encryption(struct fsal_export *export)
+{
+	return __atomic_load_n(&rdx_export(export)->require_encryption, __ATOMIC_RELAXED);
 }
 
 bool rdx_export_v3_unstable(struct fsal_export *export)
@@ -386,7 +483,9 @@ static fsal_status_t wire_to_host(struct fsal_export *fsal_export, fsal_digestty
 {
 	(void)type;
 	(void)flags;
-	return fsalstat(is_ours(fsal_export, buffer) ? ERR_FSAL_NO_ERROR : ERR_FSAL_BADHANDLE, 0);
+	if (!is_ours(fsal_export, buffer))
+		return fsalstat(ERR_FSAL_BADHANDLE, 0);
+	return rdx_admit();
 }
 
 static fsal_status_t create_handle(struct fsal_export *fsal_export, struct gsh_buffdesc *buffer,
@@ -460,12 +559,14 @@ static void get_write_verifier(struct fsal_export *fsal_export, struct gsh_buffd
 static fsal_status_t get_quota(
 	struct fsal_export *fsal_export, const char *path, int type, int id, fsal_quota_t *quota)
 {
+	fsal_status_t status = rdx_admit();
+
 	(void)fsal_export;
 	(void)path;
 	(void)type;
 	(void)id;
 	(void)quota;
-	return fsalstat(ERR_FSAL_NO_QUOTA, 0);
+	return FSAL_IS_ERROR(status) ? status : fsalstat(ERR_FSAL_NO_QUOTA, 0);
 }
 
 static fsal_status_t set_quota(struct fsal_export *fsal_export, const char *path, int type, int id,

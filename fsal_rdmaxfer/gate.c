@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "errors.h"
 #include "gate.h"
 
@@ -14,6 +15,18 @@ uint64_t rdx_request_begun(void)
 	if (!op_ctx->fsal_private)
 		op_ctx->fsal_private = (void *)(uintptr_t)validity_now();
 	return (uintptr_t)op_ctx->fsal_private;
+}
+
+void rdx_request_address(uint8_t address[16])
+{
+	const struct sockaddr_storage *caller =
+		(const struct sockaddr_storage *)op_ctx->caller_addr;
+
+	memset(address, 0, 16);
+	if (caller && caller->ss_family == AF_INET)
+		memcpy(address, &((const struct sockaddr_in *)caller)->sin_addr, 4);
+	else if (caller && caller->ss_family == AF_INET6)
+		memcpy(address, &((const struct sockaddr_in6 *)caller)->sin6_addr, 16);
 }
 
 struct xfer_cred rdx_request_cred(void)
@@ -30,6 +43,10 @@ struct xfer_cred rdx_request_cred(void)
 
 fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op)
 {
+	fsal_status_t status = rdx_admit();
+
+	if (FSAL_IS_ERROR(status))
+		return status;
 	op->volume = volume;
 	op->owner = volume->owner;
 	op->waits = false;

@@ -17,7 +17,8 @@ struct rdx_op {
 };
 
 /*
- * Lets a synchronous operation in. ERR_FSAL_DELAY, nothing having left this node: the session is down,
+ * Lets a synchronous operation in. ERR_FSAL_ACCESS: its client may not have anything of the export (admit.h).
+ * ERR_FSAL_DELAY, nothing having left this node: the session is down,
  * this is a lane's thread, or a quarter of Ganesha's threads wait for this owner already, or half as many for this
  * volume, so that a slow one never stops the others.
  */
@@ -27,6 +28,9 @@ fsal_status_t rdx_op_begin(struct rdx_volume *volume, struct rdx_op *op);
 fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
 
 void rdx_op_end(struct rdx_op *op);
+
+/* The address of the client that this thread works for, without the port; IPv4's are in the first four bytes. */
+void rdx_request_address(uint8_t address[16]);
 
 /* On whose behalf this thread works; the groups are op_ctx's. */
 struct xfer_cred rdx_request_cred(void);

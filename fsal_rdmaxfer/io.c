@@ -106,14 +106,9 @@ static void transferred(struct xfer_io *io)
 /* Of a request over NFSv3. */
 static struct unstable_key client_key(const struct rdx_object *object)
 {
-	const struct sockaddr_storage *address =
-		(const struct sockaddr_storage *)op_ctx->caller_addr;
 	struct unstable_key key = { .handle = object->handle };
 
-	if (address && address->ss_family == AF_INET)
-		memcpy(key.client, &((const struct sockaddr_in *)address)->sin_addr, 4);
-	else if (address && address->ss_family == AF_INET6)
-		memcpy(key.client, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+	rdx_request_address(key.client);
 	return key;
 }
 
@@ -158,6 +153,7 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	/* A moment's waiting costs less than waking another thread. */
 	transfer->io.attended = true;
 	transfer->io.path = object->volume->path;
+	transfer->io.require_encryption = rdx_export_require_encryption(op_ctx->fsal_export);
 	transfer->io.done = transferred;
 	get_gsh_export_ref(op_ctx->ctx_export);
 	transfer->ctx_export = op_ctx->ctx_export;

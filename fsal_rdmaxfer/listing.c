@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "errors.h"
 #include "gate.h"
 #include "listing.h"
@@ -242,9 +243,11 @@ fsal_status_t rdx_readdir(struct fsal_obj_handle *dir, fsal_cookie_t *whence, vo
 		.dir_state = dir_state,
 		.attrmask = attrmask,
 		.cookie = whence ? *whence : 0,
-		.status = fsalstat(ERR_FSAL_NO_ERROR, 0),
+		.status = rdx_admit(),
 	};
 
+	if (FSAL_IS_ERROR(listing.status))
+		return listing.status;
 	do {
 		if (!list_from_memory(&listing) && !read_ahead(&listing))
 			list_from_owner(&listing);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "errors.h"
 #include "file.h"
 #include "gate.h"
@@ -226,6 +227,8 @@ fsal_status_t rdx_lock_op2(struct fsal_obj_handle *obj, struct state_t *state, v
 	(void)lock_owner;
 	if (!to_op(lock_op, &request.op))
 		return fsalstat(ERR_FSAL_NOTSUPP, 0);
+	if (request.op != XFER_LOCK_CLEAR && FSAL_IS_ERROR(rdx_admit()))
+		return failed(-EACCES);
 	if (!state && request.op != XFER_LOCK_TEST)
 		return rdx_status(-EINVAL);
 	/* Linux's ranges are signed. */

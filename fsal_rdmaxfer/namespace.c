@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "attrs.h"
 #include "errors.h"
 #include "gate.h"
@@ -65,9 +66,11 @@ fsal_status_t rdx_lookup(struct fsal_obj_handle *dir, const char *name,
 	bool promised = is_promised_name(name);
 	struct xfer_node node;
 	struct rdx_op op;
-	fsal_status_t status;
+	fsal_status_t status = rdx_admit();
 	int err;
 
+	if (FSAL_IS_ERROR(status))
+		return status;
 	if (promised && look_in_memory(object, name, obj, attrs_out, &status))
 		return status;
 	if (!promised && !rdx_request_asks_parent())

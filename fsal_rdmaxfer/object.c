@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admit.h"
 #include "attrs.h"
 #include "create.h"
 #include "errors.h"
@@ -117,7 +118,10 @@ static fsal_status_t handle_to_wire(
 	const struct fsal_obj_handle *obj, fsal_digesttype_t type, struct gsh_buffdesc *buffer)
 {
 	const struct rdx_object *object = container_of(obj, const struct rdx_object, obj);
+	fsal_status_t status = rdx_admit_handle();
 
+	if (FSAL_IS_ERROR(status))
+		return status;
 	if (type != FSAL_DIGEST_NFSV3 && type != FSAL_DIGEST_NFSV4)
 		return fsalstat(ERR_FSAL_SERVERFAULT, 0);
 	if (buffer->len < object->handle.len)

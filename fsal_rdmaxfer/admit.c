@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* admit.c -- whether a request comes by a connection that its export may be reached by */
+
+#include <errno.h>
+
+#include "admit.h"
+#include "answer.h"
+#include "gate.h"
+#include "refusals.h"
+#include "tls_frontend.h"
+#include "validity.h"
+
+static struct refusals refusals = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* --- an export's policy ------------------------------------------------------------------------- */
+
+void admission_init(struct admission *admission)
+{
+	PTHREAD_RWLOCK_init(&admission->lock, NULL);
+	admission->policy = (struct xprtsec){ 0 };
+	atomic_init(&admission->open, false);
+}
+
+void admission_change(struct admission *admission, const struct xprtsec *policy)
+{
+	struct xprtsec old;
+
+	PTHREAD_RWLOCK_wrlock(&admission->lock);
+	old = admission->policy;
+	admission->policy = *policy;
+	atomic_store(&admission->open, xprtsec_is_open(policy));
+	PTHREAD_RWLOCK_unlock(&admission->lock);
+	xprtsec_fini(&old);
+}
+
+void admission_fini(struct admission *admission)
+{
+	xprtsec_fini(&admission->policy);
+	PTHREAD_RWLOCK_destroy(&admission->lock);
+}
+
+/* sideband: it is one of those that Xprtsec_Sideband is for. */
+static enum xprtsec_verdict judge(
+	struct admission *admission, const struct xfer_tls_security *security, bool sideband)
+{
+	enum xprtsec_verdict verdict;
+
+	PTHREAD_RWLOCK_rdlock(&admission->lock);
+	if (sideband && !security && admission->policy.sideband)
+		verdict = XPRTSEC_ADMITTED;
+	else
+		verdict = xprtsec_judge(&admission->policy, security);
+	PTHREAD_RWLOCK_unlock(&admission->lock);
+	return verdict;
+}
+
+/* --- the log ------------------------------------------------------------------------------------ */
+
+/* The client's address; IPv4's without the prefix that it has on a socket of IPv6. */
+static const char *client_text(void)
+{
+	static const char mapped[] = "::ffff:";
+	const char *text = op_ctx->client ? op_ctx->client->hostaddr_str : "a client";
+
+	if (strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.'))
+		text += sizeof(mapped) - 1;
+	return text;
+}
+
+static void log_refusal(enum xprtsec_verdict verdict, const struct xfer_tls_security *security)
+{
+	struct refusal refusal = {
+		.export_id = op_ctx->ctx_export->export_id,
+		.verdict = (uint16_t)verdict,
+	};
+	char why[512], others[64] = "";
+	uint64_t untold;
+
+	rdx_request_address(refusal.client);
+	if (!refusals_tell(&refusals, &refusal, validity_now(), &untold))
+		return;
+	xprtsec_explain(verdict, security, why, sizeof(why));
+	if (untold > 0)
+		snprintf(others, sizeof(others), " (and %" PRIu64 " more requests of others)",
+			untold);
+	LogWarn(COMPONENT_FSAL, "Export %s refuses %s: %s%s", CTX_FULLPATH(op_ctx), client_text(),
+		why, others);
+}
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+static fsal_status_t admit(bool sideband)
+{
+	struct admission *admission = rdx_export_admission(op_ctx->fsal_export);
+	const struct xfer_tls_security *security;
+	enum xprtsec_verdict verdict;
+
+	if (atomic_load(&admission->open))
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	security = rdx_tls_security();
+	verdict = judge(admission, security, sideband);
+	if (verdict == XPRTSEC_ADMITTED)
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	log_refusal(verdict, security);
+	return fsalstat(ERR_FSAL_ACCESS, EACCES);
+}
+
+fsal_status_t rdx_admit(void)
+{
+	if (!rdx_is_for_client() || rdx_request_gives_back())
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	return admit(rdx_request_program() == P_NLM);
+}
+
+fsal_status_t rdx_admit_handle(void)
+{
+	fsal_status_t status;
+
+	if (!rdx_is_for_client())
+		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	status = admit(rdx_request_program() == P_NLM || rdx_request_program() == P_MNT);
+	if (FSAL_IS_ERROR(status))
+		rdx_answer_access();
+	return status;
+}
