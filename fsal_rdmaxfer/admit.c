@@ -89,16 +89,22 @@ static void log_refusal(enum xprtsec_verdict verdict, const struct xfer_tls_secu
 
 /* --- requests ----------------------------------------------------------------------------------- */
 
-static fsal_status_t admit(bool sideband)
+/* Of the export that the present request is for; NULL: nobody has to be asked. */
+static struct admission *admission_of_request(void)
 {
-	struct admission *admission = rdx_export_admission(op_ctx->fsal_export);
-	const struct xfer_tls_security *security;
-	enum xprtsec_verdict verdict;
+	struct admission *admission;
 
-	if (atomic_load(&admission->open))
-		return fsalstat(ERR_FSAL_NO_ERROR, 0);
-	security = rdx_tls_security();
-	verdict = judge(admission, security, sideband);
+	if (!rdx_is_for_client())
+		return NULL;
+	admission = rdx_export_admission(op_ctx->fsal_export);
+	return atomic_load(&admission->open) ? NULL : admission;
+}
+
+static fsal_status_t admit(struct admission *admission, bool sideband)
+{
+	const struct xfer_tls_security *security = rdx_tls_security();
+	enum xprtsec_verdict verdict = judge(admission, security, sideband);
+
 	if (verdict == XPRTSEC_ADMITTED)
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
 	log_refusal(verdict, security);
@@ -107,18 +113,21 @@ static fsal_status_t admit(bool sideband)
 
 fsal_status_t rdx_admit(void)
 {
-	if (!rdx_is_for_client() || rdx_request_gives_back())
+	struct admission *admission = admission_of_request();
+
+	if (!admission || rdx_request_gives_back())
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
-	return admit(rdx_request_program() == P_NLM);
+	return admit(admission, rdx_request_program() == P_NLM);
 }
 
 fsal_status_t rdx_admit_handle(void)
 {
-	fsal_status_t status;
+	struct admission *admission = admission_of_request();
+	protos program = rdx_request_program();
+	fsal_status_t status = fsalstat(ERR_FSAL_NO_ERROR, 0);
 
-	if (!rdx_is_for_client())
-		return fsalstat(ERR_FSAL_NO_ERROR, 0);
-	status = admit(rdx_request_program() == P_NLM || rdx_request_program() == P_MNT);
+	if (admission)
+		status = admit(admission, program == P_NLM || program == P_MNT);
 	if (FSAL_IS_ERROR(status))
 		rdx_answer_access();
 	return status;

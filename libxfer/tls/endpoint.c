@@ -214,6 +214,7 @@ static bool hand_over(struct endpoint *endpoint, int *fd)
 
 	if (handshake->in_kernel) {
 		err = xfer_ktls_install(endpoint->fd, &handshake->keys, &step);
+		xfer_tls_keys_wipe(&handshake->keys);
 		*fd = endpoint->fd;
 	} else {
 		err = xfer_tls_relay_start(endpoint->owner->params.relay, handshake->ssl,
