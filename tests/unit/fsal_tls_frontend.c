@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +43,15 @@ static char said[512]; /* the last line of the log */
 
 /* Its functions are the test's. */
 static struct xfer_tls *const tls = (struct xfer_tls *)&played;
+
+static bool no_memory;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return no_memory ? NULL : __real_calloc(count, size);
+}
 
 int svc_auth_reg(int flavor, enum auth_stat (*handler)(struct svc_req *))
 {
@@ -475,6 +485,33 @@ static void test_what_fails_is_ended(void **state)
 	assert_int_equal(played.goodbyes, 1);
 }
 
+/* Memory for the connection, and a descriptor for libxfer. */
+static void test_what_is_missing_ends_the_connection(void **state)
+{
+	struct transport *transport = transport_create(1);
+	struct rlimit before, none;
+	u_int length;
+	(void)state;
+
+	open_frontend(5000, 4, 4);
+	no_memory = true;
+	assert_int_equal(ask(transport, &length), AUTH_FAILED);
+	no_memory = false;
+	transport_free(transport);
+
+	transport = transport_create(1);
+	expect_offer(transport);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	none = before;
+	none.rlim_cur = 1;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	receive(transport);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	assert_int_equal(played.starts, 0);
+	assert_non_null(strstr(said, strerror(EMFILE)));
+	transport_free(transport);
+}
+
 static void test_destroyed_while_it_shakes_hands(void **state)
 {
 	struct xfer_tls_security kernel = { .in_kernel = true, .refs = 1 }, relay = { .refs = 1 };
@@ -685,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_the_kernel_carries),
 		cmocka_unit_test(test_the_relay_carries),
 		cmocka_unit_test(test_what_fails_is_ended),
+		cmocka_unit_test(test_what_is_missing_ends_the_connection),
 		cmocka_unit_test(test_destroyed_while_it_shakes_hands),
 		cmocka_unit_test(test_requests_know_how_they_came),
 		cmocka_unit_test(test_used_up_keys_end_the_connection),

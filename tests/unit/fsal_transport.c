@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,6 +155,48 @@ static void test_one_that_nobody_waits_for_cannot_continue(void **state)
 	stopped_free(stopped);
 }
 
+/* Where the other stream can't take its place. */
+static void test_streams_that_cannot_be_waited_for(void **state)
+{
+	struct stopped *stopped = stopped_create();
+	SVCXPRT *xprt = &stopped->connection.xprt;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	(void)state;
+
+	assert_return_code(null, errno);
+	assert_int_equal(
+		rdx_transport_continue(xprt, null), -EPERM); /* epoll takes none of these */
+	assert_int_equal(fcntl(null, F_GETFD), -1);
+	stopped_free(stopped);
+
+	stopped = stopped_create();
+	assert_int_equal(rdx_transport_continue(&stopped->connection.xprt, null), -EBADF);
+	stopped_free(stopped);
+}
+
+/* Without a free descriptor those of epoll can't be looked for; this one has a number that none had before. */
+static void test_without_descriptors(void **state)
+{
+	struct stopped *stopped = stopped_create();
+	int low = stopped->epoll, err;
+	struct rlimit before, none;
+	(void)state;
+
+	stopped->epoll = fcntl(low, F_DUPFD_CLOEXEC, 500);
+	assert_return_code(stopped->epoll, errno);
+	close(low);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	none = before;
+	none.rlim_cur = 1;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	err = rdx_transport_continue(&stopped->connection.xprt, -1);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	assert_int_equal(err, -EMFILE);
+	assert_int_equal(rdx_transport_continue(&stopped->connection.xprt, -1), 0);
+	assert_int_equal(event_of(stopped), stopped->connection.xprt.xp_fd);
+	stopped_free(stopped);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +205,8 @@ int main(void)
 		cmocka_unit_test(test_continues_with_its_own_descriptor),
 		cmocka_unit_test(test_continues_with_another_stream),
 		cmocka_unit_test(test_one_that_nobody_waits_for_cannot_continue),
+		cmocka_unit_test(test_streams_that_cannot_be_waited_for),
+		cmocka_unit_test(test_without_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
