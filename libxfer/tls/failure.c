@@ -51,7 +51,7 @@ static const struct {
 	[XFER_TLS_GARBAGE] = { "garbage",
 		"what came is not TLS; the peer may have gone on in cleartext", -EPROTO },
 	[XFER_TLS_BAD_RECORD] = { "bad_record",
-		"a record of the handshake is broken or forged; look at what is between here and the peer",
+		"a record is broken or forged; look at what is between here and the peer",
 		-EPROTO },
 	[XFER_TLS_REFUSED_BY_PEER] = { "refused_by_peer", "the peer refused", -EACCES },
 	[XFER_TLS_DEADLINE] = { "deadline",
