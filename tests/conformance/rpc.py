@@ -108,6 +108,8 @@ class Tape:
 class Connection:
     """One TCP connection. Not for several threads. sent_ns, answered_ns: CLOCK_MONOTONIC around the last exchange."""
 
+    secure = None  # secure(socket, port) returns what takes the socket's place, TLS for one
+
     def __init__(self, address, port, tape, timeout=TIMEOUT_SECONDS):
         self.tape = tape
         self.timeout = timeout
@@ -116,6 +118,8 @@ class Connection:
         if not tape.replaying:
             self.socket = socket.create_connection((address, port), timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if Connection.secure:
+                self.socket = Connection.secure(self.socket, port)
 
     def close(self):
         if self.socket:

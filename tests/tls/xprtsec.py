@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# xprtsec.py -- SERVER NFS-PORT MOUNT-PORT CONNECTIONS: every way into an export, taken by many clients at a time
-"""Half of the clients use the export /vol1, which everybody may, half of them /guarded, of the same volume. They learn handles,
-open and lock files there; then, told so by lines on stdin, all of them take all the routes at the same time:
+# xprtsec.py -- ADDRESS NFS_PORT MNT_PORT EXPORT WORK TUNNEL CONNECTIONS: every way into an export, by many clients at a time
+"""Half of the clients use EXPORT, which everybody may, half of them /guarded, of the same volume; by connections of all kinds:
 
-    served      nobody is refused
-    refused     who uses /guarded is, at each of them, and no byte of an answer tells anything
-    released    the same, but what is open and locked can be given back
+    none    in cleartext
+    tls     by TLS, without a certificate
+    client  by TLS, with the certificate of that name
+    other   the same with another one
+
+They learn handles, open and lock files. Then each line on stdin says what all of them do at the same time:
+
+    take KIND...      all take all routes. At /guarded these kinds are refused, each time, and no byte of an answer tells anything;
+                      nor if they use the handles, opens, locks and sessions of those who are served
+    release KIND...   the same, and those who are refused give back what they have open and locked
+    sideband WHAT     MOUNT, NLM, RQUOTA and NFSACL in cleartext are `served`, `closed` or `open` (Xprtsec_Sideband)
 
 Each line is answered by one that says how much was done. Any other outcome ends it with an error."""
 import os
@@ -14,9 +21,12 @@ import sys
 import threading
 import time
 
-from patient import PATIENCE_SECONDS, Patience  # first: it finds the modules below
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "integration"))
+from clients import ADDRESS, ARGUMENTS, EXPORT, MNT_PORT, NFS_PORT, client_of, identity  # finds the suite's modules
+from patient import PATIENCE_SECONDS, Patience
 import nfs3
 import nfs4env
+import nlm4
 import rpc
 from nfs4 import (ACCESS, ALLOCATE, ANONYMOUS, CLAIM_FH, CLOSE, COMMIT, CREATE, DEALLOCATE, FILE_SYNC, GETATTR, GETFH,
                   GETXATTR, LINK, LISTXATTRS, LOCKT, LOCKU, LOOKUP, LOOKUPP, NVERIFY, PUTFH, PUTPUBFH, PUTROOTFH, READ,
@@ -24,10 +34,12 @@ from nfs4 import (ACCESS, ALLOCATE, ANONYMOUS, CLAIM_FH, CLOSE, COMMIT, CREATE, 
                   SECINFO_NO_NAME, SEEK, SETATTR, SETXATTR, STATUS, VERIFY, WRITE, WRITE_LT, create)
 from nfs4attr import NF4DIR, NF4LNK
 from suite import Failed
-from xdr import Record
+from xdr import U32, Array, Bytes, Enum, Record, Struct, Union
 
 PUT_OFF = ("JUKEBOX", "NFS4ERR_DELAY", "NFS4ERR_GRACE")
-OPEN_EXPORT, GUARDED_EXPORT = "/vol1", "/guarded"
+GUARDED = "/guarded"
+KINDS = ("none", "tls", "client", "other")
+NLM_PORT, RQUOTA_PORT = 4045, 875
 VERSIONS = ("v3", "v40", "v41", "v42")
 UID = 0x5EC0DE11  # who owns what is secret
 CONTENT = b"the content of a file that is nobody's business"
@@ -39,9 +51,17 @@ ALL_ATTRIBUTES = ("type", "change", "size", "fsid", "rdattr_error", "filehandle"
 
 
 class Wire(rpc.Connection):
-    """Keeps the last answer's bytes."""
+    """Of the kind that this thread has set last; keeps the last answer's bytes."""
 
+    now = threading.local()
     last = b""
+
+    def __init__(self, address, port, tape, timeout=rpc.TIMEOUT_SECONDS):
+        super().__init__(address, port, tape, timeout)
+        self.port = port
+        if self.now.kind != "none":
+            client = client_of("openssl", () if self.now.kind == "tls" else identity(self.now.kind))
+            self.socket = client.start(self.socket, *(nfs3.MOUNT if port == MNT_PORT else nfs3.NFS))
 
     def exchange(self, *call):
         self.last = super().exchange(*call)
@@ -55,9 +75,11 @@ class Routes:
     """One client and all its ways into an export. The subclasses' route methods are generators of calls, each
     (text, function that makes it and gives the status's name, what it gives when it is served)."""
 
-    refused = None
+    refused = None  # what is answered to who may not come
+    bound = False  # the session is for this client alone
 
-    def __init__(self, env, number):
+    def __init__(self, env, kind, number):
+        self.kind, self.guarded = kind, env.target.export == GUARDED
         self.env, self.name = env, f"{SECRET.decode()}-{os.getpid()}-{env.version}-{number}".encode()
         self.count, self.secrets = 0, [SECRET, CONTENT, TARGET, VALUE, struct.pack(">I", UID), str(UID).encode()]
         self.learn()
@@ -71,29 +93,69 @@ class Routes:
         self.secrets.append(handle[-24:])
         return handle
 
+    def act(self, refused):
+        """One round; how many routes were taken. refused: the kinds that are."""
+        if self.guarded and self.kind in refused:
+            return self.run(self.refused)
+        done = self.run(None)
+        for kind in refused if self.guarded else ():
+            done += self.steal(kind, lambda: self.run("AUTH_ERROR" if self.bound else self.refused))
+        for kind in refused if self.guarded else ():
+            done += self.repeat(kind)
+        return done
+
+    def steal(self, kind, use):
+        """use() of all that this client knows and has, by connections that are refused."""
+        own, Wire.now.kind = self.wires(), kind
+        self.use([Wire(ADDRESS, wire.port, wire.tape) for wire in own])
+        done = use()
+        for wire in self.wires():
+            wire.close()
+        self.use(own)
+        return done
+
+    def repeat(self, kind):
+        """A call is repeated, where Ganesha keeps replies."""
+        return 0
+
     def run(self, refused):
-        """Takes all routes; how many they were."""
+        """Takes all routes; how many they were. refused: what is answered; None: they are served."""
         done = 0
         for text, call, served in self.routes():
-            status = self.take(call)
-            wanted = (self.refused,) if refused else served
+            # MOUNT has no other word for "later".
+            status = self.take(call, PUT_OFF if refused or not text.startswith("MNT") else (*PUT_OFF, "ACCES"))
+            wanted = (refused,) if refused else served
             if status not in wanted:
                 raise Failed(f"{self.env.version} {self.env.target.export}: {text}: {status} instead of {' or '.join(wanted)}")
             if refused:
                 self.check_bytes(text)
             done += 1
+        if refused != "AUTH_ERROR":
+            self.finish(bool(refused))
         return done
 
-    def take(self, call):
-        """The status that it ends with; a server that has much to do may put it off."""
+    def finish(self, refused):
+        """What is no route, but has to go on."""
+
+    def take(self, call, put_off):
+        """The status that it ends with; a server that has much to do may put it off, by saying so."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             for wire in self.wires():
                 wire.last = b""
-            status = call()
-            if status not in PUT_OFF or time.monotonic() > deadline:
+            status = self.status(call)
+            if status not in put_off or time.monotonic() > deadline:
                 return status
             time.sleep(0.02)
+
+    @staticmethod
+    def status(call):
+        try:
+            return call()
+        except rpc.RpcError as problem:
+            if problem.what != "AUTH_ERROR":
+                raise
+            return problem.what
 
     def check_bytes(self, text):
         for wire in self.wires():
@@ -117,7 +179,10 @@ class Routes3(Routes):
         env.create(self.folder, self.old)
 
     def wires(self):
-        return [wire for wire in (self.env.wires.nfs, self.env.wires.mount) if wire]
+        return [self.env.wires.nfs, self.env.wires.mount]
+
+    def use(self, wires):
+        self.env.wires.nfs, self.env.wires.mount = wires
 
     def ask(self, procedure, **arguments):
         def call():
@@ -183,7 +248,10 @@ class Routes4(Routes):
         self.link = self.keep(env.make(self.new_name(), NF4LNK, self.folder, dict(linkdata=TARGET)))
 
     def wires(self):
-        return self.env.connections
+        return [self.env.connection]
+
+    def use(self, wires):
+        self.env.connection, = wires
 
     def ask(self, text, *ops, served=OK):
         return text, lambda: STATUS.name(self.env.compound(*ops).status), served
@@ -206,18 +274,17 @@ class Routes4(Routes):
         yield from self.changes()
         yield from self.state()
         yield from self.newer()
-        yield self.ask("beside the root's listing", PUTFH(self.root))
-        self.check_listing()
 
-    def check_listing(self):
-        """The pseudo root can be listed by everybody."""
+    def finish(self, refused):
+        """The pseudo root can be listed by everybody, and an export's flavours be asked for."""
+        self.env.ok(PUTROOTFH(), SECINFO(self.export))
         for names in (ALL_ATTRIBUTES, ("type", "fileid", "filehandle"), ()):
             reply = self.env.ok(PUTROOTFH(), READDIR(0, bytes(8), 8192, 32768, names))
             listed = [entry.name for entry in reply["READDIR"].entries]
-            if OPEN_EXPORT[1:].encode() not in listed or not reply["READDIR"].eof:
+            if not reply["READDIR"].eof or EXPORT[1:].encode() not in listed or (self.export in listed) == refused:
                 raise Failed(f"READDIR of the pseudo root with {names}: {listed}")
-            if self.env.target.export == GUARDED_EXPORT:
-                self.pseudo = self.wires()[0].last
+            if refused and self.root in self.wires()[0].last:
+                raise Failed(f"READDIR of the pseudo root with {names} has the root's handle")
 
     def names(self):
         yield from self.below("nothing else", ())
@@ -338,6 +405,22 @@ class Routes41(Routes4):
             return STATUS.name(reply.status)
         return "LOCK", call, self.OK
 
+    def repeat(self, kind):
+        """Who has asked is answered again; others are told nothing, in this session, from now on."""
+        ops = [self.env.session.sequence(0, True), PUTFH(self.file), GETFH(), GETATTR(["owner"])]
+        answers = [self.env.send(ops).expect("NFS4_OK").results for _ in range(2)]
+        self.env.session.take(0)
+        if answers[0] != answers[1]:
+            raise Failed(f"a reply is repeated otherwise: {answers}")
+        self.bound = True
+        return self.steal(kind, lambda: self.repeat_stolen(ops))
+
+    def repeat_stolen(self, ops):
+        if (status := self.status(lambda: self.env.send(ops))) != "AUTH_ERROR":
+            raise Failed(f"a stranger's repetition: {status}")
+        self.check_bytes("a repetition")
+        return 1
+
     def newer(self):
         yield self.ask_open("OPEN by handle", None, self.file, claim=Record(claim=CLAIM_FH))
         yield self.ask("SECINFO_NO_NAME", PUTFH(self.folder), SECINFO_NO_NAME(0))
@@ -370,22 +453,84 @@ class Routes42(Routes41):
         yield self.ask("REMOVEXATTR", PUTFH(self.file), REMOVEXATTR(SECRET + b"2"))
 
 
-KINDS = {"v3": Routes3, "v40": Routes40, "v41": Routes41, "v42": Routes42}
+ROUTES = {"v3": Routes3, "v40": Routes40, "v41": Routes41, "v42": Routes42}
+
+# --- beside NFS: always in cleartext with Linux's client -------------------------------------------------
+
+QUOTA = Enum({"OK": 1, "NOQUOTA": 2, "EPERM": 3})
+RQUOTA = rpc.Program(100011, 1, [
+    (1, "GETQUOTA", Struct(path=Bytes(1024), uid=U32), Union("status", QUOTA, {}, default=Struct())),
+])
+NFSACL = rpc.Program(100227, 3, [
+    (1, "GETACL", Struct(object=nfs3.Handle, mask=U32), Union("status", nfs3.Status, {0: Struct(
+        attributes=nfs3.PostOp, mask=U32, count=U32, acl=Array(U32, limit=0), default_count=U32,
+        default_acl=Array(U32, limit=0))}, default=Struct())),
+])
+SIDEBAND = {
+    "served": ("OK", "OK", "OK", "GRANTED", "GRANTED", "NOQUOTA", "OK"),
+    "closed": ("ACCES", "ACCES", "ACCES", "STALE_FH", "STALE_FH", "EPERM", "ACCES"),
+    "open": ("OK", "ACCES", "ACCES", "GRANTED", "GRANTED", "EPERM", "ACCES"),
+}
+
+
+class Sideband:
+    """What a client of NFSv3 asks beside NFS, of /guarded."""
+
+    def __init__(self, routes):
+        Wire.now.kind = "none"
+        self.routes = routes
+        self.nfs, self.mount, self.nlm, self.rquota = (Wire(ADDRESS, port, rpc.Tape())
+                                                      for port in (NFS_PORT, MNT_PORT, NLM_PORT, RQUOTA_PORT))
+
+    def mounted(self, below=b""):
+        found = self.mount.call(nfs3.MOUNT_PROGRAM, "MNT", Record(path=GUARDED.encode() + below))
+        return nfs3.MountStatus.name(found.status)
+
+    def attributes(self):
+        found = self.nfs.call(nfs3.NFS_PROGRAM, "GETATTR", Record(object=self.routes.root))
+        return nfs3.Status.name(found.status)
+
+    def locked(self, procedure, **arguments):
+        lock = Record(caller=b"xprtsec", fh=self.routes.file, oh=self.routes.name, svid=1, offset=1000, length=10)
+        reply = self.nlm.call(nlm4.NLM, procedure, Record(cookie=b"", lock=lock, **arguments))
+        return nlm4.STATUS.name((reply.test if procedure == "TEST" else reply).stat)
+
+    def quota(self):
+        return QUOTA.name(self.rquota.call(RQUOTA, "GETQUOTA", Record(path=GUARDED.encode(), uid=0)).status)
+
+    def acl(self):
+        return nfs3.Status.name(self.nfs.call(NFSACL, "GETACL", Record(object=self.routes.root, mask=0)).status)
+
+    def act(self, what):
+        """All of them; UNLOCK is let in at any time."""
+        got = (self.mounted(), self.mounted(b"/" + self.routes.name), self.attributes(),
+               self.locked("TEST", exclusive=True),
+               self.locked("NM_LOCK", block=False, exclusive=True, reclaim=False, state=0), self.quota(), self.acl())
+        if got != SIDEBAND[what]:
+            raise Failed(f"{what}: {got}")
+        if (status := self.locked("UNLOCK")) != "GRANTED":
+            raise Failed(f"UNLOCK: {status}")
+        for wire in (self.nfs, self.mount, self.nlm, self.rquota):
+            wire.close()
+        return len(got) + 1
+
+
+# --- rounds ---------------------------------------------------------------------------------------------
 
 
 class Worker(threading.Thread):
     """One client's part of a round."""
 
-    def __init__(self, routes, act):
+    def __init__(self, client, act):
         super().__init__(daemon=True)
-        self.routes, self.act = routes, act
+        self.client, self.act = client, act
         self.done, self.problem = 0, None
 
     def run(self):
         try:
-            self.done = self.act(self.routes)
+            self.done = self.act(self.client)
         except Exception as problem:  # noqa: B902  it is told by whoever waits
-            self.problem = problem
+            self.problem = f"{self.client.kind} {self.client.env.version}: {type(problem).__name__}: {problem}"
 
 
 def together(clients, act):
@@ -396,37 +541,43 @@ def together(clients, act):
     for worker in workers:
         worker.join()
     problems = [worker.problem for worker in workers if worker.problem]
-    for problem in problems[:3]:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
     if problems:
-        sys.exit(f"{len(problems)} of {len(workers)} clients")
+        sys.exit("\n".join([f"FAILED: {len(problems)} of {len(workers)} clients", *problems[:3]]))
     return sum(worker.done for worker in workers)
 
 
-def is_guarded(client):
-    return client.env.target.export == GUARDED_EXPORT
+def take(clients, refused):
+    return together(clients, lambda client: client.act(refused))
 
 
-ROUNDS = {
-    "served": lambda client: client.run(False),
-    "refused": lambda client: client.run(is_guarded(client)),
-    "released": lambda client: client.release() if is_guarded(client) else client.run(False),
-}
+def release(clients, refused):
+    return together(clients, lambda client: client.release() if client.guarded and client.kind in refused
+                    else client.act(refused))
+
+
+def sideband(clients, words):
+    return together([client for client in clients if client.guarded and client.env.version == "v3"],
+                    lambda client: Sideband(client).act(words[0]))
+
+
+def make_clients(count):
+    """Half of them of each export, and of each export's all kinds by all versions."""
+    makers = [Patience(ADDRESS, NFS_PORT, MNT_PORT, export) for export in (EXPORT, GUARDED)]
+    for maker in makers:
+        maker.target.name += maker.target.export  # tells their clients apart
+    for number in range(count):
+        kind, version = KINDS[number // 2 % 4], VERSIONS[number // 8 % 4]
+        Wire.now.kind = kind
+        yield ROUTES[version](makers[number % 2].client(version), kind, number)
 
 
 def main():
-    server, nfs_port, mount_port, connections = sys.argv[1:]
-    makers = [Patience(server, nfs_port, mount_port, export) for export in (OPEN_EXPORT, GUARDED_EXPORT)]
-    for maker in makers:
-        maker.target.name += maker.target.export  # tells their clients apart
-    clients = []
-    for number in range(int(connections)):
-        version = VERSIONS[number // 2 % len(VERSIONS)]
-        clients.append(KINDS[version](makers[number % 2].client(version), number))
+    clients = list(make_clients(int(ARGUMENTS[0])))
     print(f"{len(clients)} clients", flush=True)
     for line in sys.stdin:
         started = time.monotonic()
-        done = together(clients, ROUNDS[line.strip()])
+        word, *words = line.split()
+        done = {"take": take, "release": release, "sideband": sideband}[word](clients, words)
         print(f"{line.strip()}: {done} routes in {time.monotonic() - started:.1f} s", flush=True)
 
 
