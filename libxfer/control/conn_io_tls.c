@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "control/conn_io.h"
 #include "xfer/tls.h"
 
@@ -261,11 +262,15 @@ static const struct xfer_conn_io_ops relayed_ops = {
 struct xfer_conn_io *xfer_conn_io_tls(int fd, const struct xfer_tls_security *security)
 {
 	struct tls_io *tls = calloc(1, sizeof(*tls));
+	bool relayed;
 
 	if (!tls)
 		return NULL;
+	relayed = !xfer_tls_security_in_kernel(security);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	tls->io.ops = xfer_tls_security_in_kernel(security) ? &ktls_ops : &relayed_ops;
+	if (relayed)
+		xfer_socket_tune(fd, true);
+	tls->io.ops = relayed ? &relayed_ops : &ktls_ops;
 	tls->io.fd = fd;
 	tls->security = security;
 	return &tls->io;
