@@ -44,6 +44,7 @@ int xfer_session_open(struct xfer_context *context, const struct xfer_session_pa
 	assert_ptr_equal(context, &lib);
 	assert_string_equal(params->owner, "b");
 	assert_string_equal(params->address, "host");
+	assert_true(params->insecure);
 	assert_null(params->ops);
 	*session = (struct xfer_session *)&lib;
 	lib.open += lib.session_err == 0;
@@ -78,7 +79,7 @@ static const struct ctl_owner owner = { .name = "b", .node = "a", .address = "ho
 
 static int open_link(enum xfer_path_wish path, struct link *link)
 {
-	const struct ctl_bench_options options = { .lanes = 2, .path = path };
+	const struct ctl_bench_options options = { .lanes = 2, .path = path, .insecure = true };
 
 	return link_open(link, &owner, &options);
 }
