@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # guest.sh -- a guest in user-mode Linux that runs commands, one after the other; to be sourced after tests/integration/lib.sh
 
-GUEST=$WORK/guest guest_number=0 guest_job=
+GUEST=$WORK/guest guest_job=
 
 # start_guest UML_OPTION...: until it takes commands.
 start_guest() {
@@ -14,8 +14,11 @@ start_guest() {
 
 # guest COMMAND...: runs it there, with its output and its status; for words of a shell: guest sh -c '...'.
 guest() {
-	local base=$GUEST/$((guest_number + 1))
-	guest_number=$((guest_number + 1))
+	local number=1 base
+	while [ -e "$GUEST/$number.command" ]; do
+		number=$((number + 1))
+	done
+	base=$GUEST/$number
 	printf '%q ' "$@" >"$base.new"
 	mv "$base.new" "$base.command"
 	until [ -e "$base.status" ]; do
