@@ -50,6 +50,17 @@ struct xfer_server {
 
 /* --- status ----------------------------------------------------------------------------------- */
 
+/* What TLS knows of the peer. */
+static void add_security(json_t *lane, const struct xfer_tls_security *security)
+{
+	json_object_set_new(lane, "tls", json_boolean(security != NULL));
+	if (!security)
+		return;
+	json_object_set_new(lane, "cipher", json_string(xfer_tls_security_cipher(security)));
+	json_object_set_new(lane, "names", json_string(xfer_tls_security_names(security)));
+	json_object_set_new(lane, "in_kernel", json_boolean(xfer_tls_security_in_kernel(security)));
+}
+
 static json_t *status_lane(struct xfer_dispatcher *dispatcher)
 {
 	json_t *lane;
@@ -60,6 +71,8 @@ static json_t *status_lane(struct xfer_dispatcher *dispatcher)
 		"charged_bytes", (json_int_t)dispatcher->charged, "rpcs",
 		(json_int_t)dispatcher->calls, "paused", dispatcher->paused);
 	pthread_mutex_unlock(&dispatcher->lock);
+	if (lane)
+		add_security(lane, dispatcher->identity.security);
 	return lane;
 }
 
