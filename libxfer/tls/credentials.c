@@ -187,6 +187,7 @@ static int load_ca(struct load *load, const char *path)
 static int load_crl(struct load *load, const char *path)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(load->ctx);
+	const ASN1_TIME *next_update;
 	X509_CRL *crl;
 	unsigned count = 0;
 	BIO *bio;
@@ -197,7 +198,9 @@ static int load_crl(struct load *load, const char *path)
 	while (err == 0 && (crl = PEM_read_bio_X509_CRL(bio, NULL, no_password, load))) {
 		if (!X509_STORE_add_crl(store, crl))
 			err = refuse(load, -ENOMEM, "no memory");
-		if (X509_cmp_current_time(X509_CRL_get0_nextUpdate(crl)) < 0)
+		/* Some have none. */
+		next_update = X509_CRL_get0_nextUpdate(crl);
+		if (next_update && X509_cmp_current_time(next_update) < 0)
 			xfer_warn(
 				"%s: the revocation list is out of date; peers of its CA are refused: renew it",
 				path);

@@ -140,6 +140,8 @@ static void turn(struct xfer_tls_handshake *handshake)
 	int done, len = (int)handshake->record_len;
 	char *flight;
 
+	/* Whatever fails: what the turn before this one had to say has been said. */
+	handshake->flight_len = 0;
 	ERR_clear_error();
 	if (!handshake->ssl && !begin(handshake)) {
 		fail(handshake, XFER_TLS_NO_MEMORY);

@@ -266,6 +266,13 @@ static void log_used_up(const struct relayed *relayed)
 		text);
 }
 
+/* What OpenSSL has to say against that must not be taken for the next connection's error. */
+static void say_goodbye(struct relayed *relayed)
+{
+	SSL_shutdown(relayed->ssl);
+	ERR_clear_error();
+}
+
 static void end(struct relayed *relayed)
 {
 	struct lane *lane = relayed->lane;
@@ -274,7 +281,7 @@ static void end(struct relayed *relayed)
 		log_used_up(relayed);
 	LIST_REMOVE(relayed, link);
 	if (!relayed->broken && !relayed->out.told)
-		SSL_shutdown(relayed->ssl);
+		say_goodbye(relayed);
 	xfer_lane_remove(lane->lane, relayed->peer.fd, &relayed->peer.pollable);
 	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
 	close(relayed->peer.fd);
@@ -479,10 +486,17 @@ static void start_lane(struct xfer_task *task)
 static void stop_lane(struct xfer_task *task)
 {
 	struct lane *lane = (struct lane *)((char *)task - offsetof(struct lane, stop));
+	struct relayed *relayed = LIST_FIRST(&lane->list), *next;
 
 	xfer_lane_remove_ticker(&lane->ticker);
-	while (!LIST_EMPTY(&lane->list))
-		end(LIST_FIRST(&lane->list));
+	for (; relayed; relayed = next) {
+		next = LIST_NEXT(relayed, link);
+		/* One whose task is still to come ends by that. */
+		if (relayed->posted)
+			relayed->dead = true;
+		else
+			end(relayed);
+	}
 }
 
 static int lane_create(struct xfer_tls_relay *relay, unsigned number)

@@ -409,6 +409,24 @@ static void test_new_crl(void **state)
 	xfer_tls_identity_destroy(identity);
 }
 
+/* One that doesn't say when the next one comes is never out of date. */
+static void test_crl_without_date(void **state)
+{
+	struct pki *fresh = pki_create("fresh CA"), *usual = pki;
+	struct xfer_tls_identity *identity;
+
+	(void)state;
+	pki = fresh;
+	issue("s", "first", false);
+	issue("c", "client", false);
+	pki_write_crl(pki, 0);
+	identity = make("s", pki_path(pki, "crl.pem"));
+	assert_non_null(connect_as("c", identity));
+	xfer_tls_identity_destroy(identity);
+	pki_free(pki);
+	pki = usual;
+}
+
 /* A list of another CA says nothing of this one's certificates: nobody is accepted by mistake. */
 static void test_crl_of_others(void **state)
 {
@@ -462,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_broken_new_set),
 		cmocka_unit_test(test_empty_new_ca),
 		cmocka_unit_test(test_new_crl),
+		cmocka_unit_test(test_crl_without_date),
 		cmocka_unit_test(test_crl_of_others),
 		cmocka_unit_test(test_status),
 	};

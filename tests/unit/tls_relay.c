@@ -529,7 +529,107 @@ static void test_used_up(void **state)
 	wait_for_none();
 }
 
+/* --- neighbours ------------------------------------------------------------------------------- */
+
+/* One record of the client's, by hand: the key's first. */
+static void send_record(struct tls_peer *peer, uint8_t type, const uint8_t *bytes, int len)
+{
+	struct xfer_tls_direction direction;
+	uint8_t record[64] = { 23, 3, 3, 0, (uint8_t)(len + 1 + 16) }, plain[32];
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int n;
+
+	memcpy(plain, bytes, (size_t)len);
+	plain[len] = type;
+	assert_int_equal(xfer_tls_derive(XFER_TLS_AES_128_GCM, peer->client_secret, &direction), 0);
+	assert_true(EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, direction.key, direction.iv));
+	assert_true(EVP_EncryptUpdate(ctx, NULL, &n, record, 5));
+	assert_true(EVP_EncryptUpdate(ctx, record + 5, &n, plain, len + 1));
+	assert_true(EVP_EncryptFinal_ex(ctx, record + 5 + n, &n));
+	assert_true(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, 16, record + 5 + len + 1));
+	EVP_CIPHER_CTX_free(ctx);
+	assert_int_equal(tls_write_all(peer->fd, record, 5 + (size_t)len + 1 + 16), 0);
+}
+
+static void expect_passage(struct connection *connection)
+{
+	char text[8];
+
+	assert_true(tls_peer_write(&connection->peer, "question", 8));
+	assert_int_equal(tls_read_all(connection->end.fd, text, 8), 0);
+	assert_int_equal(tls_write_all(connection->end.fd, "answered", 8), 0);
+	assert_true(tls_peer_read(&connection->peer, text, 8));
+}
+
+/* A connection that ends amid a message of the handshake's has no goodbye; those of the same thread go on. */
+static void test_end_in_a_message(void **state)
+{
+	static const uint8_t begun[] = { 24, 0, 0, 1 }; /* a KeyUpdate but for its last byte */
+	struct connection connection, others[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		connection_make(&others[i]);
+	connection_make(&connection);
+	send_record(&connection.peer, 22, begun, sizeof(begun));
+	while (connection.end.security->received < 1)
+		usleep(1000);
+	connection.end.security->sent = RECORDS_MAX;
+	assert_int_equal(tls_write_all(connection.end.fd, "b", 1), 0);
+	assert_true(tls_at_end(connection.end.fd));
+	for (int i = 0; i < 2; i++) {
+		expect_passage(&others[i]);
+		connection_end(&others[i]);
+	}
+	connection_end(&connection);
+	wait_for_none();
+}
+
 /* --- the end of all ----------------------------------------------------------------------------- */
+
+#define BUSY 8
+
+/* Until the stream ends. */
+static void *user_passes(void *arg)
+{
+	int fd = *(int *)arg;
+	char *bytes = calloc(1, MUCH);
+	ssize_t n;
+
+	do {
+		(void)!send(fd, bytes, MUCH, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = recv(fd, bytes, MUCH, MSG_DONTWAIT);
+	} while (n > 0 || (n < 0 && errno == EAGAIN));
+	free(bytes);
+	return NULL;
+}
+
+/* TLS ends while each of its threads has more to do than it can. */
+static void test_destroy_when_busy(void **state)
+{
+	pthread_t threads[2 * BUSY];
+	struct tls_end ends[2 * BUSY];
+	int pair[2];
+
+	for (int i = 0; i < 2 * BUSY; i += 2) {
+		tls_ends_tcp(pair);
+		tls_end_start(&ends[i], tls, public, pair[0], true, NULL);
+		tls_end_start(&ends[i + 1], tls, public, pair[1], false, NULL);
+	}
+	for (int i = 0; i < 2 * BUSY; i++) {
+		assert_int_equal(tls_end_wait(&ends[i]), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, user_passes, &ends[i].fd), 0);
+	}
+	usleep(100000);
+	xfer_tls_identity_destroy(public);
+	xfer_tls_destroy(tls);
+	pki_free(pki);
+	for (int i = 0; i < 2 * BUSY; i++) {
+		pthread_join(threads[i], NULL);
+		tls_end_finish(&ends[i]);
+	}
+	set_up(state);
+}
 
 /* Connections that are still there when TLS ends end with it; their peers are told. */
 static void test_destroy(void **state)
@@ -565,7 +665,9 @@ int main(void)
 		cmocka_unit_test(test_key_update),
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_used_up),
+		cmocka_unit_test(test_end_in_a_message),
 		cmocka_unit_test(test_destroy),
+		cmocka_unit_test(test_destroy_when_busy),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -94,7 +94,8 @@ void pki_write_crl(struct pki *pki, int days)
 	X509_CRL_set_version(pki->crl, X509_CRL_VERSION_2);
 	X509_CRL_set_issuer_name(pki->crl, X509_get_subject_name(pki->ca));
 	X509_CRL_set1_lastUpdate(pki->crl, now);
-	X509_CRL_set1_nextUpdate(pki->crl, next);
+	if (days)
+		X509_CRL_set1_nextUpdate(pki->crl, next);
 	must(X509_CRL_sign(pki->crl, pki->key, EVP_sha256()) > 0, "X509_CRL_sign");
 	must(PEM_write_X509_CRL(file, pki->crl), "PEM_write_X509_CRL");
 	fclose(file);

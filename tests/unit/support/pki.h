@@ -24,7 +24,8 @@ struct pki_wish {
 
 /* Writes NAME.pem and NAME.key, signed by the CA; over what may be there. */
 void pki_issue(struct pki *pki, const char *name, const struct pki_wish *wish);
-/* Writes crl.pem with what was revoked so far; days: until it is out of date, may be negative. */
+/* Writes crl.pem with what was revoked so far; days: until it is out of date, may be negative; 0: it
+ * doesn't say, if none before did. */
 void pki_write_crl(struct pki *pki, int days);
 /* NAME.key once more, encrypted, as TO. */
 void pki_encrypt_key(struct pki *pki, const char *name, const char *to);
