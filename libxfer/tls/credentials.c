@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -132,6 +133,19 @@ static int load_certificate(struct load *load, const char *path)
 	return err;
 }
 
+/* A group may be meant, everybody never is. */
+static void warn_of_key(const char *path, BIO *bio)
+{
+	FILE *file = NULL;
+	struct stat st;
+
+	BIO_get_fp(bio, &file);
+	if (fstat(fileno(file), &st) == 0 && st.st_mode & S_IRWXO)
+		xfer_warn(
+			"%s: everybody on this host can read or change the key: chmod o= %s, and make a new one if somebody could have",
+			path, path);
+}
+
 static int load_key(struct load *load, const char *path)
 {
 	EVP_PKEY *key;
@@ -151,6 +165,8 @@ static int load_key(struct load *load, const char *path)
 			"the key doesn't belong to the certificate; give the two that were made together");
 	else if (SSL_CTX_use_PrivateKey(load->ctx, key) != 1)
 		err = refuse(load, -EINVAL, "OpenSSL refuses the key; it may be too weak");
+	else
+		warn_of_key(path, bio);
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	return err;

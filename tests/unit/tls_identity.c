@@ -243,6 +243,22 @@ static struct xfer_tls_identity *make(const char *name, const char *crl)
 	return identity;
 }
 
+static void test_key_for_everybody(void **state)
+{
+	const char *key = pki_path(pki, "s.key");
+
+	(void)state;
+	issue("s", "first", false);
+	assert_int_equal(chmod(key, 0640), 0);
+	tls_log_keep();
+	xfer_tls_identity_destroy(make("s", NULL));
+	assert_false(tls_log_has("s.key", ""));
+	assert_int_equal(chmod(key, 0644), 0);
+	xfer_tls_identity_destroy(make("s", NULL));
+	assert_true(tls_log_has(
+		"s.key: everybody on this host can read or change the key", "chmod o="));
+}
+
 /* A client of this certificate connects; what the server's certificate is called, or NULL: it was refused. */
 static const char *connect_as(const char *name, struct xfer_tls_identity *identity)
 {
@@ -454,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_not_configured),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_key_for_everybody),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_wrong_key),
 		cmocka_unit_test(test_expired),
