@@ -64,6 +64,9 @@ static void open_ssl(struct tls_peer *peer, const struct tls_peer_wish *wish)
 	if (wish->ciphersuites)
 		must(SSL_CTX_set_ciphersuites(peer->ctx, wish->ciphersuites) == 1,
 			"SSL_CTX_set_ciphersuites");
+	if (wish->groups)
+		must(SSL_CTX_set1_groups_list(peer->ctx, wish->groups) == 1,
+			"SSL_CTX_set1_groups_list");
 	if (wish->max_version)
 		SSL_CTX_set_max_proto_version(peer->ctx, wish->max_version);
 	if (wish->alpn) {
