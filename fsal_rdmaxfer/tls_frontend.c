@@ -43,8 +43,9 @@ struct connection {
 	struct xp_ops ops; /* the transport's xp_ops points here */
 	struct xp_ops *original;
 	SVCXPRT *xprt;
-	enum stage stage;                   /* under frontend.lock; CARRYING is written once */
-	uint64_t deadline;                  /* of the offer */
+	enum stage stage;  /* under frontend.lock; CARRYING is written once */
+	uint64_t deadline; /* of the offer */
+	bool waits;        /* under frontend.lock; OFFERED: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
 	struct glist_head all, offers;
@@ -122,6 +123,16 @@ static void log_end(const struct connection *connection, const char *why)
 	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
 }
 
+/* With the lock held. */
+static void set_stage(struct connection *connection, enum stage stage)
+{
+	if (connection->stage == OFFERED) {
+		glist_del(&connection->offers);
+		frontend.offers_count--;
+	}
+	__atomic_store_n(&connection->stage, stage, __ATOMIC_RELEASE);
+}
+
 /* Moves a connection on, if it is in that stage. */
 static bool move_on(struct connection *connection, enum stage from, enum stage to)
 {
@@ -129,12 +140,8 @@ static bool move_on(struct connection *connection, enum stage from, enum stage t
 
 	pthread_mutex_lock(&frontend.lock);
 	moved = connection->stage == from;
-	if (moved && from == OFFERED) {
-		glist_del(&connection->offers);
-		frontend.offers_count--;
-	}
 	if (moved)
-		__atomic_store_n(&connection->stage, to, __ATOMIC_RELEASE);
+		set_stage(connection, to);
 	pthread_mutex_unlock(&frontend.lock);
 	return moved;
 }
@@ -207,6 +214,37 @@ static int shake(struct connection *connection)
 	return xfer_tls_start(frontend.params.tls, fd, &start);
 }
 
+/* The connection is SHAKING since a moment ago. */
+static void begin(struct connection *connection)
+{
+	if (shake(connection) == 0)
+		return;
+	(void)move_on(connection, SHAKING, ENDED);
+	end(connection);
+}
+
+/*
+ * Whether a call that came in cleartext is still served: its answer would go out by TLS, as the server's word to a client
+ * who hasn't asked for it. Each has a reference, beside libntirpc's own, the offer's, and those of `others`.
+ */
+static bool is_busy(const struct connection *connection, int32_t others)
+{
+	return rdx_transport_references(connection->xprt) > 2 + others;
+}
+
+/* Nothing is received any more. The event has a reference. False: it begins later. */
+static bool may_begin(struct connection *connection)
+{
+	bool busy = is_busy(connection, 1);
+
+	if (busy) {
+		pthread_mutex_lock(&frontend.lock);
+		connection->waits = true;
+		pthread_mutex_unlock(&frontend.lock);
+	}
+	return !busy;
+}
+
 /* --- the transport's operations --------------------------------------------------------------- */
 
 /* Whether the connection's keys have carried what they may: looked at now and then. */
@@ -241,10 +279,8 @@ static enum xprt_stat tls_recv(SVCXPRT *xprt)
 
 	if (__atomic_load_n(&connection->stage, __ATOMIC_ACQUIRE) == CARRYING)
 		return receive(connection);
-	if (move_on(connection, OFFERED, SHAKING) && shake(connection)) {
-		(void)move_on(connection, SHAKING, ENDED);
-		end(connection);
-	}
+	if (may_begin(connection) && move_on(connection, OFFERED, SHAKING))
+		begin(connection);
 	return XPRT_IDLE;
 }
 
@@ -422,15 +458,31 @@ static struct connection *take_overdue(uint64_t now)
 
 	pthread_mutex_lock(&frontend.lock);
 	oldest = glist_first_entry(&frontend.offers, struct connection, offers);
-	if (oldest && oldest->deadline <= now) {
-		glist_del(&oldest->offers);
-		frontend.offers_count--;
-		oldest->stage = ENDED;
-	} else {
+	if (oldest && oldest->deadline <= now)
+		set_stage(oldest, ENDED);
+	else
 		oldest = NULL;
-	}
 	pthread_mutex_unlock(&frontend.lock);
 	return oldest;
+}
+
+/* One that has waited for its calls in cleartext, which are answered; it is SHAKING then. */
+static struct connection *take_waiting(void)
+{
+	struct connection *found = NULL;
+	struct glist_head *entry;
+
+	pthread_mutex_lock(&frontend.lock);
+	glist_for_each (entry, &frontend.offers) {
+		found = glist_entry(entry, struct connection, offers);
+		if (found->waits && !is_busy(found, 0))
+			break;
+		found = NULL;
+	}
+	if (found)
+		set_stage(found, SHAKING);
+	pthread_mutex_unlock(&frontend.lock);
+	return found;
 }
 
 void rdx_tls_frontend_tick(void)
@@ -438,8 +490,12 @@ void rdx_tls_frontend_tick(void)
 	uint64_t now = rdx_now_ns();
 	struct connection *connection;
 
+	while ((connection = take_waiting()))
+		begin(connection);
 	while ((connection = take_overdue(now))) {
-		log_end(connection, "it was told STARTTLS and doesn't begin");
+		log_end(connection,
+			connection->waits ? "what it has called in cleartext isn't answered in time"
+					  : "it was told STARTTLS and doesn't begin");
 		end(connection);
 	}
 }
