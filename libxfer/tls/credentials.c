@@ -227,7 +227,7 @@ static int load_crl(struct load *load, const char *path)
 			"there is no revocation list in it; it has to be in PEM format");
 	ERR_clear_error();
 	BIO_free(bio);
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return err;
 }
 

@@ -260,9 +260,10 @@ static void test_key_for_everybody(void **state)
 }
 
 /* A client of this certificate connects; what the server's certificate is called, or NULL: it was refused. */
-static const char *connect_as(const char *name, struct xfer_tls_identity *identity)
+static const char *connect_from(
+	const struct pki *from, const char *name, struct xfer_tls_identity *identity)
 {
-	const struct tls_peer_wish wish = { .files = pki_files(pki, name, NULL) };
+	const struct tls_peer_wish wish = { .files = pki_files(from, name, NULL) };
 	static char cn[64];
 	struct tls_peer peer;
 	struct tls_end end;
@@ -280,6 +281,11 @@ static const char *connect_as(const char *name, struct xfer_tls_identity *identi
 	tls_end_finish(&end);
 	tls_peer_close(&peer);
 	return err ? NULL : cn;
+}
+
+static const char *connect_as(const char *name, struct xfer_tls_identity *identity)
+{
+	return connect_from(pki, name, identity);
 }
 
 static void test_reload(void **state)
@@ -425,6 +431,49 @@ static void test_new_crl(void **state)
 	xfer_tls_identity_destroy(identity);
 }
 
+/* A file of the folder that has one file's text, then another's; NULL: none. */
+static const char *join(const char *name, const char *first, const char *second)
+{
+	const char *const from[] = { first, second };
+	char text[8192] = { 0 };
+	size_t len = 0;
+
+	for (int i = 0; i < 2 && from[i]; i++) {
+		FILE *file = fopen(from[i], "re");
+
+		assert_non_null(file);
+		len += fread(text + len, 1, sizeof(text) - 1 - len, file);
+		fclose(file);
+	}
+	return write_file(name, text);
+}
+
+/* Who is revoked may be an authority: then all that it has issued is refused. It needs no list of its own issuer's. */
+static void test_revoked_authority(void **state)
+{
+	struct pki *below = pki_create_below(pki, "authority");
+	struct xfer_tls_identity *identity;
+
+	(void)state;
+	issue("s", "first", false);
+	pki_issue(below, "c", &(struct pki_wish){ .cn = "c", .names = "DNS:c", .usage = usage });
+	pki_write_crl(below, 1);
+	pki_write_crl(pki, 1);
+	identity = make("s", join("lists", pki_path(below, "crl.pem"), NULL));
+	assert_non_null(connect_from(below, "c", identity));
+	join("lists", pki_path(below, "crl.pem"), pki_path(pki, "crl.pem"));
+	xfer_tls_reload(tls);
+	assert_non_null(connect_from(below, "c", identity));
+	pki_revoke(pki, below);
+	join("lists", pki_path(below, "crl.pem"), pki_path(pki, "crl.pem"));
+	xfer_tls_reload(tls);
+	assert_null(connect_from(below, "c", identity));
+	assert_true(tls_log_has("revoked", "in its chain: CN=authority"));
+	assert_non_null(connect_as("other", identity));
+	xfer_tls_identity_destroy(identity);
+	pki_free(below);
+}
+
 /* A list of another CA says nothing of this one's certificates: nobody is accepted by mistake. */
 static void test_crl_of_others(void **state)
 {
@@ -479,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_broken_new_set),
 		cmocka_unit_test(test_empty_new_ca),
 		cmocka_unit_test(test_new_crl),
+		cmocka_unit_test(test_revoked_authority),
 		cmocka_unit_test(test_crl_of_others),
 		cmocka_unit_test(test_status),
 	};
