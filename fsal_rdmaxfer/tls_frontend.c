@@ -44,8 +44,9 @@ struct connection {
 	struct xp_ops ops; /* the transport's xp_ops points here */
 	struct xp_ops *original;
 	SVCXPRT *xprt;
-	_Atomic enum stage stage;           /* written under frontend.lock */
-	uint64_t deadline;                  /* of the offer */
+	_Atomic enum stage stage; /* written under frontend.lock */
+	uint64_t deadline;        /* of the offer */
+	bool waits;               /* under frontend.lock; OFFERED: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
 	struct glist_head all, offers;
@@ -214,6 +215,37 @@ static int shake(struct connection *connection)
 	return xfer_tls_start(frontend.params.tls, fd, &start);
 }
 
+/* The connection is SHAKING since a moment ago. */
+static void begin(struct connection *connection)
+{
+	if (shake(connection) == 0)
+		return;
+	(void)move_on(connection, SHAKING, ENDED);
+	end(connection);
+}
+
+/*
+ * Whether a call that came in cleartext is still served: its answer would go out by TLS, as the server's word to a client
+ * who hasn't asked for it. Each has a reference, beside libntirpc's own, the offer's, and those of `others`.
+ */
+static bool is_busy(const struct connection *connection, int32_t others)
+{
+	return rdx_transport_references(connection->xprt) > 2 + others;
+}
+
+/* Nothing is received any more. The event has a reference. False: it begins later. */
+static bool may_begin(struct connection *connection)
+{
+	bool busy = is_busy(connection, 1);
+
+	if (busy) {
+		pthread_mutex_lock(&frontend.lock);
+		connection->waits = true;
+		pthread_mutex_unlock(&frontend.lock);
+	}
+	return !busy;
+}
+
 /* --- the transport's operations --------------------------------------------------------------- */
 
 /* Whether the connection's keys have carried what they may: looked at now and then. */
@@ -248,10 +280,8 @@ static enum xprt_stat tls_recv(SVCXPRT *xprt)
 
 	if (atomic_load(&connection->stage) == CARRYING)
 		return receive(connection);
-	if (move_on(connection, OFFERED, SHAKING) && shake(connection)) {
-		(void)move_on(connection, SHAKING, ENDED);
-		end(connection);
-	}
+	if (may_begin(connection) && move_on(connection, OFFERED, SHAKING))
+		begin(connection);
 	return XPRT_IDLE;
 }
 
@@ -445,13 +475,36 @@ static struct connection *take_overdue(uint64_t now)
 	return oldest;
 }
 
+/* One that has waited for its calls in cleartext, which are answered; it is SHAKING then. */
+static struct connection *take_waiting(void)
+{
+	struct connection *found = NULL;
+	struct glist_head *entry;
+
+	pthread_mutex_lock(&frontend.lock);
+	glist_for_each (entry, &frontend.offers) {
+		found = glist_entry(entry, struct connection, offers);
+		if (found->waits && !is_busy(found, 0))
+			break;
+		found = NULL;
+	}
+	if (found)
+		enter(found, SHAKING);
+	pthread_mutex_unlock(&frontend.lock);
+	return found;
+}
+
 void rdx_tls_frontend_tick(void)
 {
 	uint64_t now = rdx_now_ns();
 	struct connection *connection;
 
+	while ((connection = take_waiting()))
+		begin(connection);
 	while ((connection = take_overdue(now))) {
-		log_end(connection, "it was told STARTTLS and doesn't begin");
+		log_end(connection,
+			connection->waits ? "what it has called in cleartext isn't answered in time"
+					  : "it was told STARTTLS and doesn't begin");
 		end(connection);
 	}
 }

@@ -14,13 +14,13 @@
 
 /* --- what is configured ------------------------------------------------------------------------- */
 
-/* What host names and addresses consist of. A pattern stands in certificates, not here. */
+/* What host names and addresses consist of. A pattern stands in certificates, not here; a dot in front would be one. */
 static bool is_name(const char *name, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)name[i]) && !strchr("-._:", name[i]))
 			return false;
-	return len > 0 && len <= NAME_MAX_LEN;
+	return len > 0 && len <= NAME_MAX_LEN && name[0] != '.';
 }
 
 /* One name of a list, without the blanks around it; *rest becomes what is behind it, NULL: nothing. */

@@ -131,6 +131,8 @@ static void test_bad_configuration(void **state)
 	refuse(XPRTSEC_MTLS, "a,", "\"\" is no host name");
 	refuse(XPRTSEC_MTLS, "a b", "\"a b\" is no host name");
 	refuse(XPRTSEC_MTLS, "a, *.example.org", "\"*.example.org\" is no host name");
+	/* OpenSSL would take it for all names that end so. */
+	refuse(XPRTSEC_MTLS, ".example.org", "\".example.org\" is no host name");
 	refuse(XPRTSEC_MTLS, "DNS/a", "\"DNS/a\" is no host name");
 	refuse(XPRTSEC_MTLS, long_name, "is no host name");
 }
