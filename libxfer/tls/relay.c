@@ -479,10 +479,17 @@ static void start_lane(struct xfer_task *task)
 static void stop_lane(struct xfer_task *task)
 {
 	struct lane *lane = (struct lane *)((char *)task - offsetof(struct lane, stop));
+	struct relayed *relayed = LIST_FIRST(&lane->list), *next;
 
 	xfer_lane_remove_ticker(&lane->ticker);
-	while (!LIST_EMPTY(&lane->list))
-		end(LIST_FIRST(&lane->list));
+	for (; relayed; relayed = next) {
+		next = LIST_NEXT(relayed, link);
+		/* Whose task is posted ends by it. */
+		if (relayed->posted)
+			relayed->dead = true;
+		else
+			end(relayed);
+	}
 }
 
 static int lane_create(struct xfer_tls_relay *relay, unsigned number)

@@ -546,6 +546,34 @@ static void test_destroy(void **state)
 	set_up(state);
 }
 
+/* The same in the middle of much that flows. */
+static void test_destroy_busy(void **state)
+{
+	struct connection connections[4];
+	pthread_t writers[4], readers[4];
+
+	for (int i = 0; i < 4; i++) {
+		connection_make(&connections[i]);
+		assert_int_equal(
+			pthread_create(&writers[i], NULL, peer_writes, &connections[i].peer), 0);
+		assert_int_equal(
+			pthread_create(&readers[i], NULL, user_reads, &connections[i].end.fd), 0);
+	}
+	usleep(2000);
+	xfer_tls_identity_destroy(public);
+	xfer_tls_destroy(tls);
+	pki_free(pki);
+	for (int i = 0; i < 4; i++) {
+		void *got;
+
+		pthread_join(writers[i], NULL);
+		pthread_join(readers[i], &got);
+		free(got);
+		connection_end(&connections[i]);
+	}
+	set_up(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -566,6 +594,7 @@ int main(void)
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_destroy),
+		cmocka_unit_test(test_destroy_busy),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
