@@ -491,7 +491,7 @@ static void stop_lane(struct xfer_task *task)
 	xfer_lane_remove_ticker(&lane->ticker);
 	for (; relayed; relayed = next) {
 		next = LIST_NEXT(relayed, link);
-		/* One whose task is still to come ends by that. */
+		/* Whose task is posted ends by it. */
 		if (relayed->posted)
 			relayed->dead = true;
 		else

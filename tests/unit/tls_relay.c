@@ -587,50 +587,6 @@ static void test_end_in_a_message(void **state)
 
 /* --- the end of all ----------------------------------------------------------------------------- */
 
-#define BUSY 8
-
-/* Until the stream ends. */
-static void *user_passes(void *arg)
-{
-	int fd = *(int *)arg;
-	char *bytes = calloc(1, MUCH);
-	ssize_t n;
-
-	do {
-		(void)!send(fd, bytes, MUCH, MSG_NOSIGNAL | MSG_DONTWAIT);
-		n = recv(fd, bytes, MUCH, MSG_DONTWAIT);
-	} while (n > 0 || (n < 0 && errno == EAGAIN));
-	free(bytes);
-	return NULL;
-}
-
-/* TLS ends while each of its threads has more to do than it can. */
-static void test_destroy_when_busy(void **state)
-{
-	pthread_t threads[2 * BUSY];
-	struct tls_end ends[2 * BUSY];
-	int pair[2];
-
-	for (int i = 0; i < 2 * BUSY; i += 2) {
-		tls_ends_tcp(pair);
-		tls_end_start(&ends[i], tls, public, pair[0], true, NULL);
-		tls_end_start(&ends[i + 1], tls, public, pair[1], false, NULL);
-	}
-	for (int i = 0; i < 2 * BUSY; i++) {
-		assert_int_equal(tls_end_wait(&ends[i]), 0);
-		assert_int_equal(pthread_create(&threads[i], NULL, user_passes, &ends[i].fd), 0);
-	}
-	usleep(100000);
-	xfer_tls_identity_destroy(public);
-	xfer_tls_destroy(tls);
-	pki_free(pki);
-	for (int i = 0; i < 2 * BUSY; i++) {
-		pthread_join(threads[i], NULL);
-		tls_end_finish(&ends[i]);
-	}
-	set_up(state);
-}
-
 /* Connections that are still there when TLS ends end with it; their peers are told. */
 static void test_destroy(void **state)
 {
@@ -643,6 +599,34 @@ static void test_destroy(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_peer_told_end(&connection.peer));
 	connection_end(&connection);
+	set_up(state);
+}
+
+/* The same in the middle of much that flows. */
+static void test_destroy_busy(void **state)
+{
+	struct connection connections[4];
+	pthread_t writers[4], readers[4];
+
+	for (int i = 0; i < 4; i++) {
+		connection_make(&connections[i]);
+		assert_int_equal(
+			pthread_create(&writers[i], NULL, peer_writes, &connections[i].peer), 0);
+		assert_int_equal(
+			pthread_create(&readers[i], NULL, user_reads, &connections[i].end.fd), 0);
+	}
+	usleep(2000);
+	xfer_tls_identity_destroy(public);
+	xfer_tls_destroy(tls);
+	pki_free(pki);
+	for (int i = 0; i < 4; i++) {
+		void *got;
+
+		pthread_join(writers[i], NULL);
+		pthread_join(readers[i], &got);
+		free(got);
+		connection_end(&connections[i]);
+	}
 	set_up(state);
 }
 
@@ -667,7 +651,7 @@ int main(void)
 		cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_end_in_a_message),
 		cmocka_unit_test(test_destroy),
-		cmocka_unit_test(test_destroy_when_busy),
+		cmocka_unit_test(test_destroy_busy),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
