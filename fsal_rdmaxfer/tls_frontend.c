@@ -377,6 +377,18 @@ static void set_verifier(struct svc_req *request, const char *text, u_int length
 	memcpy(verifier->oa_body, text, length);
 }
 
+/*
+ * Whether such connections are taken over. Ganesha's NLM knows clients by the local address that getsockname gives, too:
+ * the relay's end hasn't got that.
+ */
+static bool is_served(const struct svc_req *request)
+{
+	bool nlm = request->rq_msg.cb_prog == nfs_param.core_param.program[P_NLM];
+
+	return request->rq_xprt->xp_type == XPRT_TCP && frontend.params.tls &&
+	       (!nlm || xfer_tls_in_kernel(frontend.params.tls));
+}
+
 /* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
 static enum auth_stat auth_tls(struct svc_req *request)
 {
@@ -389,7 +401,7 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
-	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	err = is_served(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
 		set_verifier(request, starttls, strlen(starttls));

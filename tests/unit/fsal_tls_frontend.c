@@ -21,7 +21,8 @@
 
 #include "tls_frontend.h"
 
-#define AUTH_TLS 7
+#define AUTH_TLS    7
+#define NLM_PROGRAM 100021
 
 /* --- libxfer, libntirpc ----------------------------------------------------------------------- */
 
@@ -36,6 +37,7 @@ static struct {
 	int start_err, starts, fd;
 	struct xfer_tls_start start;
 	unsigned used; /* per mille */
+	bool in_kernel;
 	_Atomic int goodbyes;
 } played;
 
@@ -83,6 +85,12 @@ void DisplayLogComponentLevel(log_components_t component, const char *file, int 
 	va_start(args, format);
 	vsnprintf(said, sizeof(said), format, args);
 	va_end(args);
+}
+
+bool xfer_tls_in_kernel(const struct xfer_tls *given)
+{
+	assert_ptr_equal(given, tls);
+	return played.in_kernel;
 }
 
 bool xfer_tls_security_in_kernel(const struct xfer_tls_security *security)
@@ -339,6 +347,13 @@ static void test_where_there_is_no_tls(void **state)
 	transport->connection.xprt.xp_type = XPRT_UDP;
 	expect_none(transport);
 	transport->connection.xprt.xp_type = XPRT_TCP;
+	/* NLM, where the relay carries. */
+	transport->request.svc.rq_msg.cb_prog = NLM_PROGRAM;
+	expect_none(transport);
+	played.in_kernel = true;
+	expect_offer(transport);
+	destroy(transport);
+	transport = transport_create(1);
 	rdx_tls_frontend_close();
 	expect_none(transport);
 	played.handler = NULL;
@@ -731,5 +746,6 @@ int main(void)
 		cmocka_unit_test(test_all_at_once),
 	};
 
+	nfs_param.core_param.program[P_NLM] = NLM_PROGRAM;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
