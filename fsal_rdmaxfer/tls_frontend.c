@@ -408,6 +408,18 @@ static void set_verifier(struct svc_req *request, const char *text, u_int length
 	memcpy(verifier->oa_body, text, length);
 }
 
+/*
+ * Whether such connections are taken over. Ganesha's NLM knows clients by the local address that getsockname gives, too:
+ * the relay's end hasn't got that.
+ */
+static bool is_served(const struct svc_req *request)
+{
+	bool nlm = request->rq_msg.cb_prog == nfs_param.core_param.program[P_NLM];
+
+	return request->rq_xprt->xp_type == XPRT_TCP && frontend.params.tls &&
+	       (!nlm || xfer_tls_in_kernel(frontend.params.tls));
+}
+
 /* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
 static enum auth_stat auth_tls(struct svc_req *request)
 {
@@ -423,7 +435,7 @@ static enum auth_stat auth_tls(struct svc_req *request)
 	if (request->rq_xprt->xp_type == XPRT_TCP &&
 		call->cb_prog == nfs_param.core_param.program[P_NFS])
 		session_guard_start(request->rq_xprt);
-	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	err = is_served(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
 		set_verifier(request, starttls, strlen(starttls));
