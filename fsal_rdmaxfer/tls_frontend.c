@@ -372,6 +372,11 @@ static void set_verifier(struct svc_req *request, const char *text, u_int length
 	memcpy(verifier->oa_body, text, length);
 }
 
+static bool may_offer(const struct svc_req *request)
+{
+	return frontend.params.tls && request->rq_xprt->xp_type == XPRT_TCP;
+}
+
 /* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
 static enum auth_stat auth_tls(struct svc_req *request)
 {
@@ -384,10 +389,9 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
-	if (request->rq_xprt->xp_type == XPRT_TCP &&
-		call->cb_prog == nfs_param.core_param.program[P_NFS])
+	if (may_offer(request) && call->cb_prog == nfs_param.core_param.program[P_NFS])
 		session_guard_start(request->rq_xprt);
-	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	err = may_offer(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
 		set_verifier(request, starttls, strlen(starttls));
