@@ -285,8 +285,17 @@ static void export_free(struct rdx_export *export)
 fsal_status_t rdx_create_export(struct fsal_module *module, void *parse_node,
 	struct config_error_type *err_type, const struct fsal_up_vector *up_ops)
 {
-	struct rdx_export *export = gsh_calloc(1, sizeof(*export));
+	struct rdx_export *export;
 
+	/* Ganesha asks for further exports of a module whose init_config has failed. */
+	if (!rdx_module.ready) {
+		LogCrit(COMPONENT_CONFIG,
+			"Export %s isn't served: RDMAXFER couldn't be started, for the reason above; correct it and "
+			"restart Ganesha",
+			export_path());
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	}
+	export = gsh_calloc(1, sizeof(*export));
 	fsal_export_init(&export->export);
 	admission_init(&export->admission);
 	rdx_export_ops_init(&export->export.exp_ops);

@@ -192,6 +192,33 @@ static int create_context(struct rdx_module *module)
 	return xfer_context_create(&params, &module->context);
 }
 
+/*
+ * Ganesha only warns of a wrong value, for which it takes the default, and of a key that isn't known: not what the
+ * administrator meant, who may have misspelt TLS_CRL.
+ */
+static bool read_block(
+	struct rdx_module *module, config_file_t config, struct config_error_type *err_type)
+{
+	unsigned errors = err_type->errors;
+	bool others = err_type->bogus, good;
+
+	err_type->bogus = false;
+	(void)load_config_from_parse(config, &block, module, true, err_type);
+	good = err_type->errors == errors && !err_type->bogus;
+	err_type->bogus |= others;
+	if (!config_error_is_harmless(err_type) || !module->node_name || !module->owners_text) {
+		LogCrit(COMPONENT_CONFIG,
+			"The RDMAXFER block is missing or wrong: it needs at least Node_Name = a; "
+			"Owners = \"b=HOST:20491\";");
+		return false;
+	}
+	if (!good)
+		LogCrit(COMPONENT_CONFIG,
+			"The RDMAXFER block has a key or a value that is wrong, which is named below: correct it and "
+			"restart Ganesha");
+	return good;
+}
+
 static fsal_status_t init_config(
 	struct fsal_module *fsal, config_file_t config, struct config_error_type *err_type)
 {
@@ -200,13 +227,8 @@ static fsal_status_t init_config(
 	char *reason;
 	int err;
 
-	(void)load_config_from_parse(config, &block, module, true, err_type);
-	if (!config_error_is_harmless(err_type) || !module->node_name || !module->owners_text) {
-		LogCrit(COMPONENT_CONFIG,
-			"The RDMAXFER block is missing or wrong: it needs at least Node_Name = a; "
-			"Owners = \"b=HOST:20491\";");
+	if (!read_block(module, config, err_type))
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
-	}
 	if (!check_dir_chunk(module, config, err_type))
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	err = rdx_owners_parse(&module->owners, module->owners_text, &reason);
@@ -230,6 +252,7 @@ static fsal_status_t init_config(
 		return fsalstat(ERR_FSAL_SERVERFAULT, -err);
 	}
 	module->ticking = true;
+	module->ready = true;
 	display_fsinfo(&module->fsal);
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }

@@ -36,6 +36,7 @@ struct rdx_module {
 
 	pthread_t ticker;
 	bool ticking; /* the thread is there */
+	bool ready;   /* init_config has succeeded */
 	_Atomic bool stopping;
 
 	pthread_mutex_t lock; /* volumes, exports */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "now.h"
+#include "session_guard.h"
 #include "tls_frontend.h"
 #include "transport.h"
 
@@ -383,6 +384,9 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
+	if (request->rq_xprt->xp_type == XPRT_TCP &&
+		call->cb_prog == nfs_param.core_param.program[P_NFS])
+		session_guard_start(request->rq_xprt);
 	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
@@ -405,7 +409,12 @@ const struct xfer_tls_security *rdx_tls_security(void)
 	/* Other contexts than those of clients' requests have no caller. */
 	if (!op_ctx || op_ctx->req_type != NFS_REQUEST || !op_ctx->caller_addr)
 		return NULL;
-	return container_of(op_ctx, nfs_request_t, op_context)->svc.rq_ap2;
+	return rdx_tls_security_of(&container_of(op_ctx, nfs_request_t, op_context)->svc);
+}
+
+const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *request)
+{
+	return request->rq_ap2;
 }
 
 int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params)

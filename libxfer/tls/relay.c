@@ -21,6 +21,7 @@
 #define LANES        2
 #define TICK_MS      1000
 #define BUFFER       65536 /* bytes of plain text: four records */
+#define READS        4     /* of the socket, in a round */
 #define ROUNDS       8     /* without a look at the others of the lane */
 #define ABANDONED_MS 30000 /* a peer may take so long for what an end has left behind */
 
@@ -43,7 +44,8 @@ struct flow {
 
 struct relayed {
 	struct side peer, user;
-	struct flow in, out; /* from the peer, to the peer */
+	struct flow in, out;           /* from the peer, to the peer */
+	struct xfer_tls_socket socket; /* the peer's, as OpenSSL sees it */
 	struct lane *lane;
 	LIST_ENTRY(relayed) link;
 	struct xfer_task task; /* its beginning; later: there is more to do */
@@ -124,6 +126,8 @@ static bool read_peer(struct relayed *relayed)
 	struct flow *in = &relayed->in;
 	size_t before = in->to, n;
 
+	/* A peer may send for ever what is nothing for the user, new keys for one. */
+	relayed->socket.reads = READS;
 	while (!in->ended && !relayed->dead && in->to < BUFFER) {
 		int result = SSL_read_ex(relayed->ssl, in->bytes + in->to, BUFFER - in->to, &n);
 
@@ -142,6 +146,7 @@ static void user_gone(struct relayed *relayed)
 {
 	relayed->in.from = relayed->in.to = 0;
 	relayed->in.ended = relayed->in.told = true;
+	shutdown(relayed->user.fd, SHUT_WR);
 }
 
 static bool write_user(struct relayed *relayed)
@@ -154,8 +159,10 @@ static bool write_user(struct relayed *relayed)
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0)
 		took(in, (size_t)n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+	else if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 		user_gone(relayed);
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		relayed->dead = true;
 	if (in->ended && is_empty(in) && !in->told) {
 		shutdown(relayed->user.fd, SHUT_WR);
 		in->told = true;
@@ -381,8 +388,10 @@ static void begin(struct xfer_task *task)
 /* From now on it reads and writes the socket itself. */
 static int attach(struct relayed *relayed, SSL *ssl, int fd)
 {
-	BIO *bio = xfer_tls_socket_bio(relayed->lane->relay->method, fd);
+	BIO *bio;
 
+	relayed->socket.fd = fd;
+	bio = xfer_tls_socket_bio(relayed->lane->relay->method, &relayed->socket);
 	if (!bio)
 		return -ENOMEM;
 	SSL_set_bio(ssl, bio, bio);
@@ -485,7 +494,7 @@ static int lane_create(struct xfer_tls_relay *relay, unsigned number)
 	lane->start.run = start_lane;
 	lane->stop.run = stop_lane;
 	LIST_INIT(&lane->list);
-	snprintf(name, sizeof(name), "xfer-relay-%u", number);
+	snprintf(name, sizeof(name), "xfer-tls-relay%u", number);
 	err = xfer_lane_create(name, TICK_MS, &lane->lane);
 	if (err)
 		lane->lane = NULL;

@@ -6,6 +6,7 @@
  * isn't refused is asked of rdx_admit alone.
  */
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,6 @@
 #include <cmocka.h>
 
 #include "admit.h"
-#include "client_mgr.h"
 #include "module.h"
 #include "object.h"
 #include "state.h"
@@ -286,15 +286,14 @@ static void test_without_a_client(void **state)
 /* Once a minute, with the client's address and the word to add. */
 static void test_the_log(void **state)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = 0x0100000a };
-	struct gsh_client client = { .hostaddr_str = "::ffff:10.0.0.1" };
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
 	unsigned before = log_lines;
 	(void)state;
 
 	op_ctx->caller_addr = (sockaddr_t *)&address;
-	op_ctx->client = &client;
+	assert_int_equal(inet_pton(AF_INET6, "::ffff:10.0.0.1", &address.sin6_addr), 1);
 	for (in_port_t port = 0; port < 1000; port++) {
-		address.sin_port = port;
+		address.sin6_port = port;
 		assert_refused(rdx_admit());
 	}
 	assert_int_equal(log_lines, before + 1);

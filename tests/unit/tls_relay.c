@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -181,6 +182,32 @@ static void test_peer_resets(void **state)
 	tls_end_finish(&connection.end);
 }
 
+/* Who writes to somebody that is gone hears of it, but not by a signal. */
+static void test_no_signal(void **state)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	struct connection connection;
+
+	(void)state;
+	connection_make(&connection);
+	signal(SIGPIPE, SIG_DFL);
+	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	tls_peer_close(&connection.peer);
+	while (tls_write_all(connection.end.fd, "more", 4) == 0)
+		;
+	wait_for_none();
+	tls_end_finish(&connection.end);
+	/* The other way round: who reads no more is told of. */
+	connection_make(&connection);
+	signal(SIGPIPE, SIG_DFL);
+	shutdown(connection.end.fd, SHUT_RD);
+	assert_true(tls_peer_write(&connection.peer, "question", 8));
+	assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
+	shutdown(connection.end.fd, SHUT_WR);
+	wait_for_none();
+	connection_end(&connection);
+}
+
 /* --- what peers do wrong ------------------------------------------------------------------------ */
 
 static void test_forged_record(void **state)
@@ -215,6 +242,46 @@ static void test_plaintext(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", "what came is not TLS"));
 	connection_end(&connection);
+	wait_for_none();
+}
+
+static _Atomic bool flooding;
+
+/* New keys, as fast as it can; each a record that is nothing for the user. */
+static void *flood(void *arg)
+{
+	struct tls_peer *peer = arg;
+
+	while (flooding && SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+		SSL_do_handshake(peer->ssl) == 1)
+		;
+	return NULL;
+}
+
+/* Others of the same thread have their turns. */
+static void test_flood_of_keys(void **state)
+{
+	struct connection connections[4];
+	pthread_t threads[2];
+	char byte;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		connection_make(&connections[i]);
+	flooding = true;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, flood, &connections[i].peer), 0);
+	for (int i = 0; i < 400; i++) {
+		struct connection *connection = &connections[2 + i % 2];
+
+		assert_true(tls_peer_write(&connection->peer, "b", 1));
+		assert_int_equal(tls_read_all(connection->end.fd, &byte, 1), 0);
+	}
+	flooding = false;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 4; i++)
+		connection_end(&connections[i]);
 	wait_for_none();
 }
 
@@ -382,7 +449,9 @@ static void test_key_update(void **state)
 	wait_for_none();
 }
 
-/* New keys begin at nothing. */
+#define RECORDS_MAX 23726566 /* 2^24.5: of one AES-GCM key */
+
+/* Every record counts; new keys begin at nothing. */
 static void test_used(void **state)
 {
 	struct connection connection;
@@ -390,16 +459,20 @@ static void test_used(void **state)
 
 	(void)state;
 	connection_make(&connection);
-	connection.end.security->records_max = 100000;
-	for (int i = 0; i < 1000; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		assert_true(tls_peer_write(&connection.peer, "question", 8));
 		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
+		assert_int_equal(connection.end.security->received, i + 1);
 	}
-	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 10);
+	assert_int_equal(connection.end.security->sent, 0);
+	connection.end.security->sent = RECORDS_MAX / 4 + 1;
+	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 250);
+	connection.end.security->received = RECORDS_MAX / 2;
+	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 500);
 	assert_int_equal(SSL_key_update(connection.peer.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
-	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 0);
+	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 250);
 	connection_end(&connection);
 	wait_for_none();
 }
@@ -413,7 +486,7 @@ static void test_used_up(void **state)
 
 	(void)state;
 	connection_make(&connection);
-	connection.end.security->records_max = 2000;
+	connection.end.security->sent = RECORDS_MAX - 2000;
 	while (tls_write_all(connection.end.fd, "b", 1) == 0 &&
 		tls_peer_read(&connection.peer, &byte, 1))
 		sent++;
@@ -450,8 +523,10 @@ int main(void)
 		cmocka_unit_test(test_user_closes),
 		cmocka_unit_test(test_peer_is_cut_off),
 		cmocka_unit_test(test_peer_resets),
+		cmocka_unit_test(test_no_signal),
 		cmocka_unit_test(test_forged_record),
 		cmocka_unit_test(test_plaintext),
+		cmocka_unit_test(test_flood_of_keys),
 		cmocka_unit_test(test_jam),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_closed_in_a_jam),
