@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "now.h"
+#include "session_guard.h"
 #include "tls_frontend.h"
 #include "transport.h"
 
@@ -43,9 +44,9 @@ struct connection {
 	struct xp_ops ops; /* the transport's xp_ops points here */
 	struct xp_ops *original;
 	SVCXPRT *xprt;
-	enum stage stage;  /* under frontend.lock; CARRYING is written once */
-	uint64_t deadline; /* of the offer */
-	bool waits;        /* under frontend.lock; OFFERED: it would begin, but is busy */
+	_Atomic enum stage stage; /* written under frontend.lock */
+	uint64_t deadline;        /* of the offer */
+	bool waits;               /* OFFERED, under frontend.lock: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
 	struct glist_head all, offers;
@@ -124,13 +125,13 @@ static void log_end(const struct connection *connection, const char *why)
 }
 
 /* With the lock held. */
-static void set_stage(struct connection *connection, enum stage stage)
+static void enter(struct connection *connection, enum stage to)
 {
 	if (connection->stage == OFFERED) {
 		glist_del(&connection->offers);
 		frontend.offers_count--;
 	}
-	__atomic_store_n(&connection->stage, stage, __ATOMIC_RELEASE);
+	atomic_store(&connection->stage, to);
 }
 
 /* Moves a connection on, if it is in that stage. */
@@ -141,7 +142,7 @@ static bool move_on(struct connection *connection, enum stage from, enum stage t
 	pthread_mutex_lock(&frontend.lock);
 	moved = connection->stage == from;
 	if (moved)
-		set_stage(connection, to);
+		enter(connection, to);
 	pthread_mutex_unlock(&frontend.lock);
 	return moved;
 }
@@ -277,7 +278,7 @@ static enum xprt_stat tls_recv(SVCXPRT *xprt)
 {
 	struct connection *connection = connection_of(xprt);
 
-	if (__atomic_load_n(&connection->stage, __ATOMIC_ACQUIRE) == CARRYING)
+	if (atomic_load(&connection->stage) == CARRYING)
 		return receive(connection);
 	if (may_begin(connection) && move_on(connection, OFFERED, SHAKING))
 		begin(connection);
@@ -407,6 +408,18 @@ static void set_verifier(struct svc_req *request, const char *text, u_int length
 	memcpy(verifier->oa_body, text, length);
 }
 
+/*
+ * Whether such connections are taken over. Ganesha's NLM knows clients by the local address that getsockname gives, too:
+ * the relay's end hasn't got that.
+ */
+static bool is_served(const struct svc_req *request)
+{
+	bool nlm = request->rq_msg.cb_prog == nfs_param.core_param.program[P_NLM];
+
+	return request->rq_xprt->xp_type == XPRT_TCP && frontend.params.tls &&
+	       (!nlm || xfer_tls_in_kernel(frontend.params.tls));
+}
+
 /* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
 static enum auth_stat auth_tls(struct svc_req *request)
 {
@@ -419,7 +432,10 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
-	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	if (request->rq_xprt->xp_type == XPRT_TCP &&
+		call->cb_prog == nfs_param.core_param.program[P_NFS])
+		session_guard_start(request->rq_xprt);
+	err = is_served(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
 		set_verifier(request, starttls, strlen(starttls));
@@ -441,7 +457,12 @@ const struct xfer_tls_security *rdx_tls_security(void)
 	/* Other contexts than those of clients' requests have no caller. */
 	if (!op_ctx || op_ctx->req_type != NFS_REQUEST || !op_ctx->caller_addr)
 		return NULL;
-	return container_of(op_ctx, nfs_request_t, op_context)->svc.rq_ap2;
+	return rdx_tls_security_of(&container_of(op_ctx, nfs_request_t, op_context)->svc);
+}
+
+const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *request)
+{
+	return request->rq_ap2;
 }
 
 int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params)
@@ -458,10 +479,10 @@ static struct connection *take_overdue(uint64_t now)
 
 	pthread_mutex_lock(&frontend.lock);
 	oldest = glist_first_entry(&frontend.offers, struct connection, offers);
-	if (oldest && oldest->deadline <= now)
-		set_stage(oldest, ENDED);
-	else
+	if (oldest && oldest->deadline > now)
 		oldest = NULL;
+	if (oldest)
+		enter(oldest, ENDED);
 	pthread_mutex_unlock(&frontend.lock);
 	return oldest;
 }
@@ -480,7 +501,7 @@ static struct connection *take_waiting(void)
 		found = NULL;
 	}
 	if (found)
-		set_stage(found, SHAKING);
+		enter(found, SHAKING);
 	pthread_mutex_unlock(&frontend.lock);
 	return found;
 }
@@ -511,6 +532,10 @@ void rdx_tls_frontend_stop(void)
 {
 	struct glist_head *entry, *next;
 
-	glist_for_each_safe (entry, next, &frontend.all)
-		forget(glist_entry(entry, struct connection, all));
+	glist_for_each_safe (entry, next, &frontend.all) {
+		struct connection *connection = glist_entry(entry, struct connection, all);
+
+		(void)move_on(connection, OFFERED, ENDED);
+		forget(connection);
+	}
 }

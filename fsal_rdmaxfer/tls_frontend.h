@@ -35,4 +35,7 @@ void rdx_tls_frontend_stop(void);
  */
 const struct xfer_tls_security *rdx_tls_security(void);
 
+/* The same of a request that is given. */
+const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *request);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "session_guard.h"
 #include "tls_frontend.h"
 #include "tls_setup.h"
 
@@ -133,6 +134,7 @@ void rdx_tls_teardown(struct rdx_module *module)
 	if (module->tls)
 		xfer_tls_destroy(module->tls);
 	rdx_tls_frontend_stop();
+	session_guard_stop();
 	gsh_free(module->tls_certificate);
 	gsh_free(module->tls_key);
 	gsh_free(module->tls_ca);

@@ -169,6 +169,16 @@ static json_t *status_counters(void)
 	return counters;
 }
 
+/* NULL without memory. */
+static json_t *status_tls(struct xfer_tls *tls)
+{
+	char *text = xfer_tls_status(tls);
+	json_t *status = text ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	return status;
+}
+
 /* The service's part, and what is the same for all: sessions served here unless it tells its own.
  */
 static char *server_status(void *arg)
@@ -188,6 +198,8 @@ static char *server_status(void *arg)
 	if (!json_object_get(status, "sessions"))
 		json_object_set_new(status, "sessions", status_sessions(server));
 	json_object_set_new(status, "counters", status_counters());
+	if (server->tls)
+		json_object_set_new(status, "tls", status_tls(server->tls));
 	text = json_dumps(status, JSON_COMPACT);
 	json_decref(status);
 	return text;
