@@ -82,6 +82,7 @@ static int serve_status(struct xfer_context *context, const char *run_dir)
 		.service = &status_service,
 		.owner = context,
 		.tls = context->tls,
+		.tls_identity = context->tls_identity,
 	};
 	char address[128];
 	int err;

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <rpc/xdr_inline.h>
 
+#include "control/conn.h"
 #include "control/rpc.h"
 #include "fuzz.h"
 #include "seeds.h"
@@ -441,6 +442,35 @@ static void seed_knock(uint8_t how)
 	save(&seed, "knock", how);
 }
 
+/* --- first bytes of connections ------------------------------------------------------------------ */
+
+/* Sent in pieces of so many bytes: a probe, as it has to be, with one byte wrong, with more behind it; and a call. */
+static void seed_greeting(uint8_t piece, unsigned number)
+{
+	static struct seed seed;
+	static union xfer_args none;
+	uint8_t bytes[4 + XFER_CALL_HEAD];
+
+	for (unsigned i = 0; i < 3; i++) {
+		xfer_starttls_probe(bytes, 1, XFER_PROGRAM, XFER_VERSION);
+		bytes[i == 1 ? 31 : 4] ^= 1;
+		seed.len = 0;
+		put_u8(&seed, piece);
+		put(&seed, bytes, XFER_STARTTLS_PROBE);
+		if (i == 2)
+			put(&seed, "more", 4);
+		save(&seed, "greeting", 4 * number + i);
+	}
+	xfer_mark_put(bytes,
+		(uint32_t)xfer_rpc_encode_call(
+			bytes + 4, XFER_CALL_HEAD, 1, XFER_PROC_NULL, NULL, &none),
+		true);
+	seed.len = 0;
+	put_u8(&seed, piece);
+	put(&seed, bytes, 44);
+	save(&seed, "greeting", 4 * number + 3);
+}
+
 /* --- replies ------------------------------------------------------------------------------------- */
 
 static int encode_reply(struct random *random, uint32_t proc, uint32_t xid,
@@ -626,6 +656,8 @@ int main(int argc, char **argv)
 	seed_paths(number);
 	for (uint8_t how = 0; how < 8; how++)
 		seed_knock(how);
+	seed_greeting(0, 0);
+	seed_greeting(7, 1);
 	seed_starttls();
 	seed_tls_endpoint();
 	seed_certificates();

@@ -19,9 +19,11 @@
 
 #include <cmocka.h>
 
+#include "session_guard.h"
 #include "tls_frontend.h"
 
 #define AUTH_TLS    7
+#define NFS_PROGRAM 100003
 #define NLM_PROGRAM 100021
 
 /* --- libxfer, libntirpc ----------------------------------------------------------------------- */
@@ -38,6 +40,7 @@ static struct {
 	struct xfer_tls_start start;
 	unsigned used; /* per mille */
 	bool in_kernel;
+	unsigned guarded; /* calls of session_guard_start */
 	_Atomic int goodbyes;
 } played;
 
@@ -73,6 +76,13 @@ int xfer_tls_start(struct xfer_tls *given, int fd, const struct xfer_tls_start *
 	if (played.start_err)
 		close(fd);
 	return played.start_err;
+}
+
+/* session_guard.c's, which has a test of its own. */
+void session_guard_start(SVCXPRT *xprt)
+{
+	assert_int_equal(xprt->xp_type, XPRT_TCP);
+	played.guarded++;
 }
 
 /* Ganesha's, whose log isn't there. */
@@ -353,12 +363,15 @@ static void test_where_there_is_no_tls(void **state)
 	played.in_kernel = true;
 	expect_offer(transport);
 	destroy(transport);
+	assert_int_equal(played.guarded, 0);
 	transport = transport_create(1);
+	transport->request.svc.rq_msg.cb_prog = NFS_PROGRAM;
 	rdx_tls_frontend_close();
 	expect_none(transport);
 	played.handler = NULL;
 	assert_int_equal(rdx_tls_frontend_start(&without), 0);
 	expect_none(transport);
+	assert_int_equal(played.guarded, 2); /* sessions are, with TLS or without */
 	assert_int_equal(rdx_tls_frontend_start(&without), -EEXIST);
 	destroy(transport);
 }
@@ -777,6 +790,7 @@ int main(void)
 		cmocka_unit_test(test_all_at_once),
 	};
 
+	nfs_param.core_param.program[P_NFS] = NFS_PROGRAM;
 	nfs_param.core_param.program[P_NLM] = NLM_PROGRAM;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
