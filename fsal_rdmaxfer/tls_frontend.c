@@ -46,7 +46,7 @@ struct connection {
 	SVCXPRT *xprt;
 	_Atomic enum stage stage; /* written under frontend.lock */
 	uint64_t deadline;        /* of the offer */
-	bool waits;               /* under frontend.lock; OFFERED: it would begin, but is busy */
+	bool waits;               /* OFFERED, under frontend.lock: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
 	struct glist_head all, offers;

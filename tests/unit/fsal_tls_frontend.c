@@ -431,6 +431,36 @@ static void test_an_offer_that_nobody_takes_is_ended(void **state)
 
 /* --- the handshake ---------------------------------------------------------------------------- */
 
+/* An answer that is still to come would go out by TLS: the handshake waits for it, but not for ever. */
+static void test_calls_in_cleartext_are_answered_first(void **state)
+{
+	struct transport *transport;
+	(void)state;
+
+	for (int answered = 0; answered < 2; answered++) {
+		open_frontend(answered ? 5000 : 1, 4, 4);
+		transport = transport_create(1);
+		expect_offer(transport);
+		SVC_REF(&transport->connection.xprt, SVC_REF_FLAG_NONE); /* the call's */
+		assert_int_equal(receive(transport), XPRT_IDLE);
+		if (answered)
+			rdx_tls_frontend_tick();
+		assert_int_equal(played.starts, 0);
+		if (answered) {
+			SVC_RELEASE(&transport->connection.xprt, SVC_RELEASE_FLAG_NONE);
+			rdx_tls_frontend_tick();
+			assert_int_equal(played.starts, 1);
+			fail_shaking();
+		} else {
+			usleep(2000);
+			rdx_tls_frontend_tick();
+			assert_non_null(strstr(said, "called in cleartext isn't answered in time"));
+			SVC_RELEASE(&transport->connection.xprt, SVC_RELEASE_FLAG_NONE);
+		}
+		transport_free(transport);
+	}
+}
+
 static void test_the_kernel_carries(void **state)
 {
 	struct xfer_tls_security security = { .in_kernel = true, .refs = 1 };
@@ -747,6 +777,7 @@ int main(void)
 		cmocka_unit_test(test_where_there_is_no_tls),
 		cmocka_unit_test(test_offers_are_bounded),
 		cmocka_unit_test(test_an_offer_that_nobody_takes_is_ended),
+		cmocka_unit_test(test_calls_in_cleartext_are_answered_first),
 		cmocka_unit_test(test_the_kernel_carries),
 		cmocka_unit_test(test_the_relay_carries),
 		cmocka_unit_test(test_what_fails_is_ended),
