@@ -21,9 +21,9 @@ struct rdx_export {
 
 	/* the FSAL block */
 	char *owner_name, *volume_name;
-	uint32_t volume_id; /* 0: from the name */
-	uint32_t path;      /* of enum xfer_path_wish; the volume's */
-	bool v3_unstable;   /* a reload may change it */
+	uint32_t volume_id;                   /* 0: from the name */
+	uint32_t path;                        /* of enum xfer_path_wish; the volume's */
+	bool v3_unstable, require_encryption; /* a reload may change them */
 	/* Of `admission`, as configured. */
 	uint32_t xprtsec; /* of enum xprtsec_kind */
 	char *xprtsec_names;
@@ -49,6 +49,7 @@ static struct config_item items[] = {
 	CONF_ITEM_UI32("Volume_Id", 0, UINT32_MAX, 0, rdx_export, volume_id),
 	CONF_ITEM_TOKEN("Path", XFER_WISH_AUTO, rdx_paths, rdx_export, path),
 	CONF_ITEM_BOOL("V3_Unstable", false, rdx_export, v3_unstable),
+	CONF_ITEM_BOOL("Require_Encryption", false, rdx_export, require_encryption),
 	CONF_ITEM_LIST("Xprtsec", XPRTSEC_ANY, xprtsec_kinds, rdx_export, xprtsec),
 	CONF_ITEM_STR("Xprtsec_Names", 1, 65536, NULL, rdx_export, xprtsec_names),
 	CONF_ITEM_BOOL("Xprtsec_Sideband", false, rdx_export, xprtsec_sideband),
@@ -181,13 +182,26 @@ static void log_no_volume(const struct rdx_export *export, uint32_t id, int err)
 			export->volume_name, strerror(-err));
 }
 
+/* Require_Encryption and its owner, which is the same for as long as it is exported. */
+static bool check_encryption(const struct rdx_export *export, const struct rdx_owner *owner)
+{
+	if (!export->require_encryption || !rdx_owner_in_cleartext(owner))
+		return true;
+	LogCrit(COMPONENT_CONFIG,
+		"Export %s: Require_Encryption, but what travels to and from owner %s isn't encrypted: "
+		"take  insecure  out of its entry in Owners and give both nodes certificates, or take "
+		"Require_Encryption out",
+		export_path(), owner->name);
+	return false;
+}
+
 static bool find_volume(struct rdx_export *export)
 {
 	struct rdx_owner *owner = find_owner(export);
 	uint32_t id = export->volume_id;
 	int err;
 
-	if (!owner)
+	if (!owner || !check_encryption(export, owner))
 		return false;
 	if (id == 0)
 		id = xfer_volume_id(export->volume_name);
@@ -207,7 +221,7 @@ static bool read_policy(const struct rdx_export *export, struct xprtsec *policy)
 		LogCrit(COMPONENT_CONFIG, "Export %s: Xprtsec: %s", export_path(), why);
 		return false;
 	}
-	if (policy->kinds & XPRTSEC_NONE || rdx_module.tls)
+	if (policy->kinds & XPRTSEC_NONE || rdx_module.tls_identity)
 		return true;
 	LogCrit(COMPONENT_CONFIG,
 		"Export %s: nobody could use it, for its Xprtsec wants TLS, and there is none: add  "
@@ -322,10 +336,13 @@ static bool update(struct rdx_export *export, const struct rdx_export *updated)
 {
 	struct xprtsec policy;
 
-	if (!is_same_volume(export, updated) || !read_policy(updated, &policy))
+	if (!is_same_volume(export, updated) || !check_encryption(updated, export->volume->owner) ||
+		!read_policy(updated, &policy))
 		return false;
 	admission_change(&export->admission, &policy);
 	__atomic_store_n(&export->v3_unstable, updated->v3_unstable, __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&export->require_encryption, updated->require_encryption, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -351,6 +368,11 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 struct admission *rdx_export_admission(struct fsal_export *export)
 {
 	return &rdx_export(export)->admission;
+}
+
+bool rdx_export_require_encryption(struct fsal_export *export)
+{
+	return __atomic_load_n(&rdx_export(export)->require_encryption, __ATOMIC_RELAXED);
 }
 
 bool rdx_export_v3_unstable(struct fsal_export *export)

@@ -154,6 +154,7 @@ static struct transfer *transfer_new(struct rdx_object *object, const struct rdx
 	/* A moment's waiting costs less than waking another thread. */
 	transfer->io.attended = true;
 	transfer->io.path = object->volume->path;
+	transfer->io.require_encryption = rdx_export_require_encryption(op_ctx->fsal_export);
 	transfer->io.done = transferred;
 	get_gsh_export_ref(op_ctx->ctx_export);
 	transfer->ctx_export = op_ctx->ctx_export;

@@ -106,6 +106,10 @@ static struct config_item items[] = {
 	CONF_ITEM_PATH("TLS_Key", 1, MAXPATHLEN, NULL, rdx_module, tls_key),
 	CONF_ITEM_PATH("TLS_CA", 1, MAXPATHLEN, NULL, rdx_module, tls_ca),
 	CONF_ITEM_PATH("TLS_CRL", 1, MAXPATHLEN, NULL, rdx_module, tls_crl),
+	CONF_ITEM_PATH("Node_Certificate", 1, MAXPATHLEN, NULL, rdx_module, node_certificate),
+	CONF_ITEM_PATH("Node_Key", 1, MAXPATHLEN, NULL, rdx_module, node_key),
+	CONF_ITEM_PATH("Node_CA", 1, MAXPATHLEN, NULL, rdx_module, node_ca),
+	CONF_ITEM_PATH("Node_CRL", 1, MAXPATHLEN, NULL, rdx_module, node_crl),
 	CONF_ITEM_TOKEN("Ktls", XFER_KTLS_PREFER, rdx_ktls, rdx_module, ktls),
 	CONF_ITEM_UI32("Handshake_ms", 100, 60000, 5000, rdx_module, handshake_ms),
 	CONF_ITEM_UI32("Handshakes_Max", 1, 65536, 1024, rdx_module, handshakes_max),
@@ -180,6 +184,8 @@ static int create_context(struct rdx_module *module)
 		.large_slots = module->large_slots,
 		.poll_us = module->poll_us,
 		.waiting_max = (uint64_t)module->waiting_memory << 20,
+		.tls = module->tls,
+		.tls_identity = module->node_identity,
 		.log = log_to_ganesha,
 	};
 
@@ -232,7 +238,8 @@ static fsal_status_t init_config(
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	}
 	module->inside_max = workers / 4 > 0 ? workers / 4 : 1;
-	if (!rdx_tls_setup(module, log_to_ganesha))
+	if (!rdx_tls_setup(module, log_to_ganesha) ||
+		!rdx_owners_check(&module->owners, module->node_identity != NULL))
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	err = create_context(module);
 	if (err == 0)

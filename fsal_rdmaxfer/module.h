@@ -20,15 +20,17 @@ struct rdx_module {
 	uint32_t waiting_memory; /* MiB, per owner */
 	uint32_t lanes;          /* connections per session */
 	uint32_t heartbeat_ms;
-	char *tls_certificate, *tls_key, *tls_ca, *tls_crl; /* files; NULL: not given */
-	uint32_t ktls;                                      /* of enum xfer_ktls */
+	char *tls_certificate, *tls_key, *tls_ca, *tls_crl;     /* files; NULL: not given */
+	char *node_certificate, *node_key, *node_ca, *node_crl; /* the same, for owners */
+	uint32_t ktls;                                          /* of enum xfer_ktls */
 	uint32_t handshake_ms, handshakes_max, handshakes_per_address;
 	uint32_t dir_chunk; /* of the MDCACHE block */
 
 	struct xfer_context *context;
-	struct xfer_tls *tls; /* NULL: nothing of it is configured */
-	struct xfer_tls_identity *tls_identity;
-	_Atomic bool tls_reread; /* SIGHUP: the ticker reads TLS's files again */
+	struct xfer_tls *tls;                    /* NULL: nothing of it is configured */
+	struct xfer_tls_identity *tls_identity;  /* shown to NFS clients; NULL: none */
+	struct xfer_tls_identity *node_identity; /* shown to owners; NULL: none */
+	_Atomic bool tls_reread;                 /* SIGHUP: the ticker reads TLS's files again */
 	struct rdx_owners owners;
 	uint32_t inside_max; /* Ganesha's threads that may wait for one owner */
 
@@ -64,6 +66,9 @@ fsal_status_t rdx_update_export(struct fsal_module *module, void *parse_node,
 
 /* Who may use it. */
 struct admission *rdx_export_admission(struct fsal_export *export);
+
+/* Whether its files' data must not leave this node unencrypted. */
+bool rdx_export_require_encryption(struct fsal_export *export);
 
 /* Whether NFSv3 clients may write unstable there. */
 bool rdx_export_v3_unstable(struct fsal_export *export);

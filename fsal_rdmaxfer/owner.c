@@ -16,13 +16,15 @@ static char *reason_format(const char *format, const char *what)
 	return gsh_strdup(buffer);
 }
 
-static void owner_add(struct rdx_owners *owners, const char *name, const char *address)
+static void owner_add(
+	struct rdx_owners *owners, const char *name, const char *address, bool insecure)
 {
 	struct rdx_owner *owner = gsh_calloc(1, sizeof(*owner));
 
 	owner->owners = owners;
 	owner->name = gsh_strdup(name);
 	owner->address = gsh_strdup(address);
+	owner->insecure = insecure;
 	owner->holdings = rdx_holdings_create(name, owners->log);
 	PTHREAD_MUTEX_init(&owner->lock, NULL);
 	glist_add_tail(&owners->list, &owner->link);
@@ -36,7 +38,18 @@ static char *trim(char *text)
 	return text;
 }
 
-/* One "NAME=ADDRESS", which is changed. NULL or the reason. */
+/* What stands behind the address, which it is cut off from. NULL: nothing. */
+static char *split_word(char *address)
+{
+	char *word = address + strcspn(address, " \t");
+
+	if (*word == '\0')
+		return NULL;
+	*word++ = '\0';
+	return trim(word);
+}
+
+/* One "NAME=ADDRESS" or "NAME=ADDRESS insecure", which is changed. NULL or the reason. */
 static char *owner_parse(struct rdx_owners *owners, char *item)
 {
 	char *equals = strchr(item, '=');
@@ -47,7 +60,7 @@ static char *owner_parse(struct rdx_owners *owners, char *item)
 			"or c=unix:/run/rdmaxfer/rdmaxferd.sock",
 			item);
 	*equals = '\0';
-	char *name = trim(item), *address = trim(equals + 1);
+	char *name = trim(item), *address = trim(equals + 1), *word = split_word(address);
 
 	if (*name == '\0' || strlen(name) > XFER_NODE_MAX)
 		return reason_format("\"%s\" is no node name: 1 to 63 bytes are allowed", name);
@@ -55,9 +68,14 @@ static char *owner_parse(struct rdx_owners *owners, char *item)
 		return reason_format("owner \"%s\" has no address; write NAME=HOST[:PORT] or "
 				     "NAME=unix:PATH",
 			name);
+	if (word && strcmp(word, "insecure") != 0)
+		return reason_format(
+			"\"%s\" behind an address says nothing: only insecure may stand "
+			"there",
+			word);
 	if (rdx_owners_find(owners, name) != NULL)
 		return reason_format("owner \"%s\" is named twice; remove one", name);
-	owner_add(owners, name, address);
+	owner_add(owners, name, address, word != NULL);
 	return NULL;
 }
 
@@ -75,6 +93,41 @@ int rdx_owners_parse(struct rdx_owners *owners, const char *text, char **reason)
 		return 0;
 	*reason = failed;
 	return -EINVAL;
+}
+
+static bool is_local(const struct rdx_owner *owner)
+{
+	return strncmp(owner->address, "unix:", 5) == 0;
+}
+
+bool rdx_owner_in_cleartext(const struct rdx_owner *owner)
+{
+	return owner->insecure && !is_local(owner);
+}
+
+bool rdx_owners_check(const struct rdx_owners *owners, bool certificate)
+{
+	struct glist_head *node;
+
+	glist_for_each (node, &owners->list) {
+		const struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
+
+		if (rdx_owner_in_cleartext(owner))
+			LogWarn(COMPONENT_CONFIG,
+				"RDMAXFER Owners: %s is insecure: whoever has its address %s is taken for "
+				"it, and what it gets and sends can be read and changed on the way; "
+				"certificates (Node_Certificate) end that",
+				owner->name, owner->address);
+		if (certificate || owner->insecure || is_local(owner))
+			continue;
+		LogCrit(COMPONENT_CONFIG,
+			"RDMAXFER Owners: %s is reached by TCP, and this node has no certificate: add  "
+			"Node_Certificate = ...; Node_Key = ...; Node_CA = ...;  to the RDMAXFER block, or "
+			"write  %s=%s insecure  to do without",
+			owner->name, owner->name, owner->address);
+		return false;
+	}
+	return true;
 }
 
 struct rdx_owner *rdx_owners_find(struct rdx_owners *owners, const char *name)
@@ -129,13 +182,19 @@ static void invalidate(void *arg, const struct xfer_invalidation *invalidations,
 int rdx_owner_enlist(struct rdx_owner *owner, struct xfer_context *context)
 {
 	static const struct xfer_session_ops ops = { .recover = recover, .invalidate = invalidate };
+	const struct xfer_session_params params = {
+		.owner = owner->name,
+		.address = owner->address,
+		.insecure = owner->insecure,
+		.ops = &ops,
+		.ops_arg = owner,
+	};
 	struct xfer_session *session;
 	int err = 0;
 
 	PTHREAD_MUTEX_lock(&owner->lock);
 	if (!owner->session && !owner->closed) {
-		err = xfer_session_open(
-			context, owner->name, owner->address, &ops, owner, &session);
+		err = xfer_session_open(context, &params, &session);
 		if (err == 0)
 			owner->session = session;
 	}

@@ -16,6 +16,7 @@ struct rdx_owner {
 	struct glist_head link; /* in struct rdx_owners */
 	struct rdx_owners *owners;
 	char *name, *address;
+	bool insecure;                        /* TCP in cleartext */
 	struct rdx_holdings *holdings;        /* what is open and locked there */
 	struct xfer_session *_Atomic session; /* NULL: not opened yet, or closed */
 	_Atomic uint32_t
@@ -37,10 +38,19 @@ struct rdx_owners {
 };
 
 /*
- * Reads "NAME=ADDRESS,NAME=ADDRESS...". -EINVAL: *reason is a text for the log, which the caller
+ * Reads "NAME=ADDRESS,NAME=ADDRESS insecure...". -EINVAL: *reason is a text for the log, which the caller
  * frees with gsh_free.
  */
 int rdx_owners_parse(struct rdx_owners *owners, const char *text, char **reason);
+
+/*
+ * Whether each of them may be talked to: by TCP only with a certificate for this node, unless it is said to be insecure,
+ * which is warned of. false: the log says what to do.
+ */
+bool rdx_owners_check(const struct rdx_owners *owners, bool certificate);
+
+/* Whether what travels between this node and the owner can be read by others. */
+bool rdx_owner_in_cleartext(const struct rdx_owner *owner);
 
 /* Closes all sessions and frees. Not from a lane thread. */
 void rdx_owners_destroy(struct rdx_owners *owners);

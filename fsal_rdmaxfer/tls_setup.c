@@ -15,29 +15,48 @@ struct config_item_list rdx_ktls[] = {
 	CONFIG_LIST_EOL,
 };
 
+/* Of one use, as configured. */
+struct files {
+	const char *use; /* what the keys' names begin with */
+	enum xfer_tls_role role;
+	struct xfer_tls_files files;
+};
+
 /* Whether the keys that name files belong together. */
-static bool complete(const struct rdx_module *module)
+static bool complete(const struct files *one)
 {
-	if (module->tls_certificate && !module->tls_key) {
+	const struct xfer_tls_files *files = &one->files;
+
+	if (files->certificate && !files->key) {
 		LogCrit(COMPONENT_CONFIG,
-			"RDMAXFER: TLS_Certificate needs TLS_Key: add the file with its private key");
+			"RDMAXFER: %s_Certificate needs %s_Key: add the file with its private key",
+			one->use, one->use);
 		return false;
 	}
-	if (!module->tls_certificate && (module->tls_key || module->tls_ca || module->tls_crl)) {
+	if (!files->certificate && (files->key || files->ca || files->crl)) {
 		LogCrit(COMPONENT_CONFIG,
-			"RDMAXFER: TLS_Key, TLS_CA and TLS_CRL do nothing without TLS_Certificate: add it, or "
-			"take them out");
+			"RDMAXFER: %s_Key, %s_CA and %s_CRL do nothing without %s_Certificate: add it, or "
+			"take them out",
+			one->use, one->use, one->use, one->use);
 		return false;
 	}
-	if (module->tls_crl && !module->tls_ca) {
+	if (files->crl && !files->ca) {
 		LogCrit(COMPONENT_CONFIG,
-			"RDMAXFER: TLS_CRL does nothing without TLS_CA: add it, or take TLS_CRL out");
+			"RDMAXFER: %s_CRL does nothing without %s_CA: add it, or take %s_CRL out",
+			one->use, one->use, one->use);
+		return false;
+	}
+	if (files->certificate && !files->ca && one->role == XFER_TLS_NODE) {
+		LogCrit(COMPONENT_CONFIG,
+			"RDMAXFER: %s_Certificate needs %s_CA: add the file with the cluster's "
+			"authority, by which owners are known",
+			one->use, one->use);
 		return false;
 	}
 	return true;
 }
 
-static int create(struct rdx_module *module, xfer_log_fn log, char *why, size_t why_len)
+static bool create(struct rdx_module *module, xfer_log_fn log)
 {
 	const struct xfer_tls_params params = {
 		.ktls = (enum xfer_ktls)module->ktls,
@@ -46,29 +65,31 @@ static int create(struct rdx_module *module, xfer_log_fn log, char *why, size_t 
 		.handshakes_per_address = module->handshakes_per_address,
 		.log = log,
 	};
-	const struct xfer_tls_files files = {
-		.certificate = module->tls_certificate,
-		.key = module->tls_key,
-		.ca = module->tls_ca,
-		.crl = module->tls_crl,
-	};
-	int err = xfer_tls_create(&params, &module->tls, why, why_len);
+	char why[512];
 
-	if (err)
-		return err;
-	err = xfer_tls_identity_create(
-		module->tls, XFER_TLS_PUBLIC, &files, &module->tls_identity, why, why_len);
-	if (err) {
-		xfer_tls_destroy(module->tls);
-		module->tls = NULL;
-	}
-	return err;
+	if (xfer_tls_create(&params, &module->tls, why, sizeof(why)) == 0)
+		return true;
+	LogCrit(COMPONENT_CONFIG, "RDMAXFER: no TLS: %s", why);
+	return false;
+}
+
+/* None, if no certificate is given. */
+static bool add_identity(
+	struct rdx_module *module, const struct files *one, struct xfer_tls_identity **identity)
+{
+	char why[512];
+
+	if (!one->files.certificate || xfer_tls_identity_create(module->tls, one->role, &one->files,
+					       identity, why, sizeof(why)) == 0)
+		return true;
+	LogCrit(COMPONENT_CONFIG, "RDMAXFER: %s_Certificate: %s", one->use, why);
+	return false;
 }
 
 static bool start_frontend(struct rdx_module *module)
 {
 	const struct rdx_tls_frontend_params params = {
-		.tls = module->tls,
+		.tls = module->tls_identity ? module->tls : NULL,
 		.identity = module->tls_identity,
 		.handshake_ms = module->handshake_ms,
 		.offers_max = module->handshakes_max,
@@ -85,15 +106,15 @@ static bool start_frontend(struct rdx_module *module)
 
 bool rdx_tls_setup(struct rdx_module *module, xfer_log_fn log)
 {
-	char why[512];
+	const struct files port = { "TLS", XFER_TLS_PUBLIC,
+		{ module->tls_certificate, module->tls_key, module->tls_ca, module->tls_crl } };
+	const struct files node = { "Node", XFER_TLS_NODE,
+		{ module->node_certificate, module->node_key, module->node_ca, module->node_crl } };
+	bool any = port.files.certificate || node.files.certificate;
 
-	if (!complete(module))
-		return false;
-	if (module->tls_certificate && create(module, log, why, sizeof(why))) {
-		LogCrit(COMPONENT_CONFIG, "RDMAXFER: no TLS for NFS clients: %s", why);
-		return false;
-	}
-	return start_frontend(module);
+	return complete(&port) && complete(&node) && (!any || create(module, log)) &&
+	       add_identity(module, &port, &module->tls_identity) &&
+	       add_identity(module, &node, &module->node_identity) && start_frontend(module);
 }
 
 void rdx_tls_tick(struct rdx_module *module)
@@ -108,6 +129,8 @@ void rdx_tls_teardown(struct rdx_module *module)
 	rdx_tls_frontend_close();
 	if (module->tls_identity)
 		xfer_tls_identity_destroy(module->tls_identity);
+	if (module->node_identity)
+		xfer_tls_identity_destroy(module->node_identity);
 	if (module->tls)
 		xfer_tls_destroy(module->tls);
 	rdx_tls_frontend_stop();
@@ -116,4 +139,8 @@ void rdx_tls_teardown(struct rdx_module *module)
 	gsh_free(module->tls_key);
 	gsh_free(module->tls_ca);
 	gsh_free(module->tls_crl);
+	gsh_free(module->node_certificate);
+	gsh_free(module->node_key);
+	gsh_free(module->node_ca);
+	gsh_free(module->node_crl);
 }

@@ -5,19 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "boot.h"
 #include "clock.h"
 #include "connect.h"
+#include "dial.h"
 #include "log.h"
 #include "session.h"
 
-#define CONNECT_MS     2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 500
 #define SETTLE_MS                                                                                  \
 	5000 /* what is sent again to an owner's successor, before others may change anything */
+#define WORN_MS                                                                                    \
+	1000 /* for what is under way when connections are replaced; the rest is sent again */
 #define DRAIN_MS      2000 /* for what is under way when the session is closed */
 #define END_MS        1000 /* for the owner to hear of that */
 #define REPEAT_LOG_NS (60000 * XFER_NS_PER_MS) /* the same reason is logged again after so long */
@@ -73,6 +74,7 @@ static void lane_closed(void *user, struct xfer_caller *caller, int err, const c
 	pthread_mutex_lock(&session->lock);
 	if (!session->reason[0])
 		snprintf(session->reason, sizeof(session->reason), "%s (%s)", why, strerror(-err));
+	session->broken_why = why;
 	session->broken = true;
 	recovering = session->state == XFER_SESSION_RECOVERING;
 	/* The session may not go before this thread is done with it. */
@@ -88,29 +90,39 @@ static void lane_closed(void *user, struct xfer_caller *caller, int err, const c
 	pthread_mutex_unlock(&session->lock);
 }
 
-static const struct xfer_caller_ops lane_ops = { .closed = lane_closed };
+/* Lane thread. */
+static void lane_worn(void *user, struct xfer_caller *caller)
+{
+	struct xfer_session *session = user;
 
-/* With a lane's number: connects it. */
-static int open_lane(struct xfer_session *session, unsigned number)
+	(void)caller;
+	pthread_mutex_lock(&session->lock);
+	if (session->state == XFER_SESSION_UP && !session->worn) {
+		session->worn = true;
+		pthread_cond_broadcast(&session->changed);
+	}
+	pthread_mutex_unlock(&session->lock);
+}
+
+static const struct xfer_caller_ops lane_ops = { .closed = lane_closed, .worn = lane_worn };
+
+/* With a lane's number: connects it. -errno: `why` tells it, for the log. */
+static int open_lane(struct xfer_session *session, unsigned number, char *why, size_t why_len)
 {
 	struct xfer_context *context = session->context;
 	struct xfer_conn_io *io;
 	struct xfer_caller *caller;
-	int err, fd;
+	int err = xfer_dial(session, &io, why, why_len);
 
-	err = xfer_address_connect(&session->address, CONNECT_MS, &fd);
 	if (err)
 		return err;
-	io = xfer_conn_io_socket(fd);
-	if (!io) {
-		close(fd);
-		return -ENOMEM;
-	}
 	pthread_mutex_lock(&session->lock);
 	session->open_lanes++;
 	pthread_mutex_unlock(&session->lock);
 	err = xfer_caller_create(context->lanes[number], io, session->owner, context->heartbeat_ms,
 		&lane_ops, session, &caller);
+	if (err)
+		snprintf(why, why_len, "%s", strerror(-err));
 	pthread_mutex_lock(&session->lock);
 	if (err)
 		session->open_lanes--;
@@ -216,6 +228,19 @@ static void adopt_welcome(struct xfer_session *session, const struct xfer_hello_
 		session->free_slots[session->nfree++] = (uint16_t)(slot - 1);
 }
 
+/* An owner that refuses this node's certificate says so only when this end believes that all is well. */
+static void explain_end(struct connector *connector)
+{
+	struct xfer_session *session = connector->session;
+	const char *why;
+
+	pthread_mutex_lock(&session->lock);
+	why = session->broken_why;
+	pthread_mutex_unlock(&session->lock);
+	explain(connector, "the connection ended before WELCOME: %s; see the owner's log",
+		why ? why : "it could not be used");
+}
+
 static int say_hello(struct connector *connector)
 {
 	struct xfer_session *session = connector->session;
@@ -227,7 +252,7 @@ static int say_hello(struct connector *connector)
 	memset(&results, 0, sizeof(results));
 	err = call_lane(session->lanes[0], XFER_PROC_HELLO, &args, &results);
 	if (err == -EAGAIN || err == -EREMOTEIO) {
-		explain(connector, "the connection ended before WELCOME; see the owner's log");
+		explain_end(connector);
 		return err;
 	}
 	if (err) {
@@ -247,9 +272,20 @@ static int say_hello(struct connector *connector)
 	return 0;
 }
 
-/* A further lane joins the session by a token that was asked for on the first. */
-static int attach_lane(struct xfer_session *session, unsigned number)
+/* One of these before the session is up, with its status. */
+static int ask_lane(
+	struct xfer_caller *lane, uint32_t proc, union xfer_args *args, union xfer_results *results)
 {
+	int err = call_lane(lane, proc, args, results);
+
+	return err ? err : xfer_status_to_errno(results->status);
+}
+
+/* A further lane joins the session by a token that was asked for on the first. */
+static int attach_lane(struct connector *connector, unsigned number)
+{
+	struct xfer_session *session = connector->session;
+	char why[sizeof(session->reason)] = "";
 	union xfer_args args;
 	union xfer_results results;
 	struct xfer_token token;
@@ -257,18 +293,17 @@ static int attach_lane(struct xfer_session *session, unsigned number)
 
 	memset(&args, 0, sizeof(args));
 	memset(&results, 0, sizeof(results));
-	err = call_lane(session->lanes[0], XFER_PROC_TOKEN, &args, &results);
-	if (err == 0)
-		err = xfer_status_to_errno(results.status);
-	if (err)
-		return err;
+	err = ask_lane(session->lanes[0], XFER_PROC_TOKEN, &args, &results);
 	token = results.token.token;
-	err = open_lane(session, number);
-	if (err)
-		return err;
+	if (err == 0)
+		err = open_lane(session, number, why, sizeof(why));
 	args.attach = (struct xfer_attach_args){ .token = token, .lane = number };
-	err = call_lane(session->lanes[number], XFER_PROC_ATTACH, &args, &results);
-	return err ? err : xfer_status_to_errno(results.status);
+	if (err == 0)
+		err = ask_lane(session->lanes[number], XFER_PROC_ATTACH, &args, &results);
+	if (err)
+		explain(connector, "lane %u can't be attached: %.256s", number,
+			why[0] ? why : strerror(-err));
+	return err;
 }
 
 /* --- epochs ----------------------------------------------------------------------------------- */
@@ -276,24 +311,20 @@ static int attach_lane(struct xfer_session *session, unsigned number)
 static int establish(struct connector *connector)
 {
 	struct xfer_session *session = connector->session;
-	int err = open_lane(session, 0);
+	char why[sizeof(session->reason)];
+	int err = open_lane(session, 0, why, sizeof(why));
 
 	if (err) {
-		explain(connector,
-			"%s: check that rdmaxferd runs there and that no firewall is "
-			"in between",
-			strerror(-err));
+		explain(connector, "%s", why);
 		return err;
 	}
 	err = say_hello(connector);
 	if (err)
 		return err;
 	for (unsigned i = 1; i < session->context->nlanes; i++) {
-		err = attach_lane(session, i);
-		if (err) {
-			explain(connector, "lane %u can't be attached: %s", i, strerror(-err));
+		err = attach_lane(connector, i);
+		if (err)
 			return err;
-		}
 	}
 	xfer_events_begin(session);
 	return 0;
@@ -329,6 +360,23 @@ static void await_settled(struct xfer_session *session, unsigned timeout_ms)
 }
 
 /*
+ * What has waited for other connections doesn't wait for a session that has to be made again: threads may hold locks that
+ * are needed for that.
+ */
+static void end_change(struct xfer_session *session)
+{
+	bool changed;
+
+	pthread_mutex_lock(&session->lock);
+	changed = session->state == XFER_SESSION_RENEWING;
+	if (changed)
+		session->state = XFER_SESSION_DOWN;
+	pthread_mutex_unlock(&session->lock);
+	if (changed)
+		xfer_session_strand(session);
+}
+
+/*
  * What was open and locked is made again, and what is unsettled sent again, to an owner that knows of neither. In
  * time: its process is another one, and nobody else changes anything before RECOVERED. Else the unsettled can't be
  * told from what others have done since, and would be executed twice.
@@ -340,6 +388,7 @@ static int recover(struct connector *connector)
 	union xfer_results results;
 	int err;
 
+	end_change(session);
 	if (!enter_state(session, XFER_SESSION_RECOVERING))
 		return -ENOTCONN;
 	/* Locks have ended with the process that had them; the client asks again. */
@@ -375,12 +424,12 @@ static int go_up(struct connector *connector)
 	return 0;
 }
 
-/* From the first lane's end, or the session's, to where nothing of the epoch is left. */
-static void take_down(struct xfer_session *session)
+/* From the first lane's end, or the session's, to where nothing of the epoch is left. renews: the next one follows. */
+static void take_down(struct xfer_session *session, bool renews)
 {
 	pthread_mutex_lock(&session->lock);
 	if (session->state != XFER_SESSION_CLOSING)
-		session->state = XFER_SESSION_DOWN;
+		session->state = renews ? XFER_SESSION_RENEWING : XFER_SESSION_DOWN;
 	pthread_mutex_unlock(&session->lock);
 	close_lanes(session);
 	/* READs that wait for their data fly as well, and nothing but this tells them that it won't come. */
@@ -389,9 +438,12 @@ static void take_down(struct xfer_session *session)
 	while (session->flying > 0)
 		pthread_cond_wait(&session->changed, &session->lock);
 	session->broken = false;
+	session->broken_why = NULL;
+	session->worn = false;
 	pthread_mutex_unlock(&session->lock);
 	xfer_sharing_finish(session);
-	xfer_session_strand(session);
+	if (!renews)
+		xfer_session_strand(session);
 }
 
 /* Reads and writes that have waited for the session for too long. */
@@ -483,7 +535,8 @@ static void say_end(struct xfer_session *session)
 /* With the lock held: whether there is nothing to do but to wait. */
 static bool is_quiet(const struct xfer_session *session)
 {
-	return session->state == XFER_SESSION_UP && !session->broken && !session->sharing.news;
+	return session->state == XFER_SESSION_UP && !session->broken && !session->worn &&
+	       !session->sharing.news;
 }
 
 /* While the session is up this thread cares for its memory, which takes time; until there is some data goes inline. */
@@ -494,7 +547,7 @@ static void stay_up(struct xfer_session *session)
 
 	xfer_sharing_begin(session);
 	pthread_mutex_lock(&session->lock);
-	while (session->state == XFER_SESSION_UP && !session->broken) {
+	while (session->state == XFER_SESSION_UP && !session->broken && !session->worn) {
 		session->sharing.news = false;
 		pthread_mutex_unlock(&session->lock);
 		until = xfer_timespec(xfer_sharing_work(session));
@@ -505,21 +558,50 @@ static void stay_up(struct xfer_session *session)
 	pthread_mutex_unlock(&session->lock);
 }
 
-/* One epoch, from the first connection to the last. Returns whether the session was up. */
-static bool run_epoch(struct connector *connector)
+/*
+ * Connections whose keys are nearly used up are replaced before they have to be closed. What flies gets the time to end:
+ * most of it needs not be sent again then. False: they aren't, or the session ends.
+ */
+static bool drain_worn(struct xfer_session *session)
+{
+	bool drains;
+
+	pthread_mutex_lock(&session->lock);
+	drains = session->state == XFER_SESSION_UP && session->worn && !session->broken;
+	if (drains)
+		session->state = XFER_SESSION_DRAINING;
+	pthread_mutex_unlock(&session->lock);
+	if (!drains)
+		return false;
+	xfer_info("session %016llx with owner %s changes its connections: their keys are nearly "
+		  "used up",
+		(unsigned long long)session->session_id, session->owner);
+	await_settled(session, WORN_MS);
+	pthread_mutex_lock(&session->lock);
+	drains = session->state == XFER_SESSION_DRAINING;
+	pthread_mutex_unlock(&session->lock);
+	return drains;
+}
+
+/* How an epoch ended. */
+enum epoch_end { EPOCH_NEVER_UP, EPOCH_ENDED, EPOCH_CHANGES };
+
+/* One epoch, from the first connection to the last. */
+static enum epoch_end run_epoch(struct connector *connector)
 {
 	struct xfer_session *session = connector->session;
-	bool up = establish(connector) == 0 && go_up(connector) == 0, closing;
+	bool up = establish(connector) == 0 && go_up(connector) == 0, closing, renews;
 
 	if (up)
 		stay_up(session);
+	renews = up && drain_worn(session);
 	pthread_mutex_lock(&session->lock);
 	closing = session->state == XFER_SESSION_CLOSING && !session->broken;
 	pthread_mutex_unlock(&session->lock);
 	if (up && closing)
 		say_end(session);
-	take_down(session);
-	return up;
+	take_down(session, renews);
+	return renews ? EPOCH_CHANGES : up ? EPOCH_ENDED : EPOCH_NEVER_UP;
 }
 
 static bool is_closing(struct xfer_session *session)
@@ -539,16 +621,18 @@ void *xfer_connect_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "xfer-connect");
 	while (!is_closing(session)) {
-		if (run_epoch(&connector)) {
+		enum epoch_end end = run_epoch(&connector);
+
+		if (end != EPOCH_NEVER_UP) {
 			connector.backoff_ms = BACKOFF_MIN_MS;
 			connector.logged[0] = '\0';
-			if (!is_closing(session))
-				xfer_warn(
-					"session with owner %s at %s is down: %s; connecting again",
-					session->owner, session->address_text, session->reason);
 		}
-		if (!is_closing(session))
-			back_off(&connector);
+		if (is_closing(session) || end == EPOCH_CHANGES)
+			continue;
+		if (end == EPOCH_ENDED)
+			xfer_warn("session with owner %s at %s is down: %s; connecting again",
+				session->owner, session->address_text, session->reason);
+		back_off(&connector);
 	}
 	xfer_session_fail_waiting(session, UINT64_MAX);
 	xfer_session_fail_unsettled(session, 0, -EREMOTEIO);

@@ -81,6 +81,7 @@ static int serve_status(struct xfer_context *context, const char *run_dir)
 		.lanes = 1,
 		.service = &status_service,
 		.owner = context,
+		.tls = context->tls,
 	};
 	char address[128];
 	int err;
@@ -155,6 +156,8 @@ int xfer_context_create(const struct xfer_context_params *params, struct xfer_co
 	context->small_slots = params->small_slots ? params->small_slots : DEFAULT_SMALL_SLOTS;
 	context->large_slots = params->large_slots ? params->large_slots : DEFAULT_LARGE_SLOTS;
 	context->poll_us = params->poll_us ? params->poll_us : XFER_VERBS_POLL_US;
+	context->tls = params->tls;
+	context->tls_identity = params->tls_identity;
 	context->waiting_max = params->waiting_max ? params->waiting_max : DEFAULT_WAITING_MAX;
 	xfer_random(context->boot_id, sizeof(context->boot_id));
 	LIST_INIT(&context->sessions);

@@ -21,7 +21,9 @@ struct xfer_context {
 	uint32_t small_slots, large_slots;
 	unsigned poll_us;
 	uint64_t waiting_max; /* bytes, of each session */
-	unsigned nlanes;      /* connections per session, and threads for them */
+	struct xfer_tls *tls; /* NULL: none, and so no identity */
+	struct xfer_tls_identity *tls_identity;
+	unsigned nlanes; /* connections per session, and threads for them */
 	struct xfer_lane *lanes[XFER_LANES_MAX];
 	struct xfer_server *status; /* NULL: none */
 

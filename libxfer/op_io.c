@@ -94,6 +94,7 @@ static struct io_call *begin(struct xfer_io *io, uint32_t proc)
 	xfer_session_prepare(&io_call->call, io->session, &io->cred, proc);
 	io_call->call.hasty = io->hasty;
 	io_call->call.volume.wish = io->path;
+	io_call->call.volume.require_encryption = io->require_encryption;
 	io_call->call.call.payload = io->iov;
 	io_call->call.call.payload_count = io->iovcnt;
 	io_call->call.call.payload_length = (uint32_t)length;

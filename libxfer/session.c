@@ -11,18 +11,30 @@
 #include "clock.h"
 #include "connect.h"
 #include "counters.h"
+#include "dial.h"
 #include "session.h"
 
 #define UNSETTLED_MS 10000 /* after another verifier was seen */
 
 /* --- what others want to know ----------------------------------------------------------------- */
 
+bool xfer_session_changes(const struct xfer_session *session)
+{
+	return session->state == XFER_SESSION_DRAINING || session->state == XFER_SESSION_RENEWING;
+}
+
+/* With the lock held. */
+static bool is_up(const struct xfer_session *session)
+{
+	return session->state == XFER_SESSION_UP || xfer_session_changes(session);
+}
+
 bool xfer_session_is_up(struct xfer_session *session)
 {
 	bool up;
 
 	pthread_mutex_lock(&session->lock);
-	up = session->state == XFER_SESSION_UP && !session->broken;
+	up = is_up(session) && !session->broken;
 	pthread_mutex_unlock(&session->lock);
 	return up;
 }
@@ -111,9 +123,9 @@ json_t *xfer_session_status(struct xfer_session *session)
 		unsettled++;
 	status = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:i, s:i, s:I, s:I, s:i, s:o}",
 		"owner", session->owner, "address", session->address_text, "id", id, "epoch",
-		(int)session->epoch, "state", session->state == XFER_SESSION_UP ? "up" : "down",
-		"reason", session->reason, "operations", (json_int_t)session->operations,
-		"outstanding", (int)session->calls, "parked", (int)session->parked, "waiting_bytes",
+		(int)session->epoch, "state", is_up(session) ? "up" : "down", "reason",
+		session->reason, "operations", (json_int_t)session->operations, "outstanding",
+		(int)session->calls, "parked", (int)session->parked, "waiting_bytes",
 		(json_int_t)session->waiting_bytes, "waiting_max", (json_int_t)session->waiting_max,
 		"unsettled", unsettled, "lanes", lanes);
 	if (session->path)
@@ -125,19 +137,20 @@ json_t *xfer_session_status(struct xfer_session *session)
 /* --- life ------------------------------------------------------------------------------------- */
 
 static struct xfer_session *session_new(
-	struct xfer_context *context, const char *owner, const char *address)
+	struct xfer_context *context, const struct xfer_session_params *params)
 {
 	struct xfer_session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return NULL;
 	session->context = context;
+	session->dialed = -1;
 	session->parked_ms = XFER_PARKED_MS;
 	session->cancel_ms = XFER_CANCEL_MS;
 	session->attend_ns = XFER_ATTEND_NS;
 	session->waiting_max = context->waiting_max;
-	snprintf(session->owner, sizeof(session->owner), "%s", owner);
-	snprintf(session->address_text, sizeof(session->address_text), "%s", address);
+	snprintf(session->owner, sizeof(session->owner), "%s", params->owner);
+	snprintf(session->address_text, sizeof(session->address_text), "%s", params->address);
 	snprintf(session->reason, sizeof(session->reason), "connecting");
 	for (unsigned i = 0; i < XFER_SESSION_SHARES; i++)
 		TAILQ_INIT(&session->shares[i].waiting);
@@ -154,21 +167,23 @@ static void session_free(struct xfer_session *session)
 	free(session);
 }
 
-int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
-	const struct xfer_session_ops *ops, void *arg, struct xfer_session **result)
+int xfer_session_open(struct xfer_context *context, const struct xfer_session_params *params,
+	struct xfer_session **result)
 {
 	struct xfer_address parsed;
 	struct xfer_session *session;
 	int err;
 
-	if (!*owner || strlen(owner) > XFER_NODE_MAX || xfer_address_parse(address, &parsed))
+	if (!*params->owner || strlen(params->owner) > XFER_NODE_MAX ||
+		xfer_address_parse(params->address, &parsed))
 		return -EINVAL;
-	session = session_new(context, owner, address);
+	session = session_new(context, params);
 	if (!session)
 		return -ENOMEM;
 	session->address = parsed;
-	session->ops = ops;
-	session->ops_arg = arg;
+	session->insecure = params->insecure;
+	session->ops = params->ops;
+	session->ops_arg = params->ops_arg;
 	/* The first callback may come before this returns, and wish to use it. */
 	*result = session;
 	xfer_context_add(context, session);
@@ -205,8 +220,10 @@ void xfer_session_end(struct xfer_session *session)
 	bool up;
 
 	pthread_mutex_lock(&session->lock);
-	up = session->state == XFER_SESSION_UP || session->state == XFER_SESSION_CLOSING;
+	up = session->state == XFER_SESSION_UP || session->state == XFER_SESSION_DRAINING ||
+	     session->state == XFER_SESSION_CLOSING;
 	session->state = XFER_SESSION_CLOSING;
+	xfer_dial_interrupt(session);
 	pthread_cond_broadcast(&session->changed);
 	pthread_mutex_unlock(&session->lock);
 	if (!up)

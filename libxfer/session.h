@@ -79,6 +79,9 @@ void xfer_session_attend(struct xfer_session_call *call);
 /* Of struct xfer_datapath_params: goes on with a READ whose data was on its way. */
 void xfer_session_ready(struct xfer_placement *placed, int err);
 
+/* With the lock held: its connections are being replaced, which takes a moment; everything waits for that. */
+bool xfer_session_changes(const struct xfer_session *session);
+
 /* Gives the present lanes up; their calls end on them. Any thread. */
 void xfer_session_close_lanes(struct xfer_session *session, int err, const char *why);
 
@@ -133,6 +136,8 @@ enum xfer_session_state {
 	XFER_SESSION_DOWN,
 	XFER_SESSION_RECOVERING, /* only the thread that makes opens and locks again may go */
 	XFER_SESSION_UP,
+	XFER_SESSION_DRAINING, /* its connections are about to be replaced: what flies ends, what comes waits */
+	XFER_SESSION_RENEWING, /* they are gone, and the next ones are made: what comes waits */
 	XFER_SESSION_CLOSING,
 };
 
@@ -141,6 +146,7 @@ struct xfer_session {
 	char owner[XFER_NODE_MAX + 1];
 	char address_text[300];
 	struct xfer_address address;
+	bool insecure;                      /* TCP in cleartext, with whoever listens there */
 	const struct xfer_session_ops *ops; /* may be NULL */
 	void *ops_arg;
 	unsigned parked_ms, cancel_ms; /* XFER_PARKED_MS, XFER_CANCEL_MS; but for tests */
@@ -156,7 +162,10 @@ struct xfer_session {
 	enum xfer_session_state state;
 	pthread_t recoverer; /* while RECOVERING: the thread that may go */
 	bool broken; /* a lane has ended, or will in a moment: nothing is handed to them any more */
-	char reason[320]; /* why it isn't up */
+	bool worn;   /* its connections' keys are nearly used up */
+	const char *broken_why; /* static text: why the last lane that ended has */
+	char reason[320];       /* why it isn't up */
+	int dialed; /* a descriptor of the connection that is being made, with TLS; -1: none */
 	struct xfer_caller *lanes[XFER_LANES_MAX];
 	unsigned nlanes;
 	unsigned open_lanes; /* whose `closed` has not been called */

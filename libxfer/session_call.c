@@ -266,18 +266,21 @@ static void start_waiting(struct xfer_session *session, struct xfer_session_call
 }
 
 /* False: too much waits already. */
-static bool wait_for_slot(struct xfer_session *session, struct xfer_session_call *call)
+static bool wait_for_slot(struct xfer_session *session, struct xfer_session_call *call, bool first)
 {
 	if (!may_wait(session, call))
 		return false;
 	call->parked_ns = 0;
-	start_waiting(session, call, false);
+	start_waiting(session, call, first);
 	return true;
 }
 
 /* False: it can't be kept until the session is up again. */
 static bool park(struct xfer_session *session, struct xfer_session_call *call, bool first)
 {
+	/* That takes no longer than it may take to get a slot. */
+	if (xfer_session_changes(session))
+		return wait_for_slot(session, call, first);
 	if (call->waiter || call->hasty || session->state == XFER_SESSION_CLOSING ||
 		(session->parked >= XFER_SESSION_PARKED && !call->patient) ||
 		!may_wait(session, call))
@@ -686,7 +689,7 @@ static bool admit(
 		*lane = take_lane(session, call);
 		return true;
 	}
-	return wait_for_slot(session, call);
+	return wait_for_slot(session, call, false);
 }
 
 static void submit(struct xfer_session_call *call, bool attends)

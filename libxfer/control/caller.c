@@ -431,6 +431,8 @@ static void caller_tick(struct xfer_conn *conn, uint64_t now_ns)
 		xfer_conn_close(conn, -ETIMEDOUT, "the peer has been silent for five heartbeats");
 		return;
 	}
+	if (caller->ops->worn && xfer_conn_keys_used(conn) >= XFER_KEYS_WORN)
+		caller->ops->worn(caller->user, caller);
 	if (caller->pinging ||
 		(now_ns < received + interval && now_ns < xfer_conn_last_sent_ns(conn) + interval))
 		return;

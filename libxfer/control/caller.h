@@ -46,7 +46,13 @@ struct xfer_call {
 struct xfer_caller_ops {
 	/* All calls under way have been failed. */
 	void (*closed)(void *user, struct xfer_caller *caller, int err, const char *why);
+	/* The connection's keys are nearly used up (XFER_KEYS_WORN): another one is to take its place soon, before it
+	 * closes itself. Again and again; must not wait. May be NULL. */
+	void (*worn)(void *user, struct xfer_caller *caller);
 };
+
+/* In per mille of what keys may carry. What is left lasts for seconds, whatever is sent. */
+#define XFER_KEYS_WORN 800u
 
 /* A peer that was silent for so many heartbeats is taken for dead. */
 #define XFER_HEARTBEATS_MISSED 5

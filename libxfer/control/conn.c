@@ -57,7 +57,8 @@ struct xfer_conn {
 	bool registered; /* in the epoll set at all */
 	bool polled;     /* a thread receives in the lane's place */
 	_Atomic bool paused, closing;
-	bool resuming; /* `resume` is posted */
+	bool resuming;      /* `resume` is posted */
+	unsigned keys_used; /* per mille; the lane's */
 	int close_err;
 	const char *close_why;
 	_Atomic size_t unsent;
@@ -324,6 +325,14 @@ static void received(struct xfer_conn *conn, size_t n)
 	conn->end_at += (uint32_t)n;
 }
 
+/* What the io knows of a failure is more than what can be said in general. */
+static const char *why_failed(struct xfer_conn *conn, const char *general)
+{
+	const char *why = atomic_load_explicit(&conn->io->why, memory_order_relaxed);
+
+	return why ? why : general;
+}
+
 static void receive(struct xfer_conn *conn)
 {
 	struct iovec iov[XFER_IOV_MAX + 1];
@@ -337,7 +346,8 @@ static void receive(struct xfer_conn *conn)
 			break;
 		if (n <= 0) {
 			xfer_conn_close(conn, n ? (int)n : -ECONNRESET,
-				n ? "receiving failed" : "the peer closed the connection");
+				why_failed(conn,
+					n ? "receiving failed" : "the peer closed the connection"));
 			break;
 		}
 		atomic_store_explicit(&conn->received_ns, xfer_now_ns(), memory_order_relaxed);
@@ -423,7 +433,7 @@ static int send_now(struct xfer_conn *conn, struct xfer_out *out)
 	if (n == -EAGAIN)
 		return 0;
 	if (n < 0) {
-		close_locked(conn, (int)n, "sending failed");
+		close_locked(conn, (int)n, why_failed(conn, "sending failed"));
 		return (int)n;
 	}
 	atomic_store_explicit(&conn->sent_ns, xfer_now_ns(), memory_order_relaxed);
@@ -481,7 +491,7 @@ static void flush(struct xfer_conn *conn, struct out_list *done)
 	n = conn->io->ops->sendv(conn->io, iov, iovcnt);
 	if (n < 0) {
 		if (n != -EAGAIN)
-			close_locked(conn, (int)n, "sending failed");
+			close_locked(conn, (int)n, why_failed(conn, "sending failed"));
 		return;
 	}
 	atomic_store_explicit(&conn->sent_ns, xfer_now_ns(), memory_order_relaxed);
@@ -594,6 +604,16 @@ void xfer_conn_poll(struct xfer_conn *conn, const _Atomic bool *wanted, uint64_t
 	pthread_mutex_unlock(&conn->receiving);
 }
 
+/* What they protect any longer they would protect less. */
+static void look_at_keys(struct xfer_conn *conn)
+{
+	if (!conn->io->ops->used || conn->closing)
+		return;
+	conn->keys_used = conn->io->ops->used(conn->io);
+	if (conn->keys_used >= 1000)
+		xfer_conn_close(conn, -EKEYEXPIRED, "its keys have carried as much as keys may");
+}
+
 static void conn_tick(struct xfer_ticker *ticker, uint64_t now_ns)
 {
 	struct xfer_conn *conn =
@@ -601,6 +621,7 @@ static void conn_tick(struct xfer_ticker *ticker, uint64_t now_ns)
 
 	if (xfer_conn_unsent_bytes(conn) > 0 && now_ns > atomic_load(&conn->sent_ns) + STUCK_NS)
 		xfer_conn_close(conn, -ETIMEDOUT, "the peer took nothing for 60 s");
+	look_at_keys(conn);
 	conn->ops->tick(conn, now_ns);
 }
 
@@ -737,9 +758,9 @@ const char *xfer_conn_name(const struct xfer_conn *conn)
 	return conn->name;
 }
 
-int xfer_conn_fd(const struct xfer_conn *conn)
+unsigned xfer_conn_keys_used(const struct xfer_conn *conn)
 {
-	return conn->io->fd;
+	return conn->keys_used;
 }
 
 uint64_t xfer_conn_last_received_ns(struct xfer_conn *conn)

@@ -93,7 +93,8 @@ void xfer_conn_unref(struct xfer_conn *conn);
 void *xfer_conn_user(const struct xfer_conn *conn);
 void xfer_conn_set_user(struct xfer_conn *conn, void *user);
 const char *xfer_conn_name(const struct xfer_conn *conn);
-int xfer_conn_fd(const struct xfer_conn *conn);
+/* How much of what its keys may carry is used up, in per mille; 0 without keys. It closes itself at 1000. Within `tick`. */
+unsigned xfer_conn_keys_used(const struct xfer_conn *conn);
 
 /* Sends now what can be sent, leaves the rest to the lane. Any thread; never blocks. */
 void xfer_conn_send(struct xfer_conn *conn, struct xfer_out *out);

@@ -27,6 +27,36 @@ struct socket_io {
 	_Atomic int in;      /* has come; -1: none */
 };
 
+ssize_t xfer_conn_io_sendmsg(struct xfer_conn_io *io, const struct msghdr *msg)
+{
+	ssize_t n;
+
+	do {
+		n = sendmsg(io->fd, msg, MSG_NOSIGNAL);
+		xfer_count(XFER_CNT_SEND_CALLS, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	xfer_count(XFER_CNT_SENT_BYTES, (uint64_t)n);
+	return n;
+}
+
+ssize_t xfer_conn_io_recvmsg(struct xfer_conn_io *io, struct msghdr *msg, int flags)
+{
+	size_t room = msg->msg_controllen;
+	ssize_t n;
+
+	do {
+		msg->msg_controllen = room;
+		n = recvmsg(io->fd, msg, flags);
+		xfer_count(XFER_CNT_RECV_CALLS, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	xfer_count(XFER_CNT_RECEIVED_BYTES, (uint64_t)n);
+	return n;
+}
+
 static void attach_fd(struct msghdr *msg, union control *control, int fd)
 {
 	struct cmsghdr *header;
@@ -50,14 +80,8 @@ static ssize_t socket_sendv(struct xfer_conn_io *io, const struct iovec *iov, in
 
 	if (fd >= 0)
 		attach_fd(&msg, &control, fd);
-	do {
-		n = sendmsg(io->fd, &msg, MSG_NOSIGNAL);
-		xfer_count(XFER_CNT_SEND_CALLS, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	xfer_count(XFER_CNT_SENT_BYTES, (uint64_t)n);
-	if (fd >= 0) {
+	n = xfer_conn_io_sendmsg(io, &msg);
+	if (n >= 0 && fd >= 0) {
 		atomic_store(&socket_io->out, -1);
 		close(fd);
 	}
@@ -97,16 +121,10 @@ static ssize_t socket_recvv(struct xfer_conn_io *io, const struct iovec *iov, in
 	union control control;
 	ssize_t n;
 
-	do {
-		msg.msg_control = wanted ? control.bytes : NULL;
-		msg.msg_controllen = wanted ? sizeof(control.bytes) : 0;
-		n = recvmsg(io->fd, &msg, MSG_CMSG_CLOEXEC);
-		xfer_count(XFER_CNT_RECV_CALLS, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	xfer_count(XFER_CNT_RECEIVED_BYTES, (uint64_t)n);
-	if (wanted)
+	msg.msg_control = wanted ? control.bytes : NULL;
+	msg.msg_controllen = wanted ? sizeof(control.bytes) : 0;
+	n = xfer_conn_io_recvmsg(io, &msg, MSG_CMSG_CLOEXEC);
+	if (n >= 0 && wanted)
 		keep_fds(socket_io, &msg);
 	return n;
 }

@@ -300,6 +300,13 @@ int xfer_request_put_fd(struct xfer_request *request, int fd)
 	return xfer_conn_put_fd(request->dispatcher->conn, fd);
 }
 
+bool xfer_request_is_private(const struct xfer_request *request)
+{
+	const struct xfer_conn_identity *identity = &request->dispatcher->identity;
+
+	return identity->local || identity->security;
+}
+
 void xfer_request_finish(struct xfer_request *request, int err)
 {
 	request->results.status = xfer_status_from_errno(err);
@@ -398,15 +405,11 @@ static void attach(struct xfer_request *request)
 {
 	struct xfer_dispatcher *dispatcher = request->dispatcher;
 	uint32_t epoch;
-	struct xfer_peer *peer =
-		xfer_peers_redeem(dispatcher->peers, &request->args.attach.token, &epoch);
+	struct xfer_peer *peer = xfer_peers_redeem(
+		dispatcher->peers, &request->args.attach.token, &dispatcher->identity, &epoch);
 
 	if (peer)
 		join(dispatcher, peer, epoch, request->args.attach.lane);
-	else
-		xfer_warn("refused %s: it attaches a lane with a token that was not issued, was "
-			  "used before or is too old",
-			dispatcher->identity.text);
 	request->results.attach.status = peer ? XFER_ST_OK : XFER_ST_BAD_TOKEN;
 	xfer_request_reply(request);
 }

@@ -5,6 +5,7 @@
 
 #include "control/conn.h"
 #include "control/peer.h"
+#include "control/strangers.h"
 
 struct xfer_dispatcher;
 
@@ -50,7 +51,7 @@ struct xfer_dispatcher {
 	/* The server's, under its lock. */
 	LIST_ENTRY(xfer_dispatcher) link;
 	bool joined;
-	bool turned_out; /* without a session: it has made room for another one */
+	struct xfer_stranger stranger; /* as long as it hasn't */
 };
 
 struct xfer_dispatcher_params {

@@ -14,6 +14,7 @@
 #include "control/dispatcher.h"
 #include "control/peer.h"
 #include "log.h"
+#include "xfer/tls.h"
 
 #define REFUSALS_MS 60000 /* the same refusal is logged again after so long */
 
@@ -497,9 +498,16 @@ bool xfer_peers_admit(struct xfer_peers *peers, const struct xfer_hello_args *he
 	return res->status == XFER_ST_OK;
 }
 
+bool xfer_peer_has_certificate(const struct xfer_conn_identity *identity, const char *node)
+{
+	return identity->security && xfer_tls_security_mutual(identity->security) &&
+	       xfer_tls_security_has_name(identity->security, node);
+}
+
 /* NULL: out of memory. */
-static struct xfer_peer *find_or_begin(
-	struct xfer_peers *peers, const struct xfer_hello_args *hello, struct xfer_hello_res *res)
+static struct xfer_peer *find_or_begin(struct xfer_peers *peers,
+	const struct xfer_hello_args *hello, const struct xfer_conn_identity *identity,
+	struct xfer_hello_res *res)
 {
 	struct xfer_peer_list ended = LIST_HEAD_INITIALIZER(ended);
 	struct xfer_hostpath *path = NULL;
@@ -519,6 +527,7 @@ static struct xfer_peer *find_or_begin(
 		if (res->standing == XFER_STANDING_RECOVER)
 			peer->recovering = true;
 		path = begin_epoch(peer);
+		peer->by_certificate = xfer_peer_has_certificate(identity, peer->node);
 		res->session_id = peer->session_id;
 		res->epoch = peer->epoch;
 		res->limits = peer->limits;
@@ -534,7 +543,7 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 {
 	static const char *const standings[] = { "a new one", "which goes on",
 		"its predecessor's successor" };
-	struct xfer_peer *peer = find_or_begin(peers, hello, res);
+	struct xfer_peer *peer = find_or_begin(peers, hello, identity, res);
 
 	if (!peer) {
 		res->status = XFER_ST_DELAY;
@@ -586,21 +595,40 @@ static bool redeem(struct xfer_peer *peer, const struct xfer_token *token, uint6
 	return false;
 }
 
-struct xfer_peer *xfer_peers_redeem(
-	struct xfer_peers *peers, const struct xfer_token *token, uint32_t *epoch)
+/* With the lock held: whose token this is. NULL: nobody's, or the wrong one's. */
+static struct xfer_peer *redeemed(struct xfer_peers *peers, const struct xfer_token *token,
+	const struct xfer_conn_identity *identity, const char **why)
 {
 	uint64_t now = xfer_now_ns();
 	struct xfer_peer *peer;
 
-	pthread_mutex_lock(&peers->lock);
+	*why = "a token that was not issued, was used before or is too old";
 	LIST_FOREACH (peer, &peers->list, link)
-		if (redeem(peer, token, now)) {
-			xfer_peer_ref(peer);
-			peer->connections++;
-			*epoch = peer->epoch;
+		if (redeem(peer, token, now))
 			break;
-		}
+	if (!peer || !peer->by_certificate || xfer_peer_has_certificate(identity, peer->node))
+		return peer;
+	*why = "the token of a node whose certificate it hasn't shown: tokens are secrets, so look for who "
+	       "could have read that one";
+	return NULL;
+}
+
+struct xfer_peer *xfer_peers_redeem(struct xfer_peers *peers, const struct xfer_token *token,
+	const struct xfer_conn_identity *identity, uint32_t *epoch)
+{
+	struct xfer_peer *peer;
+	const char *why;
+
+	pthread_mutex_lock(&peers->lock);
+	peer = redeemed(peers, token, identity, &why);
+	if (peer) {
+		xfer_peer_ref(peer);
+		peer->connections++;
+		*epoch = peer->epoch;
+	}
 	pthread_mutex_unlock(&peers->lock);
+	if (!peer)
+		xfer_warn("refused %s: it attaches a lane with %s", identity->text, why);
 	return peer;
 }
 

@@ -29,6 +29,7 @@ struct xfer_peer {
 	/* under peers->lock */
 	uint64_t number;      /* sessions that began later have greater ones */
 	unsigned connections; /* of any epoch, as long as they are not closed */
+	bool by_certificate;  /* the epoch's first connection has shown one of the node's */
 	uint64_t since_ns;    /* when the first connection came, or the last one ended */
 	uint64_t keep_ns;     /* without any: how long the session lives */
 	struct xfer_token_slot {
@@ -81,9 +82,12 @@ struct xfer_peer *xfer_peers_hello(struct xfer_peers *peers, const struct xfer_h
 /* Issues a single-use token; -EAGAIN: too many are under way, or the epoch is over. */
 int xfer_peer_issue_token(struct xfer_peer *peer, uint32_t epoch, struct xfer_token *token);
 
-/* The session whose token this is (with a reference), for one more connection; the token is used up. NULL: none. */
-struct xfer_peer *xfer_peers_redeem(
-	struct xfer_peers *peers, const struct xfer_token *token, uint32_t *epoch);
+/*
+ * The session whose token this is (with a reference), for one more connection; the token is used up. NULL: none. If the
+ * session is one by certificate the connection has to be, too: a token alone may have been stolen. It is logged.
+ */
+struct xfer_peer *xfer_peers_redeem(struct xfer_peers *peers, const struct xfer_token *token,
+	const struct xfer_conn_identity *identity, uint32_t *epoch);
 
 /* A connection has ended: what it had under way is an orphan. closed: by the peer. The reference stays. */
 void xfer_peer_disconnected(
@@ -110,6 +114,9 @@ struct xfer_request *xfer_peer_forget(struct xfer_peer *peer, struct xfer_reques
 /* CANCEL. False: the epoch is over. */
 bool xfer_peer_cancel(struct xfer_peer *peer, uint32_t epoch, const struct xfer_cancel_args *args,
 	enum xfer_cancelled *cancelled);
+
+/* Whether TLS says that the peer is this node. */
+bool xfer_peer_has_certificate(const struct xfer_conn_identity *identity, const char *node);
 
 /* The connection with this number is served by this thread. */
 void xfer_peer_put_thread(struct xfer_peer *peer, uint32_t number, struct xfer_lane *thread);

@@ -71,6 +71,9 @@ void xfer_request_welcome(struct xfer_request *request);
 /* A descriptor that goes to the peer with the reply. -EOPNOTSUPP: not over a Unix socket. */
 int xfer_request_put_fd(struct xfer_request *request, int fd);
 
+/* Whether nobody between the nodes can read what it brings, and what its reply does: TLS, or a Unix socket. */
+bool xfer_request_is_private(const struct xfer_request *request);
+
 /* Shorthand: sets the status (0 or -errno) and replies. */
 void xfer_request_finish(struct xfer_request *request, int err);
 

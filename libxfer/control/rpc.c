@@ -9,6 +9,8 @@
 
 #include "control/rpc.h"
 
+#define AUTH_TLS 7 /* RFC 9289 */
+
 int xfer_rpc_encode_call(uint8_t *buf, uint32_t size, uint32_t xid, uint32_t proc,
 	struct xfer_request_header *header, union xfer_args *args)
 {
@@ -57,6 +59,12 @@ static void denied(struct rpc_msg *msg, uint32_t xid, enum reject_stat stat)
 	msg->RPCM_rej.rj_stat = stat;
 }
 
+static void unauthenticated(struct rpc_msg *msg, uint32_t xid, enum auth_stat why)
+{
+	denied(msg, xid, AUTH_ERROR);
+	msg->RPCM_rej.ru.RJ_why = why;
+}
+
 int xfer_rpc_encode_refusal(
 	uint8_t *buf, uint32_t size, uint32_t xid, enum xfer_rpc_refusal refusal)
 {
@@ -75,8 +83,13 @@ int xfer_rpc_encode_refusal(
 		msg.RPCM_rej.rj_vers.low = msg.RPCM_rej.rj_vers.high = RPC_MSG_VERSION;
 		break;
 	case XFER_RPC_NO_SESSION:
-		denied(&msg, xid, AUTH_ERROR);
-		msg.RPCM_rej.ru.RJ_why = AUTH_TOOWEAK;
+		unauthenticated(&msg, xid, AUTH_TOOWEAK);
+		break;
+	case XFER_RPC_BAD_CREDENTIAL:
+		unauthenticated(&msg, xid, AUTH_BADCRED);
+		break;
+	case XFER_RPC_BAD_VERIFIER:
+		unauthenticated(&msg, xid, AUTH_BADVERF);
 		break;
 	default:
 		accepted(&msg, xid, stats[refusal]);
@@ -104,6 +117,18 @@ bool xfer_rpc_is_reply(const uint8_t *head, uint32_t len, uint32_t *xid)
 	return true;
 }
 
+/* Credentials aren't looked at, but for those of a probe: a call with them is one, or wrong. */
+static bool probes_well(const struct rpc_msg *msg, enum xfer_rpc_refusal *refusal)
+{
+	if (msg->cb_cred.oa_flavor != AUTH_TLS)
+		return true;
+	*refusal = XFER_RPC_BAD_CREDENTIAL;
+	if (msg->cb_proc != XFER_PROC_NULL || msg->cb_cred.oa_length > 0)
+		return false;
+	*refusal = XFER_RPC_BAD_VERIFIER;
+	return msg->cb_verf.oa_flavor == AUTH_NONE && msg->cb_verf.oa_length == 0;
+}
+
 int xfer_rpc_decode_call(XDR *xdrs, struct xfer_rpc_call *call, enum xfer_rpc_refusal *refusal)
 {
 	const uint8_t *head = xdrs->x_data;
@@ -120,6 +145,8 @@ int xfer_rpc_decode_call(XDR *xdrs, struct xfer_rpc_call *call, enum xfer_rpc_re
 	*refusal = XFER_RPC_GARBAGE;
 	rpc_msg_init(&msg);
 	if (!xdr_ncallmsg(xdrs, &msg))
+		return -EBADMSG;
+	if (!probes_well(&msg, refusal))
 		return -EBADMSG;
 	*refusal = XFER_RPC_NO_PROGRAM;
 	if (msg.cb_prog != XFER_PROGRAM)

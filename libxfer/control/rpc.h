@@ -29,6 +29,9 @@ enum xfer_rpc_refusal {
 	XFER_RPC_GARBAGE,
 	XFER_RPC_WRONG_RPC_VERSION,
 	XFER_RPC_NO_SESSION, /* an operation outside of a session */
+	/* RFC 9289, section 4.1: what isn't a probe, but has its credential */
+	XFER_RPC_BAD_CREDENTIAL,
+	XFER_RPC_BAD_VERIFIER,
 };
 int xfer_rpc_encode_refusal(
 	uint8_t *buf, uint32_t size, uint32_t xid, enum xfer_rpc_refusal refusal);

@@ -12,13 +12,14 @@
 
 #include "clock.h"
 #include "control/dispatcher.h"
+#include "control/greeting.h"
 #include "control/listener.h"
 #include "counters.h"
 #include "log.h"
 
 #define LANES_MAX     16
 #define LISTENERS_MAX 16
-#define STRANGERS_MAX 256 /* connections without a session, over TCP and over Unix sockets each */
+#define GREETING_MS   30000 /* for the first bytes of a connection */
 #define TICK_MS       100
 
 _Static_assert(XFER_PROC_COUNT <= XFER_RPC_COUNTERS, "each procedure has a counter");
@@ -35,12 +36,15 @@ struct xfer_server {
 	struct xfer_ticker ticker; /* of the first lane */
 	struct xfer_task tick_start, tick_stop;
 
+	struct xfer_tls *tls; /* NULL: none */
+	struct xfer_tls_identity *tls_identity;
+
 	pthread_mutex_t lock; /* the following, and dispatchers' links */
 	pthread_cond_t gone;
 	LIST_HEAD(, xfer_dispatcher) dispatchers;
-	unsigned count; /* dispatchers that still use the server */
-	unsigned strangers
-		[2]; /* without a session and not turned out: over TCP, over Unix sockets */
+	unsigned count;     /* dispatchers that still use the server */
+	unsigned greetings; /* that are not over */
+	struct xfer_strangers strangers;
 	unsigned next_lane;
 };
 
@@ -165,6 +169,16 @@ static json_t *status_counters(void)
 	return counters;
 }
 
+/* NULL without memory. */
+static json_t *status_tls(struct xfer_tls *tls)
+{
+	char *text = xfer_tls_status(tls);
+	json_t *status = text ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	return status;
+}
+
 /* The service's part, and what is the same for all: sessions served here unless it tells its own.
  */
 static char *server_status(void *arg)
@@ -184,6 +198,8 @@ static char *server_status(void *arg)
 	if (!json_object_get(status, "sessions"))
 		json_object_set_new(status, "sessions", status_sessions(server));
 	json_object_set_new(status, "counters", status_counters());
+	if (server->tls)
+		json_object_set_new(status, "tls", status_tls(server->tls));
 	text = json_dumps(status, JSON_COMPACT);
 	json_decref(status);
 	return text;
@@ -203,19 +219,12 @@ static void close_earlier_epochs(struct xfer_server *server, const struct xfer_p
 				dispatcher->conn, -ECONNABORTED, "its session goes on without it");
 }
 
-/* With the lock held: it isn't counted as one any more. */
-static void no_stranger(struct xfer_server *server, struct xfer_dispatcher *dispatcher)
-{
-	if (!dispatcher->joined && !dispatcher->turned_out)
-		server->strangers[dispatcher->identity.local]--;
-}
-
 static void server_joined(void *arg, struct xfer_dispatcher *dispatcher)
 {
 	struct xfer_server *server = arg;
 
 	pthread_mutex_lock(&server->lock);
-	no_stranger(server, dispatcher);
+	xfer_strangers_leave(&server->strangers, &dispatcher->stranger);
 	dispatcher->joined = true;
 	close_earlier_epochs(server, dispatcher->peer);
 	pthread_mutex_unlock(&server->lock);
@@ -227,7 +236,7 @@ static void server_gone(void *arg, struct xfer_dispatcher *dispatcher)
 
 	pthread_mutex_lock(&server->lock);
 	LIST_REMOVE(dispatcher, link);
-	no_stranger(server, dispatcher);
+	xfer_strangers_leave(&server->strangers, &dispatcher->stranger);
 	pthread_mutex_unlock(&server->lock);
 	if (dispatcher->peer)
 		xfer_peer_unref(dispatcher->peer);
@@ -243,72 +252,19 @@ static const struct xfer_dispatcher_ops dispatcher_ops = {
 	.gone = server_gone,
 };
 
-/* --- strangers -------------------------------------------------------------------------------- */
-
-static bool same_host(const struct xfer_conn_identity *a, const struct xfer_conn_identity *b)
+/* Of struct xfer_stranger. */
+static void turn_out(struct xfer_stranger *stranger, int err, const char *why)
 {
-	const struct sockaddr_storage *x = &a->address, *y = &b->address;
+	struct xfer_dispatcher *dispatcher =
+		(struct xfer_dispatcher *)((char *)stranger -
+					   offsetof(struct xfer_dispatcher, stranger));
 
-	if (a->local)
-		return a->uid == b->uid;
-	if (x->ss_family != y->ss_family)
-		return false;
-	if (x->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)x)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)y)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)x)->sin6_addr,
-		       &((const struct sockaddr_in6 *)y)->sin6_addr, sizeof(struct in6_addr)) == 0;
+	xfer_conn_close(dispatcher->conn, err, why);
 }
 
-/* With the lock held: the stranger that was accepted first, of this one's host if there is any. */
-static struct xfer_dispatcher *oldest_stranger(
-	struct xfer_server *server, const struct xfer_conn_identity *identity)
+/* The stream belongs to it, with the reference to identity->security. Any thread. */
+static void dispatch(struct xfer_server *server, int fd, const struct xfer_conn_identity *identity)
 {
-	struct xfer_dispatcher *dispatcher, *any = NULL, *same = NULL;
-
-	LIST_FOREACH (dispatcher, &server->dispatchers, link) {
-		if (dispatcher->joined || dispatcher->turned_out ||
-			dispatcher->identity.local != identity->local)
-			continue;
-		any = dispatcher;
-		if (same_host(&dispatcher->identity, identity))
-			same = dispatcher;
-	}
-	return same ? same : any;
-}
-
-static void log_crowd(const struct xfer_conn_identity *identity)
-{
-	static struct xfer_log_limit limit;
-	unsigned suppressed;
-
-	if (xfer_log_allowed(&limit, 10000, &suppressed))
-		xfer_warn(
-			"%d connections without a session are open when %s comes (and %u before): "
-			"the oldest ones are closed; look for what makes them",
-			STRANGERS_MAX, identity->text, suppressed);
-}
-
-/*
- * With the lock held: whoever comes is let in, or those who keep connections open would keep out everybody. Those of a
- * host make room for its own, so that many of them don't push out another's that is about to say HELLO.
- */
-static void make_room(struct xfer_server *server, const struct xfer_conn_identity *identity)
-{
-	struct xfer_dispatcher *oldest;
-
-	if (server->strangers[identity->local] < STRANGERS_MAX)
-		return;
-	log_crowd(identity);
-	oldest = oldest_stranger(server, identity);
-	no_stranger(server, oldest);
-	oldest->turned_out = true;
-	xfer_conn_close(oldest->conn, -EUSERS, "too many connections without a session are open");
-}
-
-static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *identity)
-{
-	struct xfer_server *server = arg;
 	struct xfer_dispatcher_params params = {
 		.identity = identity,
 		.peers = &server->peers,
@@ -320,20 +276,78 @@ static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *
 	pthread_mutex_lock(&server->lock);
 	params.lane = server->lanes[server->next_lane++ % server->nlanes];
 	pthread_mutex_unlock(&server->lock);
-	params.io = xfer_conn_io_socket(fd);
+	params.io = identity->security ? xfer_conn_io_tls(fd, identity->security)
+				       : xfer_conn_io_socket(fd);
 	if (!params.io) {
 		close(fd);
+		if (identity->security)
+			xfer_tls_security_unref(identity->security);
 		return;
 	}
 	if (xfer_dispatcher_create(&params, &dispatcher))
 		return;
+	dispatcher->stranger.identity = &dispatcher->identity;
+	dispatcher->stranger.turn_out = turn_out;
 	pthread_mutex_lock(&server->lock);
-	make_room(server, identity);
 	LIST_INSERT_HEAD(&server->dispatchers, dispatcher, link);
 	server->count++;
-	server->strangers[identity->local]++;
+	xfer_strangers_enter(&server->strangers, &dispatcher->stranger);
 	pthread_mutex_unlock(&server->lock);
 	xfer_dispatcher_start(dispatcher);
+}
+
+/* --- greetings -------------------------------------------------------------------------------- */
+
+/* Of struct xfer_greeting_params. */
+static void greeted(
+	void *user, struct xfer_greeting *greeting, int fd, struct xfer_tls_security *security)
+{
+	struct xfer_stranger *stranger = xfer_greeting_stranger(greeting);
+	struct xfer_conn_identity identity = *stranger->identity;
+	struct xfer_server *server = user;
+
+	pthread_mutex_lock(&server->lock);
+	xfer_strangers_leave(&server->strangers, stranger);
+	pthread_mutex_unlock(&server->lock);
+	identity.security = security;
+	if (fd >= 0)
+		dispatch(server, fd, &identity);
+	pthread_mutex_lock(&server->lock);
+	server->greetings--;
+	pthread_cond_broadcast(&server->gone);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* The first lane's thread. */
+static void greet(struct xfer_server *server, int fd, const struct xfer_conn_identity *identity)
+{
+	const struct xfer_greeting_params params = {
+		.lane = server->lanes[0],
+		.tls = server->tls,
+		.tls_identity = server->tls_identity,
+		.wait_ms = GREETING_MS,
+		.over = greeted,
+		.user = server,
+	};
+	struct xfer_greeting *greeting;
+
+	if (xfer_greeting_create(&params, fd, identity, &greeting))
+		return;
+	pthread_mutex_lock(&server->lock);
+	server->greetings++;
+	xfer_strangers_enter(&server->strangers, xfer_greeting_stranger(greeting));
+	pthread_mutex_unlock(&server->lock);
+	xfer_greeting_start(greeting);
+}
+
+static void server_accepted(void *arg, int fd, const struct xfer_conn_identity *identity)
+{
+	struct xfer_server *server = arg;
+
+	if (server->tls && !identity->local)
+		greet(server, fd, identity);
+	else
+		dispatch(server, fd, identity);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -396,8 +410,11 @@ int xfer_server_create(const struct xfer_server_params *params, struct xfer_serv
 		return -ENOMEM;
 	server->service = params->service;
 	server->owner = params->owner;
+	server->tls = params->tls;
+	server->tls_identity = params->tls_identity;
 	server->started_ns = xfer_now_ns();
 	LIST_INIT(&server->dispatchers);
+	xfer_strangers_init(&server->strangers);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->gone, NULL);
 	err = xfer_peers_init(&server->peers, params);
@@ -430,14 +447,27 @@ int xfer_server_listen(struct xfer_server *server, const char *address)
 	return err;
 }
 
+static const char ending[] = "this process is ending";
+
+/* Each of them may become a connection. */
+static void end_greetings(struct xfer_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	xfer_strangers_turn_out(&server->strangers, -ESHUTDOWN, ending);
+	while (server->greetings > 0)
+		pthread_cond_wait(&server->gone, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+}
+
 /* Until a dispatcher is gone it stays in the list, and its connection with it. */
 static void close_connections(struct xfer_server *server)
 {
 	struct xfer_dispatcher *dispatcher;
 
+	end_greetings(server);
 	pthread_mutex_lock(&server->lock);
 	LIST_FOREACH (dispatcher, &server->dispatchers, link)
-		xfer_conn_close(dispatcher->conn, -ESHUTDOWN, "this process is ending");
+		xfer_conn_close(dispatcher->conn, -ESHUTDOWN, ending);
 	while (server->count > 0)
 		pthread_cond_wait(&server->gone, &server->lock);
 	pthread_mutex_unlock(&server->lock);

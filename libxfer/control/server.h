@@ -8,13 +8,19 @@
 
 #include "control/request.h"
 
-/* Who is at the other end of a connection, as far as the kernel knows. */
+struct xfer_tls;
+struct xfer_tls_identity;
+struct xfer_tls_security;
+
+/* Who is at the other end of a connection, as far as the kernel and TLS know. */
 struct xfer_conn_identity {
 	bool local; /* a Unix socket: uid and pid are valid, address isn't */
 	uid_t uid;
 	pid_t pid;
 	struct sockaddr_storage address; /* TCP */
-	char text[80];                   /* for logs: "10.0.0.1:847" or "uid 0 pid 1234" */
+	/* What TLS knows of the peer, the connection's for its life; NULL: it comes in cleartext. */
+	const struct xfer_tls_security *security;
+	char text[80]; /* for logs: "10.0.0.1:847" or "uid 0 pid 1234" */
 };
 
 #define XFER_SESSION_KEEP_MS   60000 /* how long a session lives without a connection */
@@ -100,6 +106,10 @@ struct xfer_server_params {
 	const struct xfer_service *service;
 	void *owner;      /* first argument of the service's functions */
 	unsigned keep_ms; /* 0: XFER_SESSION_KEEP_MS */
+	/* With which TLS begins on TCP connections that ask for it; NULL: they are told that there is none. Both outlive
+	 * the server. */
+	struct xfer_tls *tls;
+	struct xfer_tls_identity *tls_identity;
 };
 
 int xfer_server_create(const struct xfer_server_params *params, struct xfer_server **server);

@@ -27,6 +27,8 @@
 #define GRACE_MAX              600
 #define DEFAULT_POLL_US        10
 #define POLL_US_MAX            1000
+#define HANDSHAKE_MS_MIN       100
+#define HANDSHAKE_MS_MAX       60000
 
 /* Names travel in messages and become names of directories. */
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -294,19 +296,12 @@ static int read_node(struct reader *reader, const config_setting_t *setting, voi
 	int err = read_group(reader, setting, node_keys, node);
 
 	node->line = config_setting_source_line(setting);
-	if (err)
-		return err;
-	if (node->nuids == 0 && !node->address[0])
+	if (err == 0 && node->insecure && !node->address[0])
 		return wrong(reader, setting,
-			"node %s can't prove who it is: give uids = [ ... ]; (same host) or address "
-			"= \"...\"; insecure = true;",
+			"node %s is insecure, so its address has to be known: give address = "
+			"\"...\"; too",
 			node->name);
-	if (node->address[0] && !node->insecure)
-		return wrong(reader, setting,
-			"node %s is known by its address alone, which anybody in its network can "
-			"take: say insecure = true; to accept that",
-			node->name);
-	return 0;
+	return err;
 }
 
 static int read_nodes(struct reader *reader, const config_setting_t *setting, void *to)
@@ -318,6 +313,74 @@ static int read_nodes(struct reader *reader, const config_setting_t *setting, vo
 		return -ENOMEM;
 	return read_list(reader, setting, CONFIG_NODES_MAX, read_node, config->nodes,
 		sizeof(*config->nodes), &config->nnodes);
+}
+
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+static int tls_certificate(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_tls *tls = to;
+
+	return get_path(reader, setting, tls->certificate, sizeof(tls->certificate));
+}
+
+static int tls_key(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_tls *tls = to;
+
+	return get_path(reader, setting, tls->key, sizeof(tls->key));
+}
+
+static int tls_ca(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_tls *tls = to;
+
+	return get_path(reader, setting, tls->ca, sizeof(tls->ca));
+}
+
+static int tls_crl(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config_tls *tls = to;
+
+	return get_path(reader, setting, tls->crl, sizeof(tls->crl));
+}
+
+static int tls_ktls(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	static const char *const names[] = { [XFER_KTLS_PREFER] = "prefer",
+		[XFER_KTLS_REQUIRE] = "require",
+		[XFER_KTLS_OFF] = "off",
+		NULL };
+	int found = get_choice(reader, setting, names);
+
+	if (found < 0)
+		return found;
+	((struct config_tls *)to)->ktls = (enum xfer_ktls)found;
+	return 0;
+}
+
+static int tls_handshake_ms(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return read_unsigned(reader, setting, HANDSHAKE_MS_MIN, HANDSHAKE_MS_MAX,
+		&((struct config_tls *)to)->handshake_ms);
+}
+
+static const struct key tls_keys[] = {
+	{ "certificate", tls_certificate, true },
+	{ "key", tls_key, true },
+	{ "ca", tls_ca, true },
+	{ "crl", tls_crl, false },
+	{ "ktls", tls_ktls, false },
+	{ "handshake_ms", tls_handshake_ms, false },
+	{ NULL, NULL, false },
+};
+
+static int read_tls(struct reader *reader, const config_setting_t *setting, void *to)
+{
+	struct config *config = to;
+
+	config->tls.line = config_setting_source_line(setting);
+	return read_group(reader, setting, tls_keys, &config->tls);
 }
 
 /* --- volumes ---------------------------------------------------------------------------------- */
@@ -357,6 +420,12 @@ static int volume_workers(struct reader *reader, const config_setting_t *setting
 static int volume_read_only(struct reader *reader, const config_setting_t *setting, void *to)
 {
 	return get_bool(reader, setting, &((struct config_volume *)to)->read_only);
+}
+
+static int volume_require_encryption(
+	struct reader *reader, const config_setting_t *setting, void *to)
+{
+	return get_bool(reader, setting, &((struct config_volume *)to)->require_encryption);
 }
 
 static int volume_squash(struct reader *reader, const config_setting_t *setting, void *to)
@@ -436,6 +505,7 @@ static const struct key volume_keys[] = {
 	{ "id", volume_id, false },
 	{ "workers", volume_workers, false },
 	{ "read_only", volume_read_only, false },
+	{ "require_encryption", volume_require_encryption, false },
 	{ "coherence", volume_coherence, false },
 	{ "squash", volume_squash, false },
 	{ "anon_uid", volume_anon_uid, false },
@@ -565,6 +635,7 @@ static const struct key keys[] = {
 	{ "memory", read_memory, false },
 	{ "session_memory", read_session_memory, false },
 	{ "rdma_poll_us", read_rdma_poll_us, false },
+	{ "tls", read_tls, false },
 	{ "nodes", read_nodes, true },
 	{ "volumes", read_volumes, true },
 	{ NULL, NULL, false },
@@ -629,15 +700,36 @@ static int check_volume(const struct reader *reader, unsigned index)
 	return check_unique(reader, index);
 }
 
+static int check_node(const struct reader *reader, const struct config_node *node)
+{
+	const struct config *config = reader->config;
+
+	if (config_node_find(config, node->name) != node)
+		return wrong_at(
+			reader, node->line, "nodes: %s has two entries: merge them", node->name);
+	if (config->tls.line || node->insecure)
+		return 0;
+	if (node->address[0])
+		return wrong_at(reader, node->line,
+			"node %s is known by its address alone, which anybody in its network can "
+			"take: add tls = { ... } for certificates, or say insecure = true; here to "
+			"accept that",
+			node->name);
+	if (node->nuids == 0)
+		return wrong_at(reader, node->line,
+			"node %s can't prove who it is: give uids = [ ... ]; (same host), add tls = "
+			"{ ... } for certificates, or say address = \"...\"; insecure = true;",
+			node->name);
+	return 0;
+}
+
 static int check(const struct reader *reader)
 {
 	const struct config *config = reader->config;
 	int err = 0;
 
-	for (unsigned i = 0; i < config->nnodes; i++)
-		if (config_node_find(config, config->nodes[i].name) != &config->nodes[i])
-			return wrong_at(reader, config->nodes[i].line,
-				"nodes: %s has two entries: merge them", config->nodes[i].name);
+	for (unsigned i = 0; i < config->nnodes && err == 0; i++)
+		err = check_node(reader, &config->nodes[i]);
 	for (unsigned i = 0; i < config->nvolumes && err == 0; i++)
 		err = check_volume(reader, i);
 	return err;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "log.h"
+#include "xfer/tls.h"
 
 #define CONFIG_LISTEN_MAX  16
 #define CONFIG_NODES_MAX   256
@@ -17,9 +18,10 @@
 struct config_node {
 	unsigned line; /* where its entry stands in the file */
 	char name[XFER_NODE_MAX + 1];
-	char address[64]; /* of a TCP peer, as a number; empty: it comes over a Unix socket */
-	bool insecure;    /* the address alone authenticates it */
-	unsigned nuids;   /* of a Unix-socket peer */
+	char address
+		[64];   /* of a TCP peer, as a number; empty: any, or it comes over a Unix socket */
+	bool insecure;  /* the address alone authenticates it, and no certificate */
+	unsigned nuids; /* of a Unix-socket peer */
 	uid_t uids[CONFIG_UIDS_MAX];
 	enum xfer_path_wish path; /* which data path it may have */
 };
@@ -50,12 +52,21 @@ struct config_volume {
 	uint32_t id;
 	unsigned workers; /* threads that work for it at a time */
 	bool read_only;
+	bool require_encryption; /* nothing of it travels between nodes without */
 	enum config_coherence coherence;
 	enum config_squash squash;
 	uid_t anon_uid;
 	gid_t anon_gid;
 	unsigned nnodes;
 	struct config_volume_node *nodes; /* who may use it */
+};
+
+/* With which nodes come by TCP. */
+struct config_tls {
+	unsigned line;                                          /* 0: there is none */
+	char certificate[4096], key[4096], ca[4096], crl[4096]; /* crl: empty: none */
+	enum xfer_ktls ktls;
+	unsigned handshake_ms; /* 0: TLS's default */
 };
 
 struct config {
@@ -69,6 +80,7 @@ struct config {
 	unsigned memory;         /* MiB that sessions may place data in, of all of them */
 	unsigned session_memory; /* the same of one */
 	unsigned rdma_poll_us;   /* who waits for RDMA looks for so long before it sleeps */
+	struct config_tls tls;
 	unsigned nlisten;
 	char listen[CONFIG_LISTEN_MAX + 1][256]; /* the socket in run_dir is always among them */
 	unsigned nnodes;

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "owner/caps.h"
 #include "owner/service.h"
+#include "owner/tls.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_HELD = 4 };
 
@@ -184,6 +185,14 @@ static bool same_listen(const struct config *a, const struct config *b)
 	return true;
 }
 
+static bool same_tls(const struct config_tls *a, const struct config_tls *b)
+{
+	return !a->line == !b->line && strcmp(a->certificate, b->certificate) == 0 &&
+	       strcmp(a->key, b->key) == 0 && strcmp(a->ca, b->ca) == 0 &&
+	       strcmp(a->crl, b->crl) == 0 && a->ktls == b->ktls &&
+	       a->handshake_ms == b->handshake_ms;
+}
+
 /* What can't change while the process lives: the key's name, or NULL. */
 static const char *fixed_key(const struct config *now, const struct config *next)
 {
@@ -193,10 +202,12 @@ static const char *fixed_key(const struct config *now, const struct config *next
 	       : strcmp(now->run_dir, next->run_dir) != 0     ? "run_dir"
 	       : now->session_keep != next->session_keep      ? "session_keep"
 	       : now->grace != next->grace                    ? "grace"
+	       : !same_tls(&now->tls, &next->tls)             ? "tls"
 							      : NULL;
 }
 
-/* SIGHUP: volumes, nodes and log_level as they are in the file now. What is wrong leaves all as it is. */
+/* SIGHUP: volumes, nodes and log_level as they are in the file now. What is wrong leaves all as it is. Files of
+ * certificates are read again whatever becomes of that. */
 static void reload(struct service *service, const struct options *options)
 {
 	const struct config *now = service->setup->config;
@@ -214,6 +225,7 @@ static void reload(struct service *service, const struct options *options)
 			options->config, fixed);
 	strcpy(next->node, now->node);
 	strcpy(next->state_dir, now->state_dir);
+	next->tls = now->tls;
 	if (!options->log_level)
 		xfer_log_set_level(next->log_level);
 	if (service_reload(service, next)) {
@@ -223,20 +235,26 @@ static void reload(struct service *service, const struct options *options)
 	}
 	xfer_info("%s is loaded again: %u volumes, %u nodes", options->config, next->nvolumes,
 		next->nnodes);
+	owner_tls_warn(next);
 }
 
-static void wait_for_end(
-	const sigset_t *signals, struct service *service, const struct options *options)
+static void wait_for_end(const sigset_t *signals, struct service *service, struct owner_tls *tls,
+	const struct options *options)
 {
 	int number = 0;
 
-	while (sigwait(signals, &number) || number == SIGHUP)
-		if (number == SIGHUP)
-			reload(service, options);
+	while (sigwait(signals, &number) || number == SIGHUP) {
+		if (number != SIGHUP)
+			continue;
+		if (tls->tls)
+			xfer_tls_reload(tls->tls);
+		reload(service, options);
+	}
 	xfer_info("%s: ending", strsignal(number));
 }
 
-static int serve(struct service *service, const struct options *options)
+static int serve_by(struct service *service, struct owner_tls *tls, const sigset_t *signals,
+	const struct options *options)
 {
 	const struct config *config = service->setup->config;
 	struct xfer_server_params params = {
@@ -245,20 +263,12 @@ static int serve(struct service *service, const struct options *options)
 		.service = &service->ops,
 		.owner = service,
 		.keep_ms = config->session_keep * 1000,
+		.tls = tls->tls,
+		.tls_identity = tls->identity,
 	};
 	struct xfer_server *server;
-	sigset_t signals;
 	int err;
 
-	/* Before the first thread, so that they all inherit it. */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	err = service_start(service);
-	if (err)
-		return err;
 	err = xfer_server_create(&params, &server);
 	if (err) {
 		xfer_error("the server can't be started: %s; check memory and TasksMax",
@@ -272,11 +282,34 @@ static int serve(struct service *service, const struct options *options)
 	if (err == 0) {
 		prctl(PR_SET_DUMPABLE, 0);
 		xfer_info("owner %s serves %u volumes", config->node, config->nvolumes);
-		wait_for_end(&signals, service, options);
+		owner_tls_warn(config);
+		wait_for_end(signals, service, tls, options);
 		if (options->pid_file)
 			unlink(options->pid_file);
 	}
 	xfer_server_destroy(server);
+	return err;
+}
+
+static int serve(struct service *service, const struct options *options)
+{
+	struct owner_tls tls;
+	sigset_t signals;
+	int err;
+
+	/* Before the first thread, so that they all inherit it. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	err = service_start(service);
+	if (err == 0)
+		err = owner_tls_start(service->setup->config, &tls);
+	if (err)
+		return err;
+	err = serve_by(service, &tls, &signals, options);
+	owner_tls_stop(&tls);
 	return err;
 }
 

@@ -240,17 +240,23 @@ static int make_path(struct grant *grant, struct xfer_request *request, char *wh
 	return 0;
 }
 
-/* Whether the configuration leaves its node a data path of this kind. */
-static bool is_wished(struct memory *memory, const struct xfer_request *request, char *why)
+/* With the lock held: whether the configuration leaves the node a data path of this kind. */
+static bool may_have(struct memory *memory, const char *node, bool queue_pairs, char *why)
 {
-	bool queue_pairs = request->args.share.kind == XFER_SHARE_VERBS;
-	enum xfer_path_wish wish = XFER_WISH_AUTO;
+	enum xfer_path path = queue_pairs ? XFER_PATH_VERBS : XFER_PATH_SHM;
 
-	if (memory->wish)
-		wish = memory->wish(memory->wish_arg, xfer_peer_node(request->peer));
-	snprintf(
-		why, GRANT_WHY, "its entry in nodes says path = \"%s\"", xfer_path_wish_name(wish));
-	return xfer_path_wish_leaves(wish, queue_pairs ? XFER_PATH_VERBS : XFER_PATH_SHM);
+	return !memory->may_have ||
+	       memory->may_have(memory->may_have_arg, node, path, why, GRANT_WHY);
+}
+
+static bool may_ask(struct memory *memory, const struct xfer_request *request, char *why)
+{
+	bool queue_pairs = request->args.share.kind == XFER_SHARE_VERBS, may;
+
+	pthread_mutex_lock(&memory->lock);
+	may = may_have(memory, xfer_peer_node(request->peer), queue_pairs, why);
+	pthread_mutex_unlock(&memory->lock);
+	return may;
 }
 
 static int share(struct memory *memory, struct xfer_request *request, char *why)
@@ -259,7 +265,7 @@ static int share(struct memory *memory, struct xfer_request *request, char *why)
 	struct grant *grant;
 	int err;
 
-	if (!is_wished(memory, request, why))
+	if (!may_ask(memory, request, why))
 		return -EOPNOTSUPP;
 	snprintf(why, GRANT_WHY, "memory or session_memory is 0");
 	if (memory->quota.config.total == 0 || memory->quota.config.cap == 0)
@@ -469,15 +475,26 @@ static void note_use(struct memory *memory)
 	}
 }
 
-/* One whose path is to be ended for what its transport says; NULL: none. */
-static struct grant *troubled(struct memory *memory, const char **why)
+/* One whose path is to be ended for what its transport says, or the configuration, which may be another one since it was
+ * granted; NULL: none. */
+static struct grant *troubled(struct memory *memory, char why[GRANT_WHY])
 {
+	const char *trouble;
 	struct grant *grant;
+	char objection[GRANT_WHY];
 
 	LIST_FOREACH (grant, &memory->grants, link) {
-		*why = grant->taken || grant->gone ? NULL : grant->sort->trouble(grant);
-		if (*why)
-			return grant;
+		if (grant->taken || grant->gone)
+			continue;
+		trouble = grant->sort->trouble(grant);
+		if (trouble)
+			snprintf(why, GRANT_WHY, "%s", trouble);
+		else if (may_have(memory, grant->node, grant->sort == &grant_verbs, objection))
+			continue;
+		else
+			snprintf(why, GRANT_WHY, "may not have its data path any more: %.200s",
+				objection);
+		return grant;
 	}
 	return NULL;
 }
@@ -488,10 +505,10 @@ static bool look(struct memory *memory)
 	struct grant *grant;
 	unsigned client;
 	uint64_t bytes, now;
-	const char *why;
+	char why[GRANT_WHY];
 
 	note_use(memory);
-	grant = troubled(memory, &why);
+	grant = troubled(memory, why);
 	if (grant) {
 		end_path(grant, why);
 		return true;
@@ -689,8 +706,8 @@ int memory_init(struct memory *memory, const struct memory_params *params)
 	memory->ending = false;
 	memory->port = params->port;
 	memory->poll_us = params->poll_us ? params->poll_us : XFER_VERBS_POLL_US;
-	memory->wish = params->wish;
-	memory->wish_arg = params->arg;
+	memory->may_have = params->may_have;
+	memory->may_have_arg = params->arg;
 	memory->listener = NULL;
 	memory->requests = NULL;
 	memory->last = &memory->requests;

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "control/server.h"
+#include "core/path.h"
 #include "core/quota.h"
 
 struct grant;
@@ -18,8 +19,8 @@ struct memory {
 	pthread_t thread;
 	uint16_t port; /* of rdma_cm, if it is free */
 	unsigned poll_us;
-	enum xfer_path_wish (*wish)(void *arg, const char *node);
-	void *wish_arg;
+	bool (*may_have)(void *arg, const char *node, enum xfer_path path, char *why, size_t len);
+	void *may_have_arg;
 	struct xfer_verbs_listener *listener; /* the thread's; NULL: none yet */
 	pthread_mutex_t lock;                 /* all that follows, and grants */
 	pthread_cond_t changed;
@@ -36,8 +37,9 @@ struct memory_params {
 	uint16_t port;               /* where queue pairs are connected; 0: any */
 	unsigned poll_us;            /* of struct xfer_verbs_params; 0: XFER_VERBS_POLL_US */
 	unsigned idle_ms, return_ms; /* of struct xfer_quota_config; 0: a minute each */
-	/* Which data path a node may have, at the moment. On the thread, without locks. NULL: whichever there is. */
-	enum xfer_path_wish (*wish)(void *arg, const char *node);
+	/* Whether a node may have such a data path, at the moment; else why not. On the thread, with the lock held. NULL:
+	 * whichever there is. */
+	bool (*may_have)(void *arg, const char *node, enum xfer_path path, char *why, size_t len);
 	void *arg;
 };
 

@@ -200,6 +200,12 @@ static int check_rights(struct op *op)
 			"add the node to the volume's `nodes`");
 		return -(int)XFER_ST_NOT_ALLOWED;
 	}
+	if (op->config->require_encryption && !xfer_request_is_private(op->request)) {
+		log_cause(op, PEER_NOT_ALLOWED, "it requires encryption, and this session has none",
+			"give the node a certificate, and take insecure out of its entry and its "
+			"Owners");
+		return -(int)XFER_ST_NOT_ALLOWED;
+	}
 	err = check_grace(op);
 	if (err == -EAGAIN) {
 		recovery_awaited(op->service->recovery, names + strlen(names),
@@ -560,15 +566,47 @@ static uint16_t first_port(const struct config *config)
 	return 0;
 }
 
-/* Of struct memory_params. One that a reload has taken out has no volume to use it for. */
-static enum xfer_path_wish node_wish(void *arg, const char *name)
+/* A volume of the node's whose data must not leave a node without encryption; NULL: none. */
+static const struct config_volume *encrypted_volume(const struct config *config, const char *node)
+{
+	for (unsigned i = 0; i < config->nvolumes; i++)
+		if (config->volumes[i].require_encryption &&
+			config_volume_node_find(&config->volumes[i], node))
+			return &config->volumes[i];
+	return NULL;
+}
+
+static bool may_have_path(
+	const struct config *config, const char *name, enum xfer_path path, char *why, size_t len)
+{
+	const struct config_node *node = config_node_find(config, name);
+	const struct config_volume *volume = encrypted_volume(config, name);
+
+	/* One that a reload has taken out has no volume to use it for. */
+	if (node && !xfer_path_wish_leaves(node->path, path)) {
+		snprintf(why, len, "its entry in nodes says path = \"%s\"",
+			xfer_path_wish_name(node->path));
+		return false;
+	}
+	/* A point of contact doesn't know which volumes these are, so it has none of which it could send their data. */
+	if (volume && path == XFER_PATH_VERBS) {
+		snprintf(why, len,
+			"it may use volume %s, which has require_encryption, and RDMA isn't "
+			"encrypted",
+			volume->name);
+		return false;
+	}
+	return true;
+}
+
+/* Of struct memory_params. */
+static bool may_have(void *arg, const char *node, enum xfer_path path, char *why, size_t len)
 {
 	struct setup *setup = service_setup(arg);
-	const struct config_node *node = config_node_find(setup->config, name);
-	enum xfer_path_wish wish = node ? node->path : XFER_WISH_AUTO;
+	bool may = may_have_path(setup->config, node, path, why, len);
 
 	setup_put(setup);
-	return wish;
+	return may;
 }
 
 static int start_memory(struct service *service)
@@ -578,7 +616,7 @@ static int start_memory(struct service *service)
 		.session = (uint64_t)config->session_memory << 20,
 		.port = first_port(config),
 		.poll_us = config->rdma_poll_us,
-		.wish = node_wish,
+		.may_have = may_have,
 		.arg = service };
 	int err = memory_init(&service->memory, &params);
 

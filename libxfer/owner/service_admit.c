@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/peer.h"
 #include "owner/service.h"
+#include "xfer/tls.h"
 
 static void mapped(const struct in_addr *v4, struct in6_addr *v6)
 {
@@ -66,29 +68,55 @@ static const char *host_of(const struct sockaddr_storage *storage, char text[INE
 									   : "an unknown address";
 }
 
-static uint32_t admit_tcp(const struct config_node *node, const struct xfer_conn_identity *identity,
+/* What the kernel says of where it comes from, if that matters. */
+static bool right_address(const struct config_node *node, const struct xfer_conn_identity *identity,
 	char *reason, size_t len)
 {
 	char host[INET6_ADDRSTRLEN];
 
-	if (!node->address[0])
-		snprintf(reason, len,
-			"node %s may only come over the Unix socket: add address = \"...\"; insecure = "
-			"true; to its entry in the owner's configuration",
-			node->name);
-	else if (!same_host(node->address, &identity->address))
-		snprintf(reason, len,
-			"%s is not the address of node %s, which is %s: correct one of the two in the "
-			"owner's configuration",
-			host_of(&identity->address, host), node->name, node->address);
-	else if (!node->insecure)
-		snprintf(reason, len,
-			"node %s would be known by its address alone: say insecure = true; in its entry "
-			"in the owner's configuration to accept that",
-			node->name);
-	else
-		return XFER_ST_OK;
-	return XFER_ST_NOT_ALLOWED;
+	if (!node->address[0] || same_host(node->address, &identity->address))
+		return true;
+	snprintf(reason, len,
+		"%s is not the address of node %s, which is %s: correct one of the two in the "
+		"owner's configuration",
+		host_of(&identity->address, host), node->name, node->address);
+	return false;
+}
+
+/* In cleartext: nobody knows who it is. */
+static bool may_be_insecure(const struct config_node *node, char *reason, size_t len)
+{
+	if (node->insecure)
+		return true;
+	snprintf(reason, len,
+		"node %s comes by TCP without TLS: configure Node_Certificate, Node_Key and Node_CA "
+		"there and take \"insecure\" out of its Owners, or say address = \"...\"; insecure = "
+		"true; in its entry in the owner's configuration to do without",
+		node->name);
+	return false;
+}
+
+/* Its certificate is one of the cluster's, but may be another node's. */
+static bool right_certificate(const struct config_node *node,
+	const struct xfer_conn_identity *identity, char *reason, size_t len)
+{
+	if (xfer_peer_has_certificate(identity, node->name))
+		return true;
+	snprintf(reason, len,
+		"whoever says to be node %s has the certificate of %.100s: give it one whose "
+		"subject alternative name is %s, or correct its Node_Name",
+		node->name, xfer_tls_security_names(identity->security), node->name);
+	return false;
+}
+
+static uint32_t admit_tcp(const struct config_node *node, const struct xfer_conn_identity *identity,
+	char *reason, size_t len)
+{
+	bool known = identity->security ? right_certificate(node, identity, reason, len)
+					: may_be_insecure(node, reason, len);
+
+	return known && right_address(node, identity, reason, len) ? XFER_ST_OK
+								   : XFER_ST_NOT_ALLOWED;
 }
 
 static uint32_t admit_node(const struct config *config, const struct xfer_hello_args *hello,

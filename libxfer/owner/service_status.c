@@ -21,10 +21,11 @@ static json_t *status_volume(struct service *service, const struct served *serve
 
 	snprintf(id, sizeof(id), "0x%08x", volume->maker.volume_id);
 	work_queue_load(service->pool, &volume->queue, &queued, &running);
-	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:i, s:i, s:i}", "name",
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:i, s:i, s:i, s:i}", "name",
 		served->config->name, "id", id, "path", volume->path, "read_only",
-		served->config->read_only, "coherence", coherences[served->config->coherence],
-		"squash", squashes[served->config->squash], "operations",
+		served->config->read_only, "require_encryption", served->config->require_encryption,
+		"coherence", coherences[served->config->coherence], "squash",
+		squashes[served->config->squash], "operations",
 		(json_int_t)atomic_load(&volume->operations), "queued", (int)queued, "running",
 		(int)running, "workers", (int)served->config->workers, "changes_remembered",
 		(int)change_table_count(volume->changes));

@@ -10,11 +10,13 @@
 #include <openssl/x509v3.h>
 
 #include "log.h"
+#include "tls/certificate.h"
 #include "tls/credentials.h"
 
 /* A load under way. */
 struct load {
 	SSL_CTX *ctx;
+	enum xfer_tls_role role;
 	const char *file; /* that is being read */
 	char *why;
 	size_t why_len;
@@ -68,13 +70,20 @@ static bool at_end(void)
 	return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
-static void warn_of_dates(const char *file, const X509 *certificate)
+/* What peers will refuse it for. */
+static void warn_of_certificate(const char *file, X509 *certificate, enum xfer_tls_role role)
 {
 	if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
 		xfer_warn("%s: the certificate has expired; peers will refuse it: renew it", file);
 	else if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
 		xfer_warn(
 			"%s: the certificate is not valid yet; peers will refuse it: look at the clock",
+			file);
+	if (role == XFER_TLS_NODE &&
+		(!xfer_tls_certificate_is_for(certificate, NID_server_auth) ||
+			!xfer_tls_certificate_is_for(certificate, NID_client_auth)))
+		xfer_warn(
+			"%s: the certificate lacks the extended key usage serverAuth or clientAuth; other nodes will refuse it: issue one with both",
 			file);
 }
 
@@ -117,7 +126,7 @@ static int load_certificate(struct load *load, const char *path)
 	else
 		err = load_chain(load, bio);
 	if (err == 0)
-		warn_of_dates(path, certificate);
+		warn_of_certificate(path, certificate, load->role);
 	X509_free(certificate);
 	BIO_free(bio);
 	return err;
@@ -262,7 +271,7 @@ static void set_verification(SSL_CTX *ctx, const struct xfer_tls_settings *setti
 int xfer_tls_credentials_load(const struct xfer_tls_settings *settings, enum xfer_tls_role role,
 	const struct xfer_tls_files *files, SSL_CTX **credentials, char *why, size_t why_len)
 {
-	struct load load = { SSL_CTX_new(TLS_method()), "OpenSSL", why, why_len, false };
+	struct load load = { SSL_CTX_new(TLS_method()), role, "OpenSSL", why, why_len, false };
 	int err = 0;
 
 	if (!load.ctx || !set_options(load.ctx, settings))

@@ -31,9 +31,9 @@ struct xfer_tls_identity {
 	enum xfer_tls_role role;
 	char *paths[FILES]; /* certificate, key, CA, CRL */
 
-	/* xfer_tls_identities.lock: of the last attempt */
-	struct mark marks[FILES];
-	bool broken;
+	/* of the last attempt */
+	struct mark marks[FILES]; /* xfer_tls_identities.loading */
+	_Atomic bool broken;
 
 	pthread_mutex_t lock; /* credentials */
 	SSL_CTX *credentials;
@@ -42,6 +42,7 @@ struct xfer_tls_identity {
 void xfer_tls_identities_init(
 	struct xfer_tls_identities *identities, const struct xfer_tls_settings *settings)
 {
+	pthread_mutex_init(&identities->loading, NULL);
 	pthread_mutex_init(&identities->lock, NULL);
 	LIST_INIT(&identities->list);
 	identities->settings = *settings;
@@ -50,6 +51,7 @@ void xfer_tls_identities_init(
 void xfer_tls_identities_fini(struct xfer_tls_identities *identities)
 {
 	pthread_mutex_destroy(&identities->lock);
+	pthread_mutex_destroy(&identities->loading);
 }
 
 static void look_at(const char *path, struct mark *mark)
@@ -121,11 +123,11 @@ void xfer_tls_identities_look(struct xfer_tls_identities *identities, bool all)
 {
 	struct xfer_tls_identity *identity;
 
-	pthread_mutex_lock(&identities->lock);
+	pthread_mutex_lock(&identities->loading);
 	LIST_FOREACH (identity, &identities->list, link)
 		if (has_changed(identity) || all)
 			reload(identity);
-	pthread_mutex_unlock(&identities->lock);
+	pthread_mutex_unlock(&identities->loading);
 }
 
 static int copy_paths(struct xfer_tls_identity *identity, const struct xfer_tls_files *files)
@@ -138,6 +140,17 @@ static int copy_paths(struct xfer_tls_identity *identity, const struct xfer_tls_
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static void enlist(struct xfer_tls_identity *identity)
+{
+	struct xfer_tls_identities *identities = identity->identities;
+
+	pthread_mutex_lock(&identities->loading);
+	pthread_mutex_lock(&identities->lock);
+	LIST_INSERT_HEAD(&identities->list, identity, link);
+	pthread_mutex_unlock(&identities->lock);
+	pthread_mutex_unlock(&identities->loading);
 }
 
 static const char *missing(enum xfer_tls_role role, const struct xfer_tls_files *files)
@@ -172,28 +185,29 @@ int xfer_tls_identities_add(struct xfer_tls_identities *identities, enum xfer_tl
 	identity->identities = identities;
 	identity->role = role;
 	pthread_mutex_init(&identity->lock, NULL);
-	pthread_mutex_lock(&identities->lock);
-	LIST_INSERT_HEAD(&identities->list, identity, link);
 	err = copy_paths(identity, files);
 	if (err == 0) {
 		has_changed(identity);
 		err = load(identity, why, why_len);
 	}
-	pthread_mutex_unlock(&identities->lock);
-	if (err)
-		xfer_tls_identity_destroy(identity);
-	else
-		*result = identity;
-	return err;
+	if (err) {
+		xfer_tls_identity_unref(identity);
+		return err;
+	}
+	enlist(identity);
+	*result = identity;
+	return 0;
 }
 
 void xfer_tls_identity_destroy(struct xfer_tls_identity *identity)
 {
 	struct xfer_tls_identities *identities = identity->identities;
 
+	pthread_mutex_lock(&identities->loading);
 	pthread_mutex_lock(&identities->lock);
 	LIST_REMOVE(identity, link);
 	pthread_mutex_unlock(&identities->lock);
+	pthread_mutex_unlock(&identities->loading);
 	xfer_tls_identity_unref(identity);
 }
 
@@ -240,7 +254,8 @@ static json_t *identity_status(struct xfer_tls_identity *identity)
 	json_t *status = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "certificate",
 		identity->paths[0], "role", identity->role == XFER_TLS_NODE ? "node" : "nfs",
 		"subject", subject ? subject : "", "names", names ? names : "", "fingerprint",
-		fingerprint ? fingerprint : "", "newer_files_broken", identity->broken);
+		fingerprint ? fingerprint : "", "newer_files_broken",
+		(int)atomic_load(&identity->broken));
 
 	free(subject);
 	free(names);

@@ -21,6 +21,7 @@
 #define LANES        2
 #define TICK_MS      1000
 #define BUFFER       65536 /* bytes of plain text: four records */
+#define READS        4     /* of the socket, in a round */
 #define ROUNDS       8     /* without a look at the others of the lane */
 #define ABANDONED_MS 30000 /* a peer may take so long for what an end has left behind */
 
@@ -43,7 +44,8 @@ struct flow {
 
 struct relayed {
 	struct side peer, user;
-	struct flow in, out; /* from the peer, to the peer */
+	struct flow in, out;           /* from the peer, to the peer */
+	struct xfer_tls_socket socket; /* the peer's, as OpenSSL sees it */
 	struct lane *lane;
 	LIST_ENTRY(relayed) link;
 	struct xfer_task task; /* its beginning; later: there is more to do */
@@ -52,6 +54,7 @@ struct relayed {
 	struct sockaddr_storage address;
 	struct xfer_tls_security *security;
 	bool peer_full; /* OpenSSL waits for room in the socket */
+	bool broken;    /* OpenSSL can't go on; what has come before is still handed on */
 	bool dead;
 	uint64_t moved_ns; /* when bytes moved last */
 };
@@ -114,7 +117,7 @@ static void look_at_ssl(struct relayed *relayed, int result)
 		log_broken(relayed);
 		/* fall through */
 	default:
-		relayed->dead = true;
+		relayed->broken = true;
 	}
 	ERR_clear_error();
 }
@@ -124,7 +127,9 @@ static bool read_peer(struct relayed *relayed)
 	struct flow *in = &relayed->in;
 	size_t before = in->to, n;
 
-	while (!in->ended && !relayed->dead && in->to < BUFFER) {
+	/* A peer may send for ever what is nothing for the user, new keys for one. */
+	relayed->socket.reads = READS;
+	while (!in->ended && !relayed->broken && in->to < BUFFER) {
 		int result = SSL_read_ex(relayed->ssl, in->bytes + in->to, BUFFER - in->to, &n);
 
 		if (result != 1) {
@@ -142,6 +147,7 @@ static void user_gone(struct relayed *relayed)
 {
 	relayed->in.from = relayed->in.to = 0;
 	relayed->in.ended = relayed->in.told = true;
+	shutdown(relayed->user.fd, SHUT_WR);
 }
 
 static bool write_user(struct relayed *relayed)
@@ -154,8 +160,10 @@ static bool write_user(struct relayed *relayed)
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0)
 		took(in, (size_t)n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+	else if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 		user_gone(relayed);
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		relayed->dead = true;
 	if (in->ended && is_empty(in) && !in->told) {
 		shutdown(relayed->user.fd, SHUT_WR);
 		in->told = true;
@@ -194,7 +202,7 @@ static bool write_peer(struct relayed *relayed)
 	bool moved = false;
 	size_t n;
 
-	while (!is_empty(out) && !relayed->dead && !relayed->peer_full) {
+	while (!is_empty(out) && !relayed->broken && !relayed->peer_full) {
 		int result =
 			SSL_write_ex(relayed->ssl, out->bytes + out->from, out->to - out->from, &n);
 
@@ -206,7 +214,7 @@ static bool write_peer(struct relayed *relayed)
 		took(out, n);
 		moved = true;
 	}
-	if (out->ended && is_empty(out) && !out->told && !relayed->dead && !relayed->peer_full)
+	if (out->ended && is_empty(out) && !out->told && !relayed->broken && !relayed->peer_full)
 		end_out(relayed);
 	return moved;
 }
@@ -217,10 +225,10 @@ static bool round_trip(struct relayed *relayed)
 	bool moved = false;
 
 	relayed->peer_full = false;
-	if (is_empty(&relayed->out) && !relayed->out.ended)
+	if (is_empty(&relayed->out) && !relayed->out.ended && !relayed->broken)
 		moved |= read_user(relayed);
 	moved |= write_peer(relayed);
-	if (is_empty(&relayed->in) && !relayed->in.ended && !relayed->dead)
+	if (is_empty(&relayed->in))
 		moved |= read_peer(relayed);
 	moved |= write_user(relayed);
 	return moved;
@@ -265,7 +273,7 @@ static void end(struct relayed *relayed)
 	if (used_up(relayed))
 		log_used_up(relayed);
 	LIST_REMOVE(relayed, link);
-	if (!relayed->dead && !relayed->out.told)
+	if (!relayed->broken && !relayed->out.told)
 		SSL_shutdown(relayed->ssl);
 	xfer_lane_remove(lane->lane, relayed->peer.fd, &relayed->peer.pollable);
 	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
@@ -277,7 +285,8 @@ static void end(struct relayed *relayed)
 
 static bool is_over(const struct relayed *relayed)
 {
-	return relayed->dead || (relayed->in.told && relayed->out.told) || used_up(relayed);
+	return relayed->dead || (relayed->broken && is_empty(&relayed->in)) ||
+	       (relayed->in.told && relayed->out.told) || used_up(relayed);
 }
 
 static void watch(struct side *side, uint32_t events)
@@ -293,8 +302,8 @@ static void watch(struct side *side, uint32_t events)
 
 static void watch_both(struct relayed *relayed)
 {
-	bool reads_peer = is_empty(&relayed->in) && !relayed->in.ended;
-	bool reads_user = is_empty(&relayed->out) && !relayed->out.ended;
+	bool reads_peer = is_empty(&relayed->in) && !relayed->in.ended && !relayed->broken;
+	bool reads_user = is_empty(&relayed->out) && !relayed->out.ended && !relayed->broken;
 
 	watch(&relayed->peer, (reads_peer ? EPOLLIN : 0u) | (relayed->peer_full ? EPOLLOUT : 0u));
 	watch(&relayed->user,
@@ -381,8 +390,10 @@ static void begin(struct xfer_task *task)
 /* From now on it reads and writes the socket itself. */
 static int attach(struct relayed *relayed, SSL *ssl, int fd)
 {
-	BIO *bio = xfer_tls_socket_bio(relayed->lane->relay->method, fd);
+	BIO *bio;
 
+	relayed->socket.fd = fd;
+	bio = xfer_tls_socket_bio(relayed->lane->relay->method, &relayed->socket);
 	if (!bio)
 		return -ENOMEM;
 	SSL_set_bio(ssl, bio, bio);
@@ -468,10 +479,17 @@ static void start_lane(struct xfer_task *task)
 static void stop_lane(struct xfer_task *task)
 {
 	struct lane *lane = (struct lane *)((char *)task - offsetof(struct lane, stop));
+	struct relayed *relayed = LIST_FIRST(&lane->list), *next;
 
 	xfer_lane_remove_ticker(&lane->ticker);
-	while (!LIST_EMPTY(&lane->list))
-		end(LIST_FIRST(&lane->list));
+	for (; relayed; relayed = next) {
+		next = LIST_NEXT(relayed, link);
+		/* Whose task is posted ends by it. */
+		if (relayed->posted)
+			relayed->dead = true;
+		else
+			end(relayed);
+	}
 }
 
 static int lane_create(struct xfer_tls_relay *relay, unsigned number)
@@ -485,7 +503,7 @@ static int lane_create(struct xfer_tls_relay *relay, unsigned number)
 	lane->start.run = start_lane;
 	lane->stop.run = stop_lane;
 	LIST_INIT(&lane->list);
-	snprintf(name, sizeof(name), "xfer-relay-%u", number);
+	snprintf(name, sizeof(name), "xfer-tls-relay%u", number);
 	err = xfer_lane_create(name, TICK_MS, &lane->lane);
 	if (err)
 		lane->lane = NULL;

@@ -26,7 +26,6 @@ struct xfer_tls_security *xfer_tls_security_create(
 	security->refs = 1;
 	security->in_kernel = in_kernel;
 	security->cipher = cipher;
-	security->records_max = xfer_tls_cipher_types[cipher].records_max;
 	if (certificate) {
 		X509_up_ref(certificate);
 		security->certificate = certificate;
@@ -95,7 +94,7 @@ const char *xfer_tls_security_fingerprint(const struct xfer_tls_security *securi
 
 unsigned xfer_tls_security_used(const struct xfer_tls_security *security, uint64_t records)
 {
-	if (records >= security->records_max)
-		return 1000;
-	return (unsigned)(records / (security->records_max / 1000));
+	uint64_t max = xfer_tls_cipher_types[security->cipher].records_max;
+
+	return records >= max ? 1000 : (unsigned)((unsigned __int128)records * 1000 / max);
 }

@@ -18,14 +18,13 @@ struct xfer_tls_security {
 	char *subject, *names, *fingerprint;
 	/* The relay's: records that the keys in use have protected, by direction. */
 	_Atomic uint64_t sent, received;
-	uint64_t records_max;
 };
 
 /* With one reference. The certificate stays the caller's. NULL: no memory. */
 struct xfer_tls_security *xfer_tls_security_create(
 	enum xfer_tls_cipher cipher, bool in_kernel, X509 *certificate);
 
-/* In per mille of records_max, at most 1000. */
+/* How much of what a key may protect so many records are, in per mille, at most 1000. */
 unsigned xfer_tls_security_used(const struct xfer_tls_security *security, uint64_t records);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "ctl.h"
+#include "xfer/tls.h"
 
 #define BENCH_DEPTH_MAX 256
 #define BENCH_LANES_MAX 16
@@ -93,6 +94,8 @@ struct link {
 	struct xfer_context *context;
 	struct xfer_session *session;
 	enum xfer_path_wish path; /* that was wished for */
+	struct xfer_tls *tls;     /* NULL: none */
+	struct xfer_tls_identity *identity;
 };
 
 /*

@@ -26,6 +26,10 @@ enum {
 	KEY_SECONDS,
 	KEY_FILE_SIZE,
 	KEY_PATH,
+	KEY_CERTIFICATE,
+	KEY_KEY,
+	KEY_CA,
+	KEY_INSECURE,
 	KEY_RAW,
 	KEY_ADDRESS,
 	KEY_VERIFY,
@@ -42,6 +46,10 @@ static const struct argp_option options[] = {
 	{ "seconds", KEY_SECONDS, "S", 0, "Of one measurement (default: 3)", 0 },
 	{ "file-size", KEY_FILE_SIZE, "BYTES", 0, "At most so much is written (default: 64M)", 0 },
 	{ "path", KEY_PATH, "PATH", 0, "Data path: auto, shm, verbs or inline (default: auto)", 0 },
+	{ "certificate", KEY_CERTIFICATE, "FILE", 0, "This node's, for owners by TCP", 0 },
+	{ "key", KEY_KEY, "FILE", 0, "Its private key", 0 },
+	{ "ca", KEY_CA, "FILE", 0, "The cluster's authority", 0 },
+	{ "insecure", KEY_INSECURE, NULL, 0, "TCP without TLS, if the owner lets this node", 0 },
 	{ "raw", KEY_RAW, NULL, 0, "RDMA queue pairs of this host, without a NODE", 0 },
 	{ "address", KEY_ADDRESS, "IP", 0, "--raw: this host's (default: the first that works)",
 		0 },
@@ -123,7 +131,8 @@ static enum xfer_path_wish parse_path(const char *text, struct argp_state *state
 static void check_raw(const struct ctl_bench_options *bench, struct argp_state *state)
 {
 	bool other = bench->volume || bench->volume_id || bench->owner || bench->as ||
-		     bench->file_size || bench->path != XFER_WISH_AUTO;
+		     bench->file_size || bench->path != XFER_WISH_AUTO || bench->certificate ||
+		     bench->key || bench->ca || bench->insecure;
 
 	if (bench->raw && other)
 		argp_error(state, "beside --raw there can be --address, --size, --depth, --lanes, "
@@ -132,10 +141,21 @@ static void check_raw(const struct ctl_bench_options *bench, struct argp_state *
 		argp_error(state, "--address and --verify go with --raw");
 }
 
+static void check_certificate(const struct ctl_bench_options *bench, struct argp_state *state)
+{
+	unsigned files = !!bench->certificate + !!bench->key + !!bench->ca;
+
+	if (files != 0 && files != 3)
+		argp_error(state, "--certificate, --key and --ca go together");
+	if (files != 0 && bench->insecure)
+		argp_error(state, "--insecure shows no certificate: leave one of the two out");
+}
+
 /* Two operations under way never have a block in common. */
 static void check(struct ctl_bench_options *bench, struct argp_state *state)
 {
 	check_raw(bench, state);
+	check_certificate(bench, state);
 	if (bench->file_size == 0)
 		bench->file_size = DEFAULT_FILE_SIZE;
 	if (!bench->raw && bench->file_size / bench->size < bench->depth)
@@ -172,6 +192,25 @@ static error_t parse_numbers(
 	return 0;
 }
 
+static error_t parse_files(
+	int key, char *arg, struct argp_state *state, struct ctl_bench_options *bench)
+{
+	switch (key) {
+	case KEY_CERTIFICATE:
+		bench->certificate = arg;
+		break;
+	case KEY_KEY:
+		bench->key = arg;
+		break;
+	case KEY_CA:
+		bench->ca = arg;
+		break;
+	default:
+		return parse_numbers(key, arg, state, bench);
+	}
+	return 0;
+}
+
 static error_t parse_words(
 	int key, char *arg, struct argp_state *state, struct ctl_bench_options *bench)
 {
@@ -191,6 +230,9 @@ static error_t parse_words(
 	case KEY_RAW:
 		bench->raw = true;
 		break;
+	case KEY_INSECURE:
+		bench->insecure = true;
+		break;
 	case KEY_ADDRESS:
 		bench->address = arg;
 		break;
@@ -198,7 +240,7 @@ static error_t parse_words(
 		bench->verify = true;
 		break;
 	default:
-		return parse_numbers(key, arg, state, bench);
+		return parse_files(key, arg, state, bench);
 	}
 	return 0;
 }

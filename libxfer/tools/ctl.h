@@ -23,9 +23,11 @@ struct ctl_bench_options {
 	uint32_t size;      /* bytes of an operation */
 	unsigned depth, lanes;
 	enum xfer_path_wish path;
-	double seconds;      /* of one measurement */
-	uint64_t file_size;  /* bytes */
-	bool raw;            /* queue pairs of this host, without an owner */
+	const char *certificate, *key, *ca; /* files of this node's certificate; NULL: none */
+	bool insecure;                      /* TCP in cleartext */
+	double seconds;                     /* of one measurement */
+	uint64_t file_size;                 /* bytes */
+	bool raw;                           /* queue pairs of this host, without an owner */
 	const char *address; /* raw: this host's; NULL: the first by which RDMA works */
 	bool verify;         /* raw: the bytes of all writes */
 };

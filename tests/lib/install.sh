@@ -9,7 +9,7 @@ XFER_PACKAGES=(build-essential cmake pkg-config python3 ca-certificates
 
 # For the tests, too.
 XFER_TEST_PACKAGES=(libcmocka-dev libnfs-dev libgnutls28-dev nfs-ganesha-vfs nfs-ganesha-proxy-v4
-	user-mode-linux qemu-system-x86 busybox-static cpio ibverbs-utils rdmacm-utils perftest
+	user-mode-linux debootstrap qemu-system-x86 busybox-static cpio ibverbs-utils rdmacm-utils perftest
 	nfs-common e2fsprogs kmod libcap2-bin tcpdump strace procps python3-matplotlib
 	fio stress-ng git rsync groff-base systemd clang-14 libclang-rt-14-dev)
 

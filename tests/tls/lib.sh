@@ -25,7 +25,8 @@ CONFIG() {
 # with_tls [KEY = VALUE;...]: the point of contact's RDMAXFER block gets TLS, and these.
 with_tls() {
 	sed -i "s|^RDMAXFER { |&TLS_Certificate = \"$CERTS/server.pem\"; TLS_Key = \"$CERTS/server.key\"; \
-TLS_CA = \"$CERTS/ca.pem\"; TLS_CRL = \"$CERTS/crl.pem\"; $* |" "$(CONFIG)"
+TLS_CA = \"$CERTS/ca.pem\"; TLS_CRL = \"$CERTS/crl.pem\"; Ktls = ${XFER_KTLS:-prefer}; \
+$* |" "$(CONFIG)"
 	grep -q TLS_CRL "$(CONFIG)" || fail "the configuration isn't as it was thought to be"
 }
 
@@ -58,6 +59,16 @@ few_descriptors() {
 # counter NAME: of the point of contact.
 counter() {
 	status poc1 "s[\"counters\"][\"$1\"]"
+}
+
+# Who has to carry TLS here, as the log calls it.
+carrier() {
+	[ "${XFER_KTLS:-}" = require ] && echo kernel || echo relay
+}
+
+# How many connections the point of contact's kernel has carried so far: to send, and to receive. Nothing where it has no TLS.
+kernel_connections() {
+	cluster exec poc1 -- sh -c 'awk "/^Tls[TR]xSw/ { printf \"%s%s\", between, \$2; between = \" \" }" /proc/net/tls_stat 2>/dev/null' || true
 }
 
 # tls_client SCRIPT ARGUMENT...: at the client, told where all is.

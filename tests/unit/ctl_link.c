@@ -38,14 +38,14 @@ void xfer_context_destroy(struct xfer_context *context)
 	lib.open--;
 }
 
-int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
-	const struct xfer_session_ops *ops, void *arg, struct xfer_session **session)
+int xfer_session_open(struct xfer_context *context, const struct xfer_session_params *params,
+	struct xfer_session **session)
 {
 	assert_ptr_equal(context, &lib);
-	assert_string_equal(owner, "b");
-	assert_string_equal(address, "host");
-	assert_null(ops);
-	assert_null(arg);
+	assert_string_equal(params->owner, "b");
+	assert_string_equal(params->address, "host");
+	assert_true(params->insecure);
+	assert_null(params->ops);
 	*session = (struct xfer_session *)&lib;
 	lib.open += lib.session_err == 0;
 	return lib.session_err;
@@ -79,7 +79,7 @@ static const struct ctl_owner owner = { .name = "b", .node = "a", .address = "ho
 
 static int open_link(enum xfer_path_wish path, struct link *link)
 {
-	const struct ctl_bench_options options = { .lanes = 2, .path = path };
+	const struct ctl_bench_options options = { .lanes = 2, .path = path, .insecure = true };
 
 	return link_open(link, &owner, &options);
 }

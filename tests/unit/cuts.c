@@ -58,7 +58,10 @@ static void set_up(struct fixture *f, unsigned heartbeat_ms)
 	assert_int_equal(xfer_context_create(&params, &f->context), 0);
 	xfer_handle_root(1, &f->handle);
 	assert_int_equal(
-		xfer_session_open(f->context, "b", f->owner.address, NULL, NULL, &f->session), 0);
+		xfer_session_open(f->context,
+			&(struct xfer_session_params){ .owner = "b", .address = f->owner.address },
+			&f->session),
+		0);
 	await_session(f);
 }
 

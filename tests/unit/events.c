@@ -93,8 +93,13 @@ static void begin_owner(struct fixture *f, bool tells_nothing)
 
 static void begin_session(struct fixture *f, const struct xfer_session_ops *with)
 {
-	assert_int_equal(
-		xfer_session_open(f->context, "b", f->owner.address, with, f, &f->session), 0);
+	assert_int_equal(xfer_session_open(f->context,
+				 &(struct xfer_session_params){ .owner = "b",
+					 .address = f->owner.address,
+					 .ops = with,
+					 .ops_arg = f },
+				 &f->session),
+		0);
 	assert_true(wait_for(session_up, f->session));
 }
 

@@ -97,7 +97,10 @@ static void begin(enum late_when at_host, enum late_when at_initiator)
 	assert_int_equal(xfer_context_create(&params, &f.context), 0);
 	xfer_handle_root(1, &f.handle);
 	assert_int_equal(
-		xfer_session_open(f.context, "b", f.owner.address, NULL, NULL, &f.session), 0);
+		xfer_session_open(f.context,
+			&(struct xfer_session_params){ .owner = "b", .address = f.owner.address },
+			&f.session),
+		0);
 	assert_true(wait_for(has_slots, NULL));
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7 + i / 256);

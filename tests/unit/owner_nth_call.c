@@ -155,7 +155,10 @@ static bool start_session(void)
 	snprintf(run_dir, sizeof(run_dir), "%s/run", s.dir);
 	if (!OK(xfer_context_create(&params, &s.context)))
 		return false;
-	if (!OK(xfer_session_open(s.context, "b", s.address, NULL, NULL, &s.session))) {
+	if (!OK(xfer_session_open(s.context,
+		    &(struct xfer_session_params){
+			    .owner = "b", .address = s.address, .insecure = true },
+		    &s.session))) {
 		xfer_context_destroy(s.context);
 		return false;
 	}

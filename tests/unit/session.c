@@ -689,7 +689,11 @@ static void refused(const char *node, uint32_t status, const char *expected)
 	memowner_start(&owner, node, NULL);
 	context = new_context(200);
 	xfer_log_set_sink(collect_log);
-	assert_int_equal(xfer_session_open(context, "b", owner.address, NULL, NULL, &session), 0);
+	assert_int_equal(
+		xfer_session_open(context,
+			&(struct xfer_session_params){ .owner = "b", .address = owner.address },
+			&session),
+		0);
 	assert_true(wait_for(logged, (void *)(uintptr_t)expected));
 	assert_false(xfer_session_is_up(session));
 	xfer_session_close(session);
@@ -713,16 +717,27 @@ static void test_nobody_listens(void **state)
 	(void)state;
 	log_text[0] = '\0';
 	xfer_log_set_sink(collect_log);
-	assert_int_equal(xfer_session_open(context, "b", "unix:/tmp/nobody-listens-here", NULL,
-				 NULL, &session),
+	assert_int_equal(xfer_session_open(context,
+				 &(struct xfer_session_params){
+					 .owner = "b", .address = "unix:/tmp/nobody-listens-here" },
+				 &session),
 		0);
 	assert_true(wait_for(logged, (void *)(uintptr_t) "check that rdmaxferd runs there"));
 	xfer_session_close(session);
 	assert_int_equal(
-		xfer_session_open(context, "b", "unix:relative", NULL, NULL, &session), -EINVAL);
+		xfer_session_open(context,
+			&(struct xfer_session_params){ .owner = "b", .address = "unix:relative" },
+			&session),
+		-EINVAL);
 	assert_int_equal(
-		xfer_session_open(context, "b", "host:port", NULL, NULL, &session), -EINVAL);
-	assert_int_equal(xfer_session_open(context, "", "host", NULL, NULL, &session), -EINVAL);
+		xfer_session_open(context,
+			&(struct xfer_session_params){ .owner = "b", .address = "host:port" },
+			&session),
+		-EINVAL);
+	assert_int_equal(
+		xfer_session_open(context,
+			&(struct xfer_session_params){ .owner = "", .address = "host" }, &session),
+		-EINVAL);
 	xfer_context_destroy(context);
 	xfer_log_set_sink(NULL);
 }

@@ -175,7 +175,10 @@ static void test_silent_owner(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 5), 0);
 	xfer_handle_root(1, &handle);
-	assert_int_equal(xfer_session_open(context, "b", text, NULL, NULL, &session), 0);
+	assert_int_equal(
+		xfer_session_open(context,
+			&(struct xfer_session_params){ .owner = "b", .address = text }, &session),
+		0);
 	usleep(50000);
 	assert_int_equal(xfer_op_getattr(session, &cred, &handle, &attr), -EAGAIN);
 	begun = xfer_now_ns();

@@ -230,7 +230,10 @@ static void begin(answer_fn *share, answer_fn *grow, answer_fn *retire)
 	assert_int_equal(xfer_context_create(&params, &f.context), 0);
 	xfer_handle_root(1, &f.handle);
 	assert_int_equal(
-		xfer_session_open(f.context, "b", f.owner.address, NULL, NULL, &f.session), 0);
+		xfer_session_open(f.context,
+			&(struct xfer_session_params){ .owner = "b", .address = f.owner.address },
+			&f.session),
+		0);
 	assert_true(wait_for(session_up, f.session));
 }
 

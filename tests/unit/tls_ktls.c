@@ -228,8 +228,7 @@ static void check_ends(struct ends *ends, enum xfer_tls_cipher cipher)
 		assert_true(xfer_tls_security_in_kernel(ends->ends[j].security));
 		assert_int_equal(xfer_ktls_records(ends->ends[j].fd, cipher, &records), 0);
 		assert_true(records >= BYTES / 16384);
-		ends->ends[j].security->records_max = 1000;
-		assert_int_equal(xfer_tls_used(ends->ends[j].security, ends->ends[j].fd), records);
+		assert_int_equal(xfer_tls_used(ends->ends[j].security, ends->ends[j].fd), 0);
 	}
 	check_goodbye(&ends->ends[0], &ends->ends[1]);
 }

@@ -199,7 +199,7 @@ NFS_KRB5 {{ Active_krb5 = false; }}
 LOG {{ Default_Log_Level = EVENT; }}
 EXPORT_DEFAULTS {{ Access_Type = RW; Squash = No_Root_Squash; SecType = sys; Transports = TCP; }}
 MDCACHE {{ Dir_Chunk = 0; }}
-RDMAXFER {{ Node_Name = contact; Owners = "owner={owner}"; Path = {path}; Run_Dir = "{self.dir}"; {options} }}
+RDMAXFER {{ Node_Name = contact; Owners = "owner={owner} insecure"; Path = {path}; Run_Dir = "{self.dir}"; {options} }}
 EXPORT {{ Export_Id = 1; Path = "/vol1"; Pseudo = "/vol1"; Protocols = 3,4; Attr_Expiration_Time = 0;
     FSAL {{ Name = RDMAXFER; Owner = owner; Volume = vol1; }} }}
 """, encoding="utf-8")

@@ -42,6 +42,8 @@ extern "C" {
 /* --- the context: one per process ------------------------------------------------------------- */
 
 struct xfer_context;
+struct xfer_tls;
+struct xfer_tls_identity;
 
 enum xfer_log_level { XFER_LOG_ERROR, XFER_LOG_WARN, XFER_LOG_INFO, XFER_LOG_DEBUG };
 
@@ -66,6 +68,10 @@ struct xfer_context_params {
 	/* Bytes of READs and WRITEs that wait for their turn in each session; of one volume at most half. What goes beyond
 	 * it ends with -EAGAIN at once. 0: the default, 2 GiB. */
 	uint64_t waiting_max;
+	/* By which owners are talked to over TCP (tls.h), and this node's certificate; NULL: only those whose sessions are
+	 * said to be insecure. Both outlive the context. */
+	struct xfer_tls *tls;
+	struct xfer_tls_identity *tls_identity;
 	xfer_log_fn log; /* NULL: stderr */
 };
 
@@ -101,14 +107,22 @@ struct xfer_session_ops {
 		void *arg, const struct xfer_invalidation *invalidations, unsigned count);
 };
 
+struct xfer_session_params {
+	const char *owner;   /* its name, at most XFER_NODE_MAX bytes */
+	const char *address; /* "HOST[:PORT]", "[V6]:PORT" or "unix:PATH" */
+	/* TCP is used in cleartext, and nobody knows who is at the other end. Else the owner has to show a certificate with
+	 * its name, and this process shows that of the context. */
+	bool insecure;
+	const struct xfer_session_ops *ops; /* NULL: nothing has to be made again */
+	void *ops_arg;
+};
+
 /*
- * Opens a session with the owner `owner` at `address` ("HOST[:PORT]", "[V6]:PORT" or "unix:PATH"). It
- * returns at once; the connection is made, and made again when it breaks, by a thread of its own.
- * ops may be NULL: nothing has to be made again; arg is for them. -EINVAL: the address can't be parsed or a name is
- * too long.
+ * Opens a session. It returns at once; the connection is made, and made again when it breaks, by a thread of its own.
+ * -EINVAL: the address can't be parsed or a name is too long.
  */
-int xfer_session_open(struct xfer_context *context, const char *owner, const char *address,
-	const struct xfer_session_ops *ops, void *arg, struct xfer_session **session);
+int xfer_session_open(struct xfer_context *context, const struct xfer_session_params *params,
+	struct xfer_session **session);
 
 /*
  * Begins the session's end, as xfer_session_close does, and returns at once: who waits for an operation hears of its
@@ -487,6 +501,7 @@ struct xfer_io {
 	bool attended; /* the calling thread may wait for a moment, 50 us, so that done is called on it */
 	enum xfer_stability stability; /* WRITE: what is asked */
 	enum xfer_path_wish path;      /* for the data, else inline; AUTO: the context's */
+	bool require_encryption; /* the data doesn't leave this node unencrypted: RDMA isn't used for it */
 	void (*done)(struct xfer_io *io);
 
 	/* set before done is called */

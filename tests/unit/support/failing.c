@@ -100,6 +100,8 @@ DESCRIPTORS(poll, (struct pollfd * fds, nfds_t count, int ms), (fds, count, ms),
 DESCRIPTORS(epoll_create1, (int flags), (flags), EMFILE)
 DESCRIPTORS(epoll_wait, (int fd, struct epoll_event *events, int max, int ms),
 	(fd, events, max, ms), EINTR)
+DESCRIPTORS(socketpair, (int domain, int type, int protocol, int pair[2]),
+	(domain, type, protocol, pair), EMFILE)
 DESCRIPTORS(memfd_create, (const char *name, unsigned flags), (name, flags), EMFILE)
 DESCRIPTORS(eventfd, (unsigned count, int flags), (count, flags), EMFILE)
 FAILING(FAILING_DESCRIPTORS, int, pthread_create,
@@ -123,6 +125,10 @@ FAILING(FAILING_RECORDS, ssize_t, sendmsg, (int fd, const struct msghdr *msg, in
 	(fd, msg, flags), -1, EPIPE)
 FAILING(FAILING_RECORDS, ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags),
 	(fd, msg, flags), -1, ECONNRESET)
+FAILING(FAILING_RECORDS, ssize_t, send, (int fd, const void *bytes, size_t len, int flags),
+	(fd, bytes, len, flags), -1, EPIPE)
+FAILING(FAILING_RECORDS, ssize_t, recv, (int fd, void *bytes, size_t len, int flags),
+	(fd, bytes, len, flags), -1, ECONNRESET)
 
 /* --- files --------------------------------------------------------------------------------------- */
 
@@ -136,6 +142,7 @@ FILES(int, open_by_handle_at, (int mount, struct file_handle *handle, int flags)
 FILES(int, name_to_handle_at,
 	(int dir, const char *name, struct file_handle *handle, int *mount, int flags),
 	(dir, name, handle, mount, flags), EIO)
+FILES(int, stat, (const char *path, struct stat *st), (path, st), EIO)
 FILES(int, fstat, (int fd, struct stat *st), (fd, st), EIO)
 FILES(int, lstat, (const char *path, struct stat *st), (path, st), EIO)
 FILES(int, statx, (int dir, const char *name, int flags, unsigned mask, struct statx *stx),

@@ -396,6 +396,8 @@ void memowner_start(struct memowner *owner, const char *node, const char *addres
 		.service = &owner->service,
 		.owner = owner,
 		.keep_ms = owner->keep_ms,
+		.tls = owner->tls,
+		.tls_identity = owner->tls_identity,
 	};
 
 	owner->service = (struct xfer_service){ .admit = admit,

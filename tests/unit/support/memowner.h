@@ -19,6 +19,8 @@ struct memowner {
 	/* what a test sets before it starts it */
 	unsigned keep_ms;   /* 0: as long as ever */
 	bool tells_nothing; /* it doesn't serve EVENTS */
+	struct xfer_tls *tls; /* NULL: none */
+	struct xfer_tls_identity *tls_identity;
 	void (*remember)(
 		void *owner, const struct xfer_hello_args *hello, struct xfer_request *request);
 

@@ -80,8 +80,13 @@ void set_up_at(struct fixture *f, const char *address)
 	memowner_start(&f->owner, "b", address);
 	f->context = new_context(200);
 	xfer_handle_root(1, &f->handle);
-	assert_int_equal(
-		xfer_session_open(f->context, "b", f->owner.address, session_ops, f, &f->session),
+	assert_int_equal(xfer_session_open(f->context,
+				 &(struct xfer_session_params){ .owner = "b",
+					 .address = f->owner.address,
+					 .insecure = true,
+					 .ops = session_ops,
+					 .ops_arg = f },
+				 &f->session),
 		0);
 	assert_true(wait_for(session_up, f->session));
 }

@@ -200,3 +200,11 @@ unsigned tls_log_count(const char *text)
 	pthread_mutex_unlock(&lines_lock);
 	return count;
 }
+
+void tls_log_print(void)
+{
+	pthread_mutex_lock(&lines_lock);
+	for (unsigned i = 0; i < nlines; i++)
+		fprintf(stderr, "%s\n", lines[i]);
+	pthread_mutex_unlock(&lines_lock);
+}

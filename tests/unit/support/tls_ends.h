@@ -37,5 +37,7 @@ bool tls_at_end(int fd);
 void tls_log_keep(void);
 bool tls_log_has(const char *text, const char *text2);
 unsigned tls_log_count(const char *text);
+/* All of them, to stderr: for a test that fails. */
+void tls_log_print(void);
 
 #endif

@@ -62,7 +62,10 @@ struct xfer_session *open_session(void)
 	char address[128];
 
 	snprintf(address, sizeof(address), "unix:%s/l", f.dir);
-	assert_int_equal(xfer_session_open(f.context, "b", address, NULL, NULL, &session), 0);
+	assert_int_equal(xfer_session_open(f.context,
+				 &(struct xfer_session_params){ .owner = "b", .address = address },
+				 &session),
+		0);
 	for (int i = 0; i < 2000 && !xfer_session_is_up(session); i++)
 		usleep(5000);
 	assert_true(xfer_session_is_up(session));

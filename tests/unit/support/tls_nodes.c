@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* tls_nodes.c -- for tests of sessions over TLS: nodes a and b of a cluster, with a CA of its own, in one process */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "log.h"
+#include "support/tls_ends.h"
+#include "support/tls_nodes.h"
+
+#define EITHER "serverAuth,clientAuth"
+
+static const struct tls_node good_a = { .wish = { .cn = "a", .names = "DNS:a", .usage = EITHER } };
+static const struct tls_node good_b = { .wish = { .cn = "b", .names = "DNS:b", .usage = EITHER } };
+
+/* The list of those that are revoked is complete before it is read. */
+static void issue(struct tls_nodes *nodes, const char *name, const struct tls_node *node)
+{
+	pki_issue(node->other_ca ? nodes->other : nodes->pki, name, &node->wish);
+}
+
+static struct xfer_tls_identity *identity(
+	struct tls_nodes *nodes, const char *name, const struct tls_node *node)
+{
+	struct pki *pki = node->other_ca ? nodes->other : nodes->pki;
+	struct xfer_tls_identity *made = NULL;
+	struct xfer_tls_files files;
+	char why[512];
+
+	files = pki_files(pki, name, nodes->pki);
+	files.crl = pki_path(nodes->pki, "crl.pem");
+	if (xfer_tls_identity_create(nodes->tls, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
+		fail_msg("%s", why);
+	return made;
+}
+
+void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const struct tls_node *b)
+{
+	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
+	char why[512];
+
+	memset(nodes, 0, sizeof(*nodes));
+	tls_log_keep();
+	nodes->pki = pki_create("test CA");
+	nodes->other = pki_create("test CA");
+	pki_write_crl(nodes->pki, 1);
+	if (xfer_tls_create(&params, &nodes->tls, why, sizeof(why)))
+		fail_msg("%s", why);
+	a = a ? a : &good_a;
+	b = b ? b : &good_b;
+	issue(nodes, "a", a);
+	issue(nodes, "b", b);
+	nodes->a = identity(nodes, "a", a);
+	nodes->b = identity(nodes, "b", b);
+}
+
+const char *tls_nodes_address(void)
+{
+	static char address[32];
+	static unsigned number;
+
+	snprintf(address, sizeof(address), "127.0.0.1:%u",
+		10000 + ((unsigned)getpid() * 16 + number++) % 20000);
+	return address;
+}
+
+void tls_nodes_open(struct tls_nodes *nodes, enum tls_without without)
+{
+	struct xfer_context_params params = { .node = "a", .heartbeat_ms = 200 };
+	struct xfer_session_params session = { .owner = "b", .insecure = nodes->insecure };
+	struct fixture *f = &nodes->f;
+
+	if (without != TLS_WITHOUT_NODE) {
+		params.tls = nodes->tls;
+		params.tls_identity = nodes->a;
+	}
+	if (without != TLS_WITHOUT_OWNER) {
+		f->owner.tls = nodes->tls;
+		f->owner.tls_identity = nodes->b;
+	}
+	memowner_start(&f->owner, "b", tls_nodes_address());
+	assert_int_equal(xfer_context_create(&params, &f->context), 0);
+	xfer_handle_root(1, &f->handle);
+	session.address = f->owner.address;
+	assert_int_equal(xfer_session_open(f->context, &session, &f->session), 0);
+}
+
+void tls_nodes_end(struct tls_nodes *nodes)
+{
+	if (nodes->f.session)
+		tear_down(&nodes->f);
+	xfer_tls_identity_destroy(nodes->a);
+	xfer_tls_identity_destroy(nodes->b);
+	xfer_tls_destroy(nodes->tls);
+	pki_free(nodes->pki);
+	pki_free(nodes->other);
+	xfer_log_set_sink(NULL);
+}
