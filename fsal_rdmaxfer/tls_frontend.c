@@ -402,8 +402,7 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
-	if (request->rq_xprt->xp_type == XPRT_TCP &&
-		call->cb_prog == nfs_param.core_param.program[P_NFS])
+	if (is_served(request) && call->cb_prog == nfs_param.core_param.program[P_NFS])
 		session_guard_start(request->rq_xprt);
 	err = is_served(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
