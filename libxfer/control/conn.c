@@ -610,8 +610,10 @@ static void look_at_keys(struct xfer_conn *conn)
 	if (!conn->io->ops->used || conn->closing)
 		return;
 	conn->keys_used = conn->io->ops->used(conn->io);
-	if (conn->keys_used >= 1000)
-		xfer_conn_close(conn, -EKEYEXPIRED, "its keys have carried as much as keys may");
+	if (conn->keys_used < 1000)
+		return;
+	xfer_count(XFER_CNT_TLS_USED_UP, 1);
+	xfer_conn_close(conn, -EKEYEXPIRED, "its keys have carried as much as keys may");
 }
 
 static void conn_tick(struct xfer_ticker *ticker, uint64_t now_ns)

@@ -30,6 +30,10 @@ static void print_lane(size_t index, const json_t *lane)
 		number(lane, "outstanding"));
 	if (json_object_get(lane, "rpcs"))
 		printf(", %lld calls", number(lane, "rpcs"));
+	if (json_is_true(json_object_get(lane, "tls")))
+		printf(", %s by the %s, %s", text(lane, "cipher"),
+			json_is_true(json_object_get(lane, "in_kernel")) ? "kernel" : "relay",
+			text(lane, "names"));
 	if (json_is_true(json_object_get(lane, "paused")))
 		printf(", not read from: too much is under way");
 	printf("\n");
@@ -115,6 +119,8 @@ static void print_session(const json_t *session)
 	if (calling)
 		printf(" at %s", text(session, "address"));
 	printf(": %s", text(session, "state"));
+	if (json_is_true(json_object_get(session, "insecure")))
+		printf(", insecure");
 	if (json_object_get(session, "since_ms"))
 		printf(" for %lld s", number(session, "since_ms") / 1000);
 	if (json_is_true(json_object_get(session, "recovering")))

@@ -40,8 +40,9 @@ static struct {
 	struct xfer_tls_start start;
 	unsigned used; /* per mille */
 	bool in_kernel;
-	unsigned guarded; /* calls of session_guard_start */
 	_Atomic int goodbyes;
+	const SVCXPRT *guarded; /* of the last session_guard_start */
+	const struct xp_ops *guarded_ops;
 } played;
 
 static char said[512]; /* the last line of the log */
@@ -56,6 +57,12 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size)
 {
 	return no_memory ? NULL : __real_calloc(count, size);
+}
+
+void session_guard_start(SVCXPRT *xprt)
+{
+	played.guarded = xprt;
+	played.guarded_ops = xprt->xp_ops;
 }
 
 int svc_auth_reg(int flavor, enum auth_stat (*handler)(struct svc_req *))
@@ -76,13 +83,6 @@ int xfer_tls_start(struct xfer_tls *given, int fd, const struct xfer_tls_start *
 	if (played.start_err)
 		close(fd);
 	return played.start_err;
-}
-
-/* session_guard.c's, which has a test of its own. */
-void session_guard_start(SVCXPRT *xprt)
-{
-	assert_int_equal(xprt->xp_type, XPRT_TCP);
-	played.guarded++;
 }
 
 /* Ganesha's, whose log isn't there. */
@@ -363,7 +363,6 @@ static void test_where_there_is_no_tls(void **state)
 	played.in_kernel = true;
 	expect_offer(transport);
 	destroy(transport);
-	assert_int_equal(played.guarded, 0);
 	transport = transport_create(1);
 	transport->request.svc.rq_msg.cb_prog = NFS_PROGRAM;
 	rdx_tls_frontend_close();
@@ -371,8 +370,27 @@ static void test_where_there_is_no_tls(void **state)
 	played.handler = NULL;
 	assert_int_equal(rdx_tls_frontend_start(&without), 0);
 	expect_none(transport);
-	assert_int_equal(played.guarded, 2); /* sessions are, with TLS or without */
 	assert_int_equal(rdx_tls_frontend_start(&without), -EEXIST);
+	destroy(transport);
+}
+
+/* By libntirpc's own table, of a connection of NFS. */
+static void test_sessions_are_guarded(void **state)
+{
+	struct transport *transport = transport_create(1);
+	(void)state;
+
+	open_frontend(5000, 4, 4);
+	played.in_kernel = true;
+	transport->request.svc.rq_msg.cb_prog = NLM_PROGRAM;
+	expect_offer(transport);
+	assert_null(played.guarded);
+	destroy(transport);
+	transport = transport_create(1);
+	transport->request.svc.rq_msg.cb_prog = NFS_PROGRAM;
+	expect_offer(transport);
+	assert_ptr_equal(played.guarded, &transport->connection.xprt);
+	assert_ptr_equal(played.guarded_ops, &plain_ops);
 	destroy(transport);
 }
 
@@ -775,6 +793,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_questions_that_are_wrong),
 		cmocka_unit_test(test_where_there_is_no_tls),
+		cmocka_unit_test(test_sessions_are_guarded),
 		cmocka_unit_test(test_offers_are_bounded),
 		cmocka_unit_test(test_an_offer_that_nobody_takes_is_ended),
 		cmocka_unit_test(test_calls_in_cleartext_are_answered_first),

@@ -173,6 +173,30 @@ static void test_write_data_first(void **state)
 	end();
 }
 
+/* What must not travel unencrypted has no place there, in either direction. */
+static void test_require_encryption(void **state)
+{
+	uint64_t before = xfer_inline_counters[XFER_CAUSE_ENCRYPTION];
+	uint64_t writes = xfer_counters[XFER_CNT_SLOT_WRITES];
+	uint64_t reads = xfer_counters[XFER_CNT_SLOT_READS];
+	struct wait_io w;
+
+	(void)state;
+	begin(LATE_AT_POLL, LATE_AT_POLL);
+	io_prepare(&f, &w, LENGTH, data, LENGTH);
+	w.io.require_encryption = true;
+	xfer_op_write(&w.io);
+	expect_written(&w);
+	io_prepare(&f, &w, 0, back, LENGTH);
+	w.io.require_encryption = true;
+	xfer_op_read(&w.io);
+	expect_read(&w);
+	assert_int_equal(xfer_inline_counters[XFER_CAUSE_ENCRYPTION], before + 2);
+	assert_int_equal(xfer_counters[XFER_CNT_SLOT_WRITES], writes);
+	assert_int_equal(xfer_counters[XFER_CNT_SLOT_READS], reads);
+	end();
+}
+
 /* It is parked; this thread brings its bytes. */
 static void test_write_data_later(void **state)
 {
@@ -588,6 +612,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_data_first),
+		cmocka_unit_test(test_require_encryption),
 		cmocka_unit_test(test_write_data_later),
 		cmocka_unit_test(test_write_data_never),
 		cmocka_unit_test(test_write_path_lost_at_the_host),
