@@ -54,6 +54,7 @@ struct relayed {
 	struct sockaddr_storage address;
 	struct xfer_tls_security *security;
 	bool peer_full; /* OpenSSL waits for room in the socket */
+	bool broken;    /* OpenSSL can't go on; what has come before is still handed on */
 	bool dead;
 	uint64_t moved_ns; /* when bytes moved last */
 };
@@ -116,7 +117,7 @@ static void look_at_ssl(struct relayed *relayed, int result)
 		log_broken(relayed);
 		/* fall through */
 	default:
-		relayed->dead = true;
+		relayed->broken = true;
 	}
 	ERR_clear_error();
 }
@@ -128,7 +129,7 @@ static bool read_peer(struct relayed *relayed)
 
 	/* A peer may send for ever what is nothing for the user, new keys for one. */
 	relayed->socket.reads = READS;
-	while (!in->ended && !relayed->dead && in->to < BUFFER) {
+	while (!in->ended && !relayed->broken && in->to < BUFFER) {
 		int result = SSL_read_ex(relayed->ssl, in->bytes + in->to, BUFFER - in->to, &n);
 
 		if (result != 1) {
@@ -201,7 +202,7 @@ static bool write_peer(struct relayed *relayed)
 	bool moved = false;
 	size_t n;
 
-	while (!is_empty(out) && !relayed->dead && !relayed->peer_full) {
+	while (!is_empty(out) && !relayed->broken && !relayed->peer_full) {
 		int result =
 			SSL_write_ex(relayed->ssl, out->bytes + out->from, out->to - out->from, &n);
 
@@ -213,7 +214,7 @@ static bool write_peer(struct relayed *relayed)
 		took(out, n);
 		moved = true;
 	}
-	if (out->ended && is_empty(out) && !out->told && !relayed->dead && !relayed->peer_full)
+	if (out->ended && is_empty(out) && !out->told && !relayed->broken && !relayed->peer_full)
 		end_out(relayed);
 	return moved;
 }
@@ -224,10 +225,10 @@ static bool round_trip(struct relayed *relayed)
 	bool moved = false;
 
 	relayed->peer_full = false;
-	if (is_empty(&relayed->out) && !relayed->out.ended)
+	if (is_empty(&relayed->out) && !relayed->out.ended && !relayed->broken)
 		moved |= read_user(relayed);
 	moved |= write_peer(relayed);
-	if (is_empty(&relayed->in) && !relayed->in.ended && !relayed->dead)
+	if (is_empty(&relayed->in))
 		moved |= read_peer(relayed);
 	moved |= write_user(relayed);
 	return moved;
@@ -272,7 +273,7 @@ static void end(struct relayed *relayed)
 	if (used_up(relayed))
 		log_used_up(relayed);
 	LIST_REMOVE(relayed, link);
-	if (!relayed->dead && !relayed->out.told)
+	if (!relayed->broken && !relayed->out.told)
 		SSL_shutdown(relayed->ssl);
 	xfer_lane_remove(lane->lane, relayed->peer.fd, &relayed->peer.pollable);
 	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
@@ -284,7 +285,8 @@ static void end(struct relayed *relayed)
 
 static bool is_over(const struct relayed *relayed)
 {
-	return relayed->dead || (relayed->in.told && relayed->out.told) || used_up(relayed);
+	return relayed->dead || (relayed->broken && is_empty(&relayed->in)) ||
+	       (relayed->in.told && relayed->out.told) || used_up(relayed);
 }
 
 static void watch(struct side *side, uint32_t events)
@@ -300,8 +302,8 @@ static void watch(struct side *side, uint32_t events)
 
 static void watch_both(struct relayed *relayed)
 {
-	bool reads_peer = is_empty(&relayed->in) && !relayed->in.ended;
-	bool reads_user = is_empty(&relayed->out) && !relayed->out.ended;
+	bool reads_peer = is_empty(&relayed->in) && !relayed->in.ended && !relayed->broken;
+	bool reads_user = is_empty(&relayed->out) && !relayed->out.ended && !relayed->broken;
 
 	watch(&relayed->peer, (reads_peer ? EPOLLIN : 0u) | (relayed->peer_full ? EPOLLOUT : 0u));
 	watch(&relayed->user,
@@ -477,10 +479,17 @@ static void start_lane(struct xfer_task *task)
 static void stop_lane(struct xfer_task *task)
 {
 	struct lane *lane = (struct lane *)((char *)task - offsetof(struct lane, stop));
+	struct relayed *relayed = LIST_FIRST(&lane->list), *next;
 
 	xfer_lane_remove_ticker(&lane->ticker);
-	while (!LIST_EMPTY(&lane->list))
-		end(LIST_FIRST(&lane->list));
+	for (; relayed; relayed = next) {
+		next = LIST_NEXT(relayed, link);
+		/* Whose task is posted ends by it. */
+		if (relayed->posted)
+			relayed->dead = true;
+		else
+			end(relayed);
+	}
 }
 
 static int lane_create(struct xfer_tls_relay *relay, unsigned number)

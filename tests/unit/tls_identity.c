@@ -441,6 +441,10 @@ static void test_status(void **state)
 	certificate = json_array_get(json_object_get(status, "certificates"), 0);
 	assert_string_equal(json_string_value(json_object_get(certificate, "subject")), "CN=first");
 	assert_string_equal(json_string_value(json_object_get(certificate, "names")), "dns:s");
+	assert_int_equal(
+		strlen(json_string_value(json_object_get(certificate, "fingerprint"))), 64);
+	assert_int_equal(strlen(json_string_value(json_object_get(certificate, "expires"))),
+		strlen("2026-11-29T18:42:00Z"));
 	assert_true(json_is_integer(
 		json_object_get(json_object_get(status, "counters"), "tls_handshakes")));
 	json_decref(status);

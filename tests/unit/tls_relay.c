@@ -23,6 +23,7 @@
 #include "tls/tls.h"
 
 #define MUCH (8u << 20) /* bytes: more than all buffers on the way together */
+#define LATE (1u << 20) /* they have room for this */
 
 static struct pki *pki;
 static struct xfer_tls *tls;
@@ -151,7 +152,7 @@ static void test_user_closes(void **state)
 	tls_peer_close(&connection.peer);
 }
 
-/* Without close_notify: the user sees an end, and nothing is kept. */
+/* Without close_notify: the user gets what came before, and sees an end; nothing is kept. */
 static void test_peer_is_cut_off(void **state)
 {
 	struct connection connection;
@@ -428,6 +429,36 @@ static void test_closed_in_a_jam(void **state)
 	free(got);
 }
 
+/* However much came before a peer was cut off, or was found to forge, its user gets it. */
+static void test_much_before_the_end(void **state)
+{
+	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
+	uint8_t *got = malloc(MUCH);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct connection connection;
+		pthread_t thread;
+		void *done;
+
+		connection_make(&connection);
+		assert_int_equal(pthread_create(&thread, NULL, peer_writes, &connection.peer), 0);
+		assert_int_equal(tls_read_all(connection.end.fd, got, MUCH - LATE), 0);
+		pthread_join(thread, &done);
+		assert_true(done);
+		if (i == 0)
+			assert_int_equal(
+				tls_write_all(connection.peer.fd, forged, sizeof(forged)), 0);
+		tls_peer_close(&connection.peer);
+		assert_int_equal(tls_read_all(connection.end.fd, got + MUCH - LATE, LATE), 0);
+		expect(got, 1);
+		assert_true(tls_at_end(connection.end.fd));
+		tls_end_finish(&connection.end);
+		wait_for_none();
+	}
+	free(got);
+}
+
 /* --- keys --------------------------------------------------------------------------------------- */
 
 /* OpenSSL's client changes its key, and asks for another of ours. */
@@ -515,6 +546,34 @@ static void test_destroy(void **state)
 	set_up(state);
 }
 
+/* The same in the middle of much that flows. */
+static void test_destroy_busy(void **state)
+{
+	struct connection connections[4];
+	pthread_t writers[4], readers[4];
+
+	for (int i = 0; i < 4; i++) {
+		connection_make(&connections[i]);
+		assert_int_equal(
+			pthread_create(&writers[i], NULL, peer_writes, &connections[i].peer), 0);
+		assert_int_equal(
+			pthread_create(&readers[i], NULL, user_reads, &connections[i].end.fd), 0);
+	}
+	usleep(2000);
+	xfer_tls_identity_destroy(public);
+	xfer_tls_destroy(tls);
+	pki_free(pki);
+	for (int i = 0; i < 4; i++) {
+		void *got;
+
+		pthread_join(writers[i], NULL);
+		pthread_join(readers[i], &got);
+		free(got);
+		connection_end(&connections[i]);
+	}
+	set_up(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,10 +589,12 @@ int main(void)
 		cmocka_unit_test(test_jam),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_closed_in_a_jam),
+		cmocka_unit_test(test_much_before_the_end),
 		cmocka_unit_test(test_key_update),
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_destroy),
+		cmocka_unit_test(test_destroy_busy),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
