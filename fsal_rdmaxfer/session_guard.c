@@ -27,17 +27,24 @@ static struct {
 
 /* --- whom a session belongs to ------------------------------------------------------------------ */
 
+static uint64_t mix(uint64_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	while (*text++);
+	return hash;
+}
+
 /* Those who show the same names count as one, so that certificates can be renewed. */
 static uint64_t owner_of(const struct xfer_tls_security *security)
 {
-	const char *names;
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	if (!security)
 		return 0;
-	for (names = xfer_tls_security_names(security); *names; names++)
-		hash = (hash ^ (uint8_t)*names) * UINT64_C(0x100000001b3);
-	return hash | 1;
+	hash = mix(hash, xfer_tls_security_mutual(security) ? "mtls" : "tls");
+	hash = mix(hash, xfer_tls_security_subject(security));
+	return mix(hash, xfer_tls_security_names(security)) | 1;
 }
 
 void session_guard_bind(const struct xfer_tls_security *security)

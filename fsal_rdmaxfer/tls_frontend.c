@@ -44,7 +44,7 @@ struct connection {
 	struct xp_ops ops; /* the transport's xp_ops points here */
 	struct xp_ops *original;
 	SVCXPRT *xprt;
-	enum stage stage;                   /* under frontend.lock; CARRYING is written once */
+	_Atomic enum stage stage;           /* written under frontend.lock */
 	uint64_t deadline;                  /* of the offer */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
@@ -123,6 +123,16 @@ static void log_end(const struct connection *connection, const char *why)
 	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
 }
 
+/* With the lock held. */
+static void enter(struct connection *connection, enum stage to)
+{
+	if (connection->stage == OFFERED) {
+		glist_del(&connection->offers);
+		frontend.offers_count--;
+	}
+	atomic_store(&connection->stage, to);
+}
+
 /* Moves a connection on, if it is in that stage. */
 static bool move_on(struct connection *connection, enum stage from, enum stage to)
 {
@@ -130,12 +140,8 @@ static bool move_on(struct connection *connection, enum stage from, enum stage t
 
 	pthread_mutex_lock(&frontend.lock);
 	moved = connection->stage == from;
-	if (moved && from == OFFERED) {
-		glist_del(&connection->offers);
-		frontend.offers_count--;
-	}
 	if (moved)
-		__atomic_store_n(&connection->stage, to, __ATOMIC_RELEASE);
+		enter(connection, to);
 	pthread_mutex_unlock(&frontend.lock);
 	return moved;
 }
@@ -240,7 +246,7 @@ static enum xprt_stat tls_recv(SVCXPRT *xprt)
 {
 	struct connection *connection = connection_of(xprt);
 
-	if (__atomic_load_n(&connection->stage, __ATOMIC_ACQUIRE) == CARRYING)
+	if (atomic_load(&connection->stage) == CARRYING)
 		return receive(connection);
 	if (move_on(connection, OFFERED, SHAKING) && shake(connection)) {
 		(void)move_on(connection, SHAKING, ENDED);
@@ -372,6 +378,18 @@ static void set_verifier(struct svc_req *request, const char *text, u_int length
 	memcpy(verifier->oa_body, text, length);
 }
 
+/*
+ * Whether such connections are taken over. Ganesha's NLM knows clients by the local address that getsockname gives, too:
+ * the relay's end hasn't got that.
+ */
+static bool is_served(const struct svc_req *request)
+{
+	bool nlm = request->rq_msg.cb_prog == nfs_param.core_param.program[P_NLM];
+
+	return request->rq_xprt->xp_type == XPRT_TCP && frontend.params.tls &&
+	       (!nlm || xfer_tls_in_kernel(frontend.params.tls));
+}
+
 /* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
 static enum auth_stat auth_tls(struct svc_req *request)
 {
@@ -384,10 +402,9 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
-	if (request->rq_xprt->xp_type == XPRT_TCP &&
-		call->cb_prog == nfs_param.core_param.program[P_NFS])
+	if (is_served(request) && call->cb_prog == nfs_param.core_param.program[P_NFS])
 		session_guard_start(request->rq_xprt);
-	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	err = is_served(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
 		set_verifier(request, starttls, strlen(starttls));
@@ -431,13 +448,10 @@ static struct connection *take_overdue(uint64_t now)
 
 	pthread_mutex_lock(&frontend.lock);
 	oldest = glist_first_entry(&frontend.offers, struct connection, offers);
-	if (oldest && oldest->deadline <= now) {
-		glist_del(&oldest->offers);
-		frontend.offers_count--;
-		oldest->stage = ENDED;
-	} else {
+	if (oldest && oldest->deadline > now)
 		oldest = NULL;
-	}
+	if (oldest)
+		enter(oldest, ENDED);
 	pthread_mutex_unlock(&frontend.lock);
 	return oldest;
 }
@@ -464,6 +478,10 @@ void rdx_tls_frontend_stop(void)
 {
 	struct glist_head *entry, *next;
 
-	glist_for_each_safe (entry, next, &frontend.all)
-		forget(glist_entry(entry, struct connection, all));
+	glist_for_each_safe (entry, next, &frontend.all) {
+		struct connection *connection = glist_entry(entry, struct connection, all);
+
+		(void)move_on(connection, OFFERED, ENDED);
+		forget(connection);
+	}
 }

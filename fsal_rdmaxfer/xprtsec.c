@@ -132,6 +132,14 @@ enum xprtsec_verdict xprtsec_judge(
 	return xfer_tls_security_mutual(security) ? XPRTSEC_CERTIFICATE : XPRTSEC_NO_CERTIFICATE;
 }
 
+/* What a certificate is told by: its names, else its subject. */
+static const char *shown(const struct xfer_tls_security *security)
+{
+	const char *names = xfer_tls_security_names(security);
+
+	return *names ? names : xfer_tls_security_subject(security);
+}
+
 void xprtsec_explain(enum xprtsec_verdict verdict, const struct xfer_tls_security *security,
 	char *text, size_t len)
 {
@@ -151,13 +159,13 @@ void xprtsec_explain(enum xprtsec_verdict verdict, const struct xfer_tls_securit
 	case XPRTSEC_CERTIFICATE:
 		snprintf(text, len,
 			"it comes by TLS with a certificate (%s): add  mtls  to Xprtsec",
-			xfer_tls_security_names(security));
+			shown(security));
 		break;
 	case XPRTSEC_OTHER_NAME:
 		snprintf(text, len,
 			"its certificate has none of the names of Xprtsec_Names, but %s: add one of these, or "
 			"give it another certificate",
-			xfer_tls_security_names(security));
+			shown(security));
 		break;
 	}
 }

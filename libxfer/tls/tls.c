@@ -159,10 +159,10 @@ int xfer_tls_create(
 
 	if (err)
 		return err;
-	if (params->log)
-		xfer_log_set_sink(params->log);
 	/* OpenSSL would free what it has at exit(3), while these threads are at work. */
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
+	if (params->log)
+		xfer_log_set_sink(params->log);
 	/* No core file and no ptrace: keys are in this memory. */
 	prctl(PR_SET_DUMPABLE, 0);
 	tls = calloc(1, sizeof(*tls));
