@@ -119,14 +119,14 @@ static void print_session(const json_t *session)
 	if (calling)
 		printf(" at %s", text(session, "address"));
 	printf(": %s", text(session, "state"));
-	if (json_is_true(json_object_get(session, "insecure")))
-		printf(", insecure");
 	if (json_object_get(session, "since_ms"))
 		printf(" for %lld s", number(session, "since_ms") / 1000);
 	if (json_is_true(json_object_get(session, "recovering")))
 		printf(", recovering");
 	if (reason && *reason)
 		printf(" (%s)", reason);
+	if (json_is_true(json_object_get(session, "insecure")))
+		printf(", insecure");
 	printf("\n    id %s, epoch %lld, %lld operations", text(session, "id"),
 		number(session, "epoch"), number(session, "operations"));
 	if (json_object_get(session, "opens"))

@@ -13,8 +13,12 @@
 
 #include <jansson.h>
 
+#include "counters.h"
+
 #define FIRST  "name = \"v\"; path = \"%s\"; "
 #define SECOND "name = \"w\"; path = \"%s\"; "
+
+static const char *node_keys = ""; /* further ones of node "a" */
 
 /* The configuration with these volumes; 0 or what the reload said. */
 static int reload(const char *volumes)
@@ -30,9 +34,9 @@ static int reload(const char *volumes)
 	fprintf(file,
 		"node = \"b\"; listen = ( \"unix:%s/l\" ); state_dir = \"%s/state\";\n"
 		"run_dir = \"%s/run\"; workers = 6;\n"
-		"nodes = ( { name = \"a\"; uids = [ 0 ]; }, { name = \"t\"; uids = [ 0 ]; } );\n"
+		"nodes = ( { name = \"a\"; uids = [ 0 ]; %s }, { name = \"t\"; uids = [ 0 ]; } );\n"
 		"volumes = ( %s );\n",
-		f.dir, f.dir, f.dir, volumes);
+		f.dir, f.dir, f.dir, node_keys, volumes);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(config_load(path, &config), 0);
 	err = service_reload(&f.service, config);
@@ -88,6 +92,31 @@ static void check_changes(int wanted)
 		open_as(&root_cred, "new", XFER_OPEN_READ, XFER_UNCHECKED, 0644, &opened), wanted);
 	assert_int_equal(
 		xfer_op_unlink(f.session, &root_cred, &f.root, "file", &first, &second), wanted);
+}
+
+static void await_path(enum xfer_path_wish path)
+{
+	for (int i = 0; i < 4000 && xfer_session_path(f.session) != path; i++)
+		usleep(5000);
+	assert_int_equal(xfer_session_path(f.session), path);
+}
+
+/* A data path that the node may not have any more ends; its data goes on inline. */
+static void test_path_is_taken(void **state)
+{
+	uint64_t taken = xfer_counters[XFER_CNT_PATHS_TAKEN];
+	struct xfer_node node;
+
+	(void)state;
+	put_file("file", "text", 0, 0, 0666);
+	node = find("file");
+	await_path(XFER_WISH_SHM);
+	node_keys = "path = \"inline\";";
+	reload_with("nodes = [ \"a\" ];");
+	node_keys = "";
+	await_path(XFER_WISH_INLINE);
+	assert_int_equal(xfer_counters[XFER_CNT_PATHS_TAKEN], taken + 1);
+	assert_int_equal(write_as(&root_cred, &node.handle, true, "w"), 1);
 }
 
 static void test_read_only(void **state)
@@ -330,6 +359,7 @@ static void test_reload_under_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_path_is_taken),
 		FIXTURE_TEST(test_read_only),
 		FIXTURE_TEST(test_squash),
 		FIXTURE_TEST(test_volumes_come_and_go),

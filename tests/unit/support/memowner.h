@@ -17,8 +17,8 @@ struct memowner {
 	uint8_t *data;
 
 	/* what a test sets before it starts it */
-	unsigned keep_ms;   /* 0: as long as ever */
-	bool tells_nothing; /* it doesn't serve EVENTS */
+	unsigned keep_ms;     /* 0: as long as ever */
+	bool tells_nothing;   /* it doesn't serve EVENTS */
 	struct xfer_tls *tls; /* NULL: none */
 	struct xfer_tls_identity *tls_identity;
 	void (*remember)(
