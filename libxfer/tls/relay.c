@@ -22,6 +22,7 @@
 #define TICK_MS      1000
 #define BUFFER       65536 /* bytes of plain text: four records */
 #define ROUNDS       8     /* without a look at the others of the lane */
+#define RECEPTIONS   4     /* the same: of records without data OpenSSL takes all that it gets */
 #define ABANDONED_MS 30000 /* a peer may take so long for what an end has left behind */
 
 /* One of the two descriptors. */
@@ -49,6 +50,7 @@ struct relayed {
 	struct xfer_task task; /* its beginning; later: there is more to do */
 	bool posted;
 	SSL *ssl;
+	struct xfer_tls_socket socket; /* OpenSSL's */
 	struct sockaddr_storage address;
 	struct xfer_tls_security *security;
 	bool peer_full;    /* OpenSSL waits for room in the socket */
@@ -318,6 +320,7 @@ static void pump(struct relayed *relayed)
 {
 	bool moved = true;
 
+	relayed->socket.receptions = RECEPTIONS;
 	for (int i = 0; i < ROUNDS && moved && !is_over(relayed); i++)
 		if ((moved = round_trip(relayed)))
 			relayed->moved_ns = xfer_now_ns();
@@ -325,8 +328,9 @@ static void pump(struct relayed *relayed)
 		watch_both(relayed);
 	if (is_over(relayed)) {
 		end(relayed);
-	} else if (moved && !relayed->posted) {
-		/* OpenSSL may have more in its own memory, of which epoll knows nothing. */
+	} else if ((moved || relayed->socket.receptions == 0) && !relayed->posted) {
+		/* OpenSSL may have more in its own memory, of which epoll knows nothing; nor does it of a side that
+		 * has hung up. */
 		relayed->posted = true;
 		xfer_lane_post(relayed->lane->lane, &relayed->task);
 	}
@@ -393,8 +397,10 @@ static void begin(struct xfer_task *task)
 /* From now on it reads and writes the socket itself. */
 static int attach(struct relayed *relayed, SSL *ssl, int fd)
 {
-	BIO *bio = xfer_tls_socket_bio(relayed->lane->relay->method, fd);
+	BIO *bio;
 
+	relayed->socket.fd = fd;
+	bio = xfer_tls_socket_bio(relayed->lane->relay->method, &relayed->socket);
 	if (!bio)
 		return -ENOMEM;
 	SSL_set_bio(ssl, bio, bio);

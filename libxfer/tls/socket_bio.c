@@ -2,23 +2,18 @@
 /* socket_bio.c -- OpenSSL's way to a socket, without the signal that its own way may raise */
 
 #include <errno.h>
-#include <stdint.h>
 #include <sys/socket.h>
 
 #include "tls/socket_bio.h"
 
-static int fd_of(BIO *bio)
-{
-	return (int)(intptr_t)BIO_get_data(bio);
-}
-
 static int write_some(BIO *bio, const char *bytes, int len)
 {
+	const struct xfer_tls_socket *to = BIO_get_data(bio);
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
 	do
-		n = send(fd_of(bio), bytes, (size_t)len, MSG_NOSIGNAL);
+		n = send(to->fd, bytes, (size_t)len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_write(bio);
@@ -27,11 +22,17 @@ static int write_some(BIO *bio, const char *bytes, int len)
 
 static int read_some(BIO *bio, char *bytes, int len)
 {
+	struct xfer_tls_socket *from = BIO_get_data(bio);
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
+	if (from->receptions == 0) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	from->receptions--;
 	do
-		n = recv(fd_of(bio), bytes, (size_t)len, 0);
+		n = recv(from->fd, bytes, (size_t)len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_read(bio);
@@ -58,13 +59,13 @@ BIO_METHOD *xfer_tls_socket_method(void)
 	return NULL;
 }
 
-BIO *xfer_tls_socket_bio(const BIO_METHOD *method, int fd)
+BIO *xfer_tls_socket_bio(const BIO_METHOD *method, struct xfer_tls_socket *socket)
 {
 	BIO *bio = BIO_new(method);
 
 	if (!bio)
 		return NULL;
-	BIO_set_data(bio, (void *)(intptr_t)fd);
+	BIO_set_data(bio, socket);
 	BIO_set_init(bio, 1);
 	return bio;
 }

@@ -8,7 +8,13 @@
 /* NULL: no memory. To be freed with BIO_meth_free after all its BIOs. */
 BIO_METHOD *xfer_tls_socket_method(void);
 
-/* For a non-blocking socket, which stays the caller's. NULL: no memory. */
-BIO *xfer_tls_socket_bio(const BIO_METHOD *method, int fd);
+/* A non-blocking socket. */
+struct xfer_tls_socket {
+	int fd;
+	unsigned receptions; /* that may still be made; afterwards nothing has come */
+};
+
+/* The socket stays the caller's, and there as long as the BIO is. NULL: no memory. */
+BIO *xfer_tls_socket_bio(const BIO_METHOD *method, struct xfer_tls_socket *socket);
 
 #endif
