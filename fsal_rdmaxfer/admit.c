@@ -5,8 +5,10 @@
 
 #include "admit.h"
 #include "answer.h"
-#include "gate.h"
+#include "client.h"
+#include "module.h"
 #include "refusals.h"
+#include "session_guard.h"
 #include "tls_frontend.h"
 #include "validity.h"
 
@@ -56,35 +58,25 @@ static enum xprtsec_verdict judge(
 
 /* --- the log ------------------------------------------------------------------------------------ */
 
-/* The client's address; IPv4's without the prefix that it has on a socket of IPv6. */
-static const char *client_text(void)
-{
-	static const char mapped[] = "::ffff:";
-	const char *text = op_ctx->client ? op_ctx->client->hostaddr_str : "a client";
-
-	if (strncmp(text, mapped, sizeof(mapped) - 1) == 0 && strchr(text, '.'))
-		text += sizeof(mapped) - 1;
-	return text;
-}
-
 static void log_refusal(enum xprtsec_verdict verdict, const struct xfer_tls_security *security)
 {
 	struct refusal refusal = {
 		.export_id = op_ctx->ctx_export->export_id,
 		.verdict = (uint16_t)verdict,
 	};
-	char why[512], others[64] = "";
+	char client[INET6_ADDRSTRLEN], why[512], others[64] = "";
 	uint64_t untold;
 
-	rdx_request_address(refusal.client);
+	rdx_client_bytes(op_ctx->caller_addr, refusal.client);
 	if (!refusals_tell(&refusals, &refusal, validity_now(), &untold))
 		return;
+	rdx_client_text(op_ctx->caller_addr, client, sizeof(client));
 	xprtsec_explain(verdict, security, why, sizeof(why));
 	if (untold > 0)
 		snprintf(others, sizeof(others), " (and %" PRIu64 " more requests of others)",
 			untold);
-	LogWarn(COMPONENT_FSAL, "Export %s refuses %s: %s%s", CTX_FULLPATH(op_ctx), client_text(),
-		why, others);
+	LogWarn(COMPONENT_FSAL, "Export %s refuses %s: %s%s", CTX_FULLPATH(op_ctx), client, why,
+		others);
 }
 
 /* --- requests ----------------------------------------------------------------------------------- */
@@ -105,8 +97,10 @@ static fsal_status_t admit(struct admission *admission, bool sideband)
 	const struct xfer_tls_security *security = rdx_tls_security();
 	enum xprtsec_verdict verdict = judge(admission, security, sideband);
 
-	if (verdict == XPRTSEC_ADMITTED)
+	if (verdict == XPRTSEC_ADMITTED) {
+		session_guard_bind(security);
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	}
 	log_refusal(verdict, security);
 	return fsalstat(ERR_FSAL_ACCESS, EACCES);
 }

@@ -211,6 +211,19 @@ static bool find_volume(struct rdx_export *export)
 	return err == 0;
 }
 
+/* What keeps those away that are let in; NULL: nothing. */
+static const char *objection(const struct xprtsec *policy)
+{
+	if (!(policy->kinds & XPRTSEC_NONE) && !rdx_module.tls_identity)
+		return "nobody could use it, for its Xprtsec wants TLS, and there is none: add  "
+		       "TLS_Certificate = ...; TLS_Key = ...;  to the RDMAXFER block, or  none  to Xprtsec";
+	if (policy->kinds & XPRTSEC_MTLS && !(policy->kinds & XPRTSEC_TLS) &&
+		rdx_module.tls_identity && !rdx_module.tls_ca)
+		return "its Xprtsec wants certificates, but none is known to be good: add  TLS_CA = ...;  to "
+		       "the RDMAXFER block, or  tls  to Xprtsec";
+	return NULL;
+}
+
 /* What its Xprtsec, Xprtsec_Names and Xprtsec_Sideband say. */
 static bool read_policy(const struct rdx_export *export, struct xprtsec *policy)
 {
@@ -221,12 +234,9 @@ static bool read_policy(const struct rdx_export *export, struct xprtsec *policy)
 		LogCrit(COMPONENT_CONFIG, "Export %s: Xprtsec: %s", export_path(), why);
 		return false;
 	}
-	if (policy->kinds & XPRTSEC_NONE || rdx_module.tls_identity)
+	if (!objection(policy))
 		return true;
-	LogCrit(COMPONENT_CONFIG,
-		"Export %s: nobody could use it, for its Xprtsec wants TLS, and there is none: add  "
-		"TLS_Certificate = ...; TLS_Key = ...;  to the RDMAXFER block, or  none  to Xprtsec",
-		export_path());
+	LogCrit(COMPONENT_CONFIG, "Export %s: %s", export_path(), objection(policy));
 	xprtsec_fini(policy);
 	return false;
 }

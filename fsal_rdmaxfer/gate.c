@@ -17,18 +17,6 @@ uint64_t rdx_request_begun(void)
 	return (uintptr_t)op_ctx->fsal_private;
 }
 
-void rdx_request_address(uint8_t address[16])
-{
-	const struct sockaddr_storage *caller =
-		(const struct sockaddr_storage *)op_ctx->caller_addr;
-
-	memset(address, 0, 16);
-	if (caller && caller->ss_family == AF_INET)
-		memcpy(address, &((const struct sockaddr_in *)caller)->sin_addr, 4);
-	else if (caller && caller->ss_family == AF_INET6)
-		memcpy(address, &((const struct sockaddr_in6 *)caller)->sin6_addr, 16);
-}
-
 struct xfer_cred rdx_request_cred(void)
 {
 	const struct user_cred *creds = &op_ctx->creds;

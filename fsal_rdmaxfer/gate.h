@@ -29,9 +29,6 @@ fsal_status_t rdx_op_begin_async(struct rdx_volume *volume, struct rdx_op *op);
 
 void rdx_op_end(struct rdx_op *op);
 
-/* The address of the client that this thread works for, without the port; IPv4's are in the first four bytes. */
-void rdx_request_address(uint8_t address[16]);
-
 /* On whose behalf this thread works; the groups are op_ctx's. */
 struct xfer_cred rdx_request_cred(void);
 

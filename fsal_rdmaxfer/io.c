@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "client.h"
 #include "cred.h"
 #include "errors.h"
 #include "gate.h"
@@ -108,7 +109,7 @@ static struct unstable_key client_key(const struct rdx_object *object)
 {
 	struct unstable_key key = { .handle = object->handle };
 
-	rdx_request_address(key.client);
+	rdx_client_bytes(op_ctx->caller_addr, key.client);
 	return key;
 }
 

@@ -2,6 +2,7 @@
 /* owner.c -- the owner nodes that the configuration names, and this process's session with each */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,6 +106,18 @@ bool rdx_owner_in_cleartext(const struct rdx_owner *owner)
 	return owner->insecure && !is_local(owner);
 }
 
+__attribute__((format(printf, 3, 4))) static void owners_log(
+	const struct rdx_owners *owners, enum xfer_log_level level, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	owners->log(level, text);
+}
+
 bool rdx_owners_check(const struct rdx_owners *owners, bool certificate)
 {
 	struct glist_head *node;
@@ -113,14 +126,14 @@ bool rdx_owners_check(const struct rdx_owners *owners, bool certificate)
 		const struct rdx_owner *owner = glist_entry(node, struct rdx_owner, link);
 
 		if (rdx_owner_in_cleartext(owner))
-			LogWarn(COMPONENT_CONFIG,
+			owners_log(owners, XFER_LOG_WARN,
 				"RDMAXFER Owners: %s is insecure: whoever has its address %s is taken for "
 				"it, and what it gets and sends can be read and changed on the way; "
 				"certificates (Node_Certificate) end that",
 				owner->name, owner->address);
 		if (certificate || owner->insecure || is_local(owner))
 			continue;
-		LogCrit(COMPONENT_CONFIG,
+		owners_log(owners, XFER_LOG_ERROR,
 			"RDMAXFER Owners: %s is reached by TCP, and this node has no certificate: add  "
 			"Node_Certificate = ...; Node_Key = ...; Node_CA = ...;  to the RDMAXFER block, or "
 			"write  %s=%s insecure  to do without",

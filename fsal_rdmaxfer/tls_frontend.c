@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "now.h"
+#include "session_guard.h"
 #include "tls_frontend.h"
 #include "transport.h"
 
@@ -43,8 +44,9 @@ struct connection {
 	struct xp_ops ops; /* the transport's xp_ops points here */
 	struct xp_ops *original;
 	SVCXPRT *xprt;
-	enum stage stage;                   /* under frontend.lock; CARRYING is written once */
-	uint64_t deadline;                  /* of the offer */
+	_Atomic enum stage stage; /* written under frontend.lock */
+	uint64_t deadline;        /* of the offer */
+	bool waits;               /* OFFERED, under frontend.lock: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
 	struct glist_head all, offers;
@@ -122,6 +124,16 @@ static void log_end(const struct connection *connection, const char *why)
 	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
 }
 
+/* With the lock held. */
+static void enter(struct connection *connection, enum stage to)
+{
+	if (connection->stage == OFFERED) {
+		glist_del(&connection->offers);
+		frontend.offers_count--;
+	}
+	atomic_store(&connection->stage, to);
+}
+
 /* Moves a connection on, if it is in that stage. */
 static bool move_on(struct connection *connection, enum stage from, enum stage to)
 {
@@ -129,12 +141,8 @@ static bool move_on(struct connection *connection, enum stage from, enum stage t
 
 	pthread_mutex_lock(&frontend.lock);
 	moved = connection->stage == from;
-	if (moved && from == OFFERED) {
-		glist_del(&connection->offers);
-		frontend.offers_count--;
-	}
 	if (moved)
-		__atomic_store_n(&connection->stage, to, __ATOMIC_RELEASE);
+		enter(connection, to);
 	pthread_mutex_unlock(&frontend.lock);
 	return moved;
 }
@@ -207,6 +215,37 @@ static int shake(struct connection *connection)
 	return xfer_tls_start(frontend.params.tls, fd, &start);
 }
 
+/* The connection is SHAKING since a moment ago. */
+static void begin(struct connection *connection)
+{
+	if (shake(connection) == 0)
+		return;
+	(void)move_on(connection, SHAKING, ENDED);
+	end(connection);
+}
+
+/*
+ * Whether a call that came in cleartext is still served: its answer would go out by TLS, as the server's word to a client
+ * who hasn't asked for it. Each has a reference, beside libntirpc's own, the offer's, and those of `others`.
+ */
+static bool is_busy(const struct connection *connection, int32_t others)
+{
+	return rdx_transport_references(connection->xprt) > 2 + others;
+}
+
+/* Nothing is received any more. The event has a reference. False: it begins later. */
+static bool may_begin(struct connection *connection)
+{
+	bool busy = is_busy(connection, 1);
+
+	if (busy) {
+		pthread_mutex_lock(&frontend.lock);
+		connection->waits = true;
+		pthread_mutex_unlock(&frontend.lock);
+	}
+	return !busy;
+}
+
 /* --- the transport's operations --------------------------------------------------------------- */
 
 /* Whether the connection's keys have carried what they may: looked at now and then. */
@@ -239,12 +278,10 @@ static enum xprt_stat tls_recv(SVCXPRT *xprt)
 {
 	struct connection *connection = connection_of(xprt);
 
-	if (__atomic_load_n(&connection->stage, __ATOMIC_ACQUIRE) == CARRYING)
+	if (atomic_load(&connection->stage) == CARRYING)
 		return receive(connection);
-	if (move_on(connection, OFFERED, SHAKING) && shake(connection)) {
-		(void)move_on(connection, SHAKING, ENDED);
-		end(connection);
-	}
+	if (may_begin(connection) && move_on(connection, OFFERED, SHAKING))
+		begin(connection);
 	return XPRT_IDLE;
 }
 
@@ -371,6 +408,18 @@ static void set_verifier(struct svc_req *request, const char *text, u_int length
 	memcpy(verifier->oa_body, text, length);
 }
 
+/*
+ * Whether such connections are taken over. Ganesha's NLM knows clients by the local address that getsockname gives, too:
+ * the relay's end hasn't got that.
+ */
+static bool is_served(const struct svc_req *request)
+{
+	bool nlm = request->rq_msg.cb_prog == nfs_param.core_param.program[P_NLM];
+
+	return request->rq_xprt->xp_type == XPRT_TCP && frontend.params.tls &&
+	       (!nlm || xfer_tls_in_kernel(frontend.params.tls));
+}
+
 /* Called by libntirpc for every call with AUTH_TLS, on all ports, under a lock of all calls like that. */
 static enum auth_stat auth_tls(struct svc_req *request)
 {
@@ -383,7 +432,9 @@ static enum auth_stat auth_tls(struct svc_req *request)
 		return AUTH_BADVERF;
 	if (connection_of(request->rq_xprt))
 		return AUTH_BADCRED; /* it is one of TLS, or was told to begin */
-	err = request->rq_xprt->xp_type == XPRT_TCP ? offer(request->rq_xprt) : -ENOTSUP;
+	if (is_served(request) && call->cb_prog == nfs_param.core_param.program[P_NFS])
+		session_guard_start(request->rq_xprt);
+	err = is_served(request) ? offer(request->rq_xprt) : -ENOTSUP;
 	(void)_svcauth_none(request);
 	if (err == 0) {
 		set_verifier(request, starttls, strlen(starttls));
@@ -405,7 +456,12 @@ const struct xfer_tls_security *rdx_tls_security(void)
 	/* Other contexts than those of clients' requests have no caller. */
 	if (!op_ctx || op_ctx->req_type != NFS_REQUEST || !op_ctx->caller_addr)
 		return NULL;
-	return container_of(op_ctx, nfs_request_t, op_context)->svc.rq_ap2;
+	return rdx_tls_security_of(&container_of(op_ctx, nfs_request_t, op_context)->svc);
+}
+
+const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *request)
+{
+	return request->rq_ap2;
 }
 
 int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params)
@@ -422,15 +478,31 @@ static struct connection *take_overdue(uint64_t now)
 
 	pthread_mutex_lock(&frontend.lock);
 	oldest = glist_first_entry(&frontend.offers, struct connection, offers);
-	if (oldest && oldest->deadline <= now) {
-		glist_del(&oldest->offers);
-		frontend.offers_count--;
-		oldest->stage = ENDED;
-	} else {
+	if (oldest && oldest->deadline > now)
 		oldest = NULL;
-	}
+	if (oldest)
+		enter(oldest, ENDED);
 	pthread_mutex_unlock(&frontend.lock);
 	return oldest;
+}
+
+/* One that has waited for its calls in cleartext, which are answered; it is SHAKING then. */
+static struct connection *take_waiting(void)
+{
+	struct connection *found = NULL;
+	struct glist_head *entry;
+
+	pthread_mutex_lock(&frontend.lock);
+	glist_for_each (entry, &frontend.offers) {
+		found = glist_entry(entry, struct connection, offers);
+		if (found->waits && !is_busy(found, 0))
+			break;
+		found = NULL;
+	}
+	if (found)
+		enter(found, SHAKING);
+	pthread_mutex_unlock(&frontend.lock);
+	return found;
 }
 
 void rdx_tls_frontend_tick(void)
@@ -438,8 +510,12 @@ void rdx_tls_frontend_tick(void)
 	uint64_t now = rdx_now_ns();
 	struct connection *connection;
 
+	while ((connection = take_waiting()))
+		begin(connection);
 	while ((connection = take_overdue(now))) {
-		log_end(connection, "it was told STARTTLS and doesn't begin");
+		log_end(connection,
+			connection->waits ? "what it has called in cleartext isn't answered in time"
+					  : "it was told STARTTLS and doesn't begin");
 		end(connection);
 	}
 }
@@ -455,6 +531,10 @@ void rdx_tls_frontend_stop(void)
 {
 	struct glist_head *entry, *next;
 
-	glist_for_each_safe (entry, next, &frontend.all)
-		forget(glist_entry(entry, struct connection, all));
+	glist_for_each_safe (entry, next, &frontend.all) {
+		struct connection *connection = glist_entry(entry, struct connection, all);
+
+		(void)move_on(connection, OFFERED, ENDED);
+		forget(connection);
+	}
 }

@@ -19,7 +19,8 @@ struct rdx_tls_frontend_params {
 /* From now on AUTH_TLS is answered. Once per process. -errno. */
 int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params);
 
-/* Closes connections whose client was told STARTTLS and doesn't begin; to be called every 100 ms or so. */
+/* Closes connections whose client was told STARTTLS and doesn't begin, and begins with those that were still busy with calls
+ * in cleartext; to be called every 100 ms or so. */
 void rdx_tls_frontend_tick(void);
 
 /* No further connection is taken over. Then `tls` can be destroyed. */
@@ -33,5 +34,8 @@ void rdx_tls_frontend_stop(void);
  * request. Takes no lock. Valid until the request has been answered.
  */
 const struct xfer_tls_security *rdx_tls_security(void);
+
+/* The same of a request that is given. */
+const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *request);
 
 #endif

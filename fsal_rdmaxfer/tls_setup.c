@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "session_guard.h"
 #include "tls_frontend.h"
 #include "tls_setup.h"
 
@@ -85,6 +86,19 @@ static bool add_identity(
 	return false;
 }
 
+/* Whatever there is of it. */
+static void drop(struct rdx_module *module)
+{
+	if (module->tls_identity)
+		xfer_tls_identity_destroy(module->tls_identity);
+	if (module->node_identity)
+		xfer_tls_identity_destroy(module->node_identity);
+	if (module->tls)
+		xfer_tls_destroy(module->tls);
+	module->tls_identity = module->node_identity = NULL;
+	module->tls = NULL;
+}
+
 static bool start_frontend(struct rdx_module *module)
 {
 	const struct rdx_tls_frontend_params params = {
@@ -111,9 +125,14 @@ bool rdx_tls_setup(struct rdx_module *module, xfer_log_fn log)
 		{ module->node_certificate, module->node_key, module->node_ca, module->node_crl } };
 	bool any = port.files.certificate || node.files.certificate;
 
-	return complete(&port) && complete(&node) && (!any || create(module, log)) &&
-	       add_identity(module, &port, &module->tls_identity) &&
-	       add_identity(module, &node, &module->node_identity) && start_frontend(module);
+	if (!complete(&port) || !complete(&node) || (any && !create(module, log)))
+		return false;
+	if (!add_identity(module, &port, &module->tls_identity) ||
+		!add_identity(module, &node, &module->node_identity)) {
+		drop(module);
+		return false;
+	}
+	return start_frontend(module);
 }
 
 void rdx_tls_tick(struct rdx_module *module)
@@ -126,13 +145,9 @@ void rdx_tls_tick(struct rdx_module *module)
 void rdx_tls_teardown(struct rdx_module *module)
 {
 	rdx_tls_frontend_close();
-	if (module->tls_identity)
-		xfer_tls_identity_destroy(module->tls_identity);
-	if (module->node_identity)
-		xfer_tls_identity_destroy(module->node_identity);
-	if (module->tls)
-		xfer_tls_destroy(module->tls);
+	drop(module);
 	rdx_tls_frontend_stop();
+	session_guard_stop();
 	gsh_free(module->tls_certificate);
 	gsh_free(module->tls_key);
 	gsh_free(module->tls_ca);

@@ -22,6 +22,11 @@ bool rdx_transport_at_rest(const SVCXPRT *xprt)
 	return !queue->tqh_first && queue->tqh_last == &queue->tqh_first && xprt->xp_fd_send < 0;
 }
 
+int32_t rdx_transport_references(const SVCXPRT *xprt)
+{
+	return __atomic_load_n(&xprt->xp_refcnt, __ATOMIC_ACQUIRE);
+}
+
 /* --- libntirpc's epoll descriptors ------------------------------------------------------------ */
 
 #define CHANNELS_MAX 16

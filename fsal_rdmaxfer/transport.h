@@ -14,6 +14,9 @@
 /* Whether libntirpc has read nothing that it hasn't served, and has nothing left to send. */
 bool rdx_transport_at_rest(const SVCXPRT *xprt);
 
+/* How many there are to it: libntirpc's own, one of each event and call that is being served, of each answer to be sent. */
+int32_t rdx_transport_references(const SVCXPRT *xprt);
+
 /*
  * Receiving goes on by the next event. fd: -1, or a stream that takes the place of the transport's, which is closed then;
  * given away in any case. -errno: the transport has to be destroyed.

@@ -14,13 +14,13 @@
 
 /* --- what is configured ------------------------------------------------------------------------- */
 
-/* What host names and addresses consist of. A pattern stands in certificates, not here. */
+/* What host names and addresses consist of. A pattern stands in certificates, not here; a dot in front would be one. */
 static bool is_name(const char *name, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)name[i]) && !strchr("-._:", name[i]))
 			return false;
-	return len > 0 && len <= NAME_MAX_LEN;
+	return len > 0 && len <= NAME_MAX_LEN && name[0] != '.';
 }
 
 /* One name of a list, without the blanks around it; *rest becomes what is behind it, NULL: nothing. */
@@ -132,6 +132,14 @@ enum xprtsec_verdict xprtsec_judge(
 	return xfer_tls_security_mutual(security) ? XPRTSEC_CERTIFICATE : XPRTSEC_NO_CERTIFICATE;
 }
 
+/* What a certificate is told by: its names, else its subject. */
+static const char *shown(const struct xfer_tls_security *security)
+{
+	const char *names = xfer_tls_security_names(security);
+
+	return *names ? names : xfer_tls_security_subject(security);
+}
+
 void xprtsec_explain(enum xprtsec_verdict verdict, const struct xfer_tls_security *security,
 	char *text, size_t len)
 {
@@ -151,13 +159,13 @@ void xprtsec_explain(enum xprtsec_verdict verdict, const struct xfer_tls_securit
 	case XPRTSEC_CERTIFICATE:
 		snprintf(text, len,
 			"it comes by TLS with a certificate (%s): add  mtls  to Xprtsec",
-			xfer_tls_security_names(security));
+			shown(security));
 		break;
 	case XPRTSEC_OTHER_NAME:
 		snprintf(text, len,
 			"its certificate has none of the names of Xprtsec_Names, but %s: add one of these, or "
 			"give it another certificate",
-			xfer_tls_security_names(security));
+			shown(security));
 		break;
 	}
 }

@@ -81,6 +81,8 @@ static int serve_status(struct xfer_context *context, const char *run_dir)
 		.lanes = 1,
 		.service = &status_service,
 		.owner = context,
+		.tls = context->tls,
+		.tls_identity = context->tls_identity,
 	};
 	char address[128];
 	int err;

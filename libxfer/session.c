@@ -128,6 +128,8 @@ json_t *xfer_session_status(struct xfer_session *session)
 		(int)session->calls, "parked", (int)session->parked, "waiting_bytes",
 		(json_int_t)session->waiting_bytes, "waiting_max", (json_int_t)session->waiting_max,
 		"unsettled", unsettled, "lanes", lanes);
+	json_object_set_new(
+		status, "insecure", json_boolean(session->insecure && !session->address.local));
 	if (session->path)
 		json_object_set_new(status, "path", xfer_datapath_status(session->path));
 	pthread_mutex_unlock(&session->lock);

@@ -3,19 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "control/conn_io.h"
 #include "xfer/tls.h"
-
-/* Of linux/tls.h, which not every C library's headers go along with. */
-#ifndef SOL_TLS
-#define SOL_TLS 282
-#endif
-#define GET_RECORD_TYPE 2 /* TLS_GET_RECORD_TYPE */
 
 /* RFC 8446, B.1 and B.3. */
 #define RECORD_ALERT     21
@@ -50,47 +46,35 @@ static int fail(struct xfer_conn_io *io, int err, const char *why)
 	return err;
 }
 
-/* What only says that the peer refuses what it was shown, in the words of who has to do something. */
-static const char *alert_text(int description)
+/* In the words of who has to do something about it. RFC 8446, section 6. */
+static const struct {
+	uint8_t number;
+	const char *text;
+} alerts[] = {
+	{ 10, "TLS alert unexpected_message: the peer didn't expect what it got" },
+	{ 20, "TLS alert bad_record_mac: the peer got a record that was changed on its way" },
+	{ 22, "TLS alert record_overflow: the peer got a record that is too long" },
+	{ 40, "TLS alert handshake_failure: the peer has no parameters in common" },
+	{ 42, "TLS alert bad_certificate: the peer refuses the certificate of this end" },
+	{ 43, "TLS alert unsupported_certificate: the certificate of this end lacks the extended key usage, or is of a kind that the peer doesn't take" },
+	{ 44, "TLS alert certificate_revoked: the certificate of this end is revoked" },
+	{ 45, "TLS alert certificate_expired: the certificate of this end has expired, or a clock is wrong" },
+	{ 46, "TLS alert certificate_unknown: the peer refuses the certificate of this end" },
+	{ 48, "TLS alert unknown_ca: the peer doesn't know the CA of this end's certificate" },
+	{ 49, "TLS alert access_denied: the peer refuses the name in this end's certificate" },
+	{ 50, "TLS alert decode_error: the peer could not read what it got" },
+	{ 51, "TLS alert decrypt_error: the peer could not verify what it got" },
+	{ 80, "TLS alert internal_error: the peer has failed; see its log" },
+	{ 90, "TLS alert user_canceled: the peer has given up" },
+	{ 116, "TLS alert certificate_required: this end has shown no certificate" },
+};
+
+static const char *alert_text(uint8_t number)
 {
-	switch (description) {
-	case 10:
-		return "TLS alert unexpected_message: the peer didn't expect what it got";
-	case 20:
-		return "TLS alert bad_record_mac: the peer got a record that was changed on its way";
-	case 22:
-		return "TLS alert record_overflow: the peer got a record that is too long";
-	case 40:
-		return "TLS alert handshake_failure: the peer has no parameters in common";
-	case 42:
-		return "TLS alert bad_certificate: the peer refuses the certificate of this end";
-	case 43:
-		return "TLS alert unsupported_certificate: the certificate of this end lacks the extended "
-		       "key usage, or is of a kind that the peer doesn't take";
-	case 44:
-		return "TLS alert certificate_revoked: the certificate of this end is revoked";
-	case 45:
-		return "TLS alert certificate_expired: the certificate of this end has expired, or a clock is "
-		       "wrong";
-	case 46:
-		return "TLS alert certificate_unknown: the peer refuses the certificate of this end";
-	case 48:
-		return "TLS alert unknown_ca: the peer doesn't know the CA of this end's certificate";
-	case 49:
-		return "TLS alert access_denied: the peer refuses the name in this end's certificate";
-	case 50:
-		return "TLS alert decode_error: the peer could not read what it got";
-	case 51:
-		return "TLS alert decrypt_error: the peer could not verify what it got";
-	case 80:
-		return "TLS alert internal_error: the peer has failed; see its log";
-	case 90:
-		return "TLS alert user_canceled: the peer has given up";
-	case 116:
-		return "TLS alert certificate_required: this end has shown no certificate";
-	default:
-		return "a TLS alert of the peer ended it";
-	}
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+		if (alerts[i].number == number)
+			return alerts[i].text;
+	return "a TLS alert of the peer ended it";
 }
 
 /* The nth byte of what was received. */
@@ -134,7 +118,7 @@ static unsigned char record_type(struct msghdr *msg)
 {
 	struct cmsghdr *header = CMSG_FIRSTHDR(msg);
 
-	if (!header || header->cmsg_level != SOL_TLS || header->cmsg_type != GET_RECORD_TYPE)
+	if (!header || header->cmsg_level != SOL_TLS || header->cmsg_type != TLS_GET_RECORD_TYPE)
 		return RECORD_DATA;
 	return *CMSG_DATA(header);
 }
@@ -261,11 +245,15 @@ static const struct xfer_conn_io_ops relayed_ops = {
 struct xfer_conn_io *xfer_conn_io_tls(int fd, const struct xfer_tls_security *security)
 {
 	struct tls_io *tls = calloc(1, sizeof(*tls));
+	bool relayed;
 
 	if (!tls)
 		return NULL;
+	relayed = !xfer_tls_security_in_kernel(security);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	tls->io.ops = xfer_tls_security_in_kernel(security) ? &ktls_ops : &relayed_ops;
+	if (relayed)
+		xfer_socket_tune(fd, true);
+	tls->io.ops = relayed ? &relayed_ops : &ktls_ops;
 	tls->io.fd = fd;
 	tls->security = security;
 	return &tls->io;

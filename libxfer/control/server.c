@@ -50,6 +50,17 @@ struct xfer_server {
 
 /* --- status ----------------------------------------------------------------------------------- */
 
+/* What TLS knows of the peer. */
+static void add_security(json_t *lane, const struct xfer_tls_security *security)
+{
+	json_object_set_new(lane, "tls", json_boolean(security != NULL));
+	if (!security)
+		return;
+	json_object_set_new(lane, "cipher", json_string(xfer_tls_security_cipher(security)));
+	json_object_set_new(lane, "names", json_string(xfer_tls_security_names(security)));
+	json_object_set_new(lane, "in_kernel", json_boolean(xfer_tls_security_in_kernel(security)));
+}
+
 static json_t *status_lane(struct xfer_dispatcher *dispatcher)
 {
 	json_t *lane;
@@ -60,6 +71,8 @@ static json_t *status_lane(struct xfer_dispatcher *dispatcher)
 		"charged_bytes", (json_int_t)dispatcher->charged, "rpcs",
 		(json_int_t)dispatcher->calls, "paused", dispatcher->paused);
 	pthread_mutex_unlock(&dispatcher->lock);
+	if (lane)
+		add_security(lane, dispatcher->identity.security);
 	return lane;
 }
 
@@ -169,6 +182,15 @@ static json_t *status_counters(void)
 	return counters;
 }
 
+static json_t *status_tls(struct xfer_server *server)
+{
+	char *text = server->tls ? xfer_tls_status(server->tls) : NULL;
+	json_t *tls = text ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	return tls ? tls : json_null();
+}
+
 /* The service's part, and what is the same for all: sessions served here unless it tells its own.
  */
 static char *server_status(void *arg)
@@ -188,6 +210,7 @@ static char *server_status(void *arg)
 	if (!json_object_get(status, "sessions"))
 		json_object_set_new(status, "sessions", status_sessions(server));
 	json_object_set_new(status, "counters", status_counters());
+	json_object_set_new(status, "tls", status_tls(server));
 	text = json_dumps(status, JSON_COMPACT);
 	json_decref(status);
 	return text;

@@ -184,8 +184,30 @@ static int check_grace(const struct op *op)
 	return grace ? -EAGAIN : -(int)XFER_ST_TOO_LATE;
 }
 
+/* Whether it may come in cleartext; a session may have begun before a reload that took `insecure` out. */
+static int check_privacy(const struct setup *setup, struct op *op)
+{
+	const struct config_node *node;
+
+	if (xfer_request_is_private(op->request))
+		return 0;
+	if (op->config->require_encryption) {
+		log_cause(op, PEER_NOT_ALLOWED, "it requires encryption, and this session has none",
+			"give the node a certificate, and take insecure out of its entry and its "
+			"Owners");
+		return -(int)XFER_ST_NOT_ALLOWED;
+	}
+	node = config_node_find(setup->config, xfer_peer_node(op->request->peer));
+	if (node && node->insecure)
+		return 0;
+	log_cause(op, PEER_NOT_ALLOWED,
+		"this node isn't insecure any more, and its session has no TLS",
+		"give the node a certificate, take insecure out of its Owners, and restart it");
+	return -(int)XFER_ST_NOT_ALLOWED;
+}
+
 /* What the node may do on the volume; 0 or what the request ends with. */
-static int check_rights(struct op *op)
+static int check_rights(const struct setup *setup, struct op *op)
 {
 	const char *name = xfer_peer_node(op->request->peer);
 	const struct config_volume_node *node = config_volume_node_find(op->config, name);
@@ -200,12 +222,9 @@ static int check_rights(struct op *op)
 			"add the node to the volume's `nodes`");
 		return -(int)XFER_ST_NOT_ALLOWED;
 	}
-	if (op->config->require_encryption && !xfer_request_is_private(op->request)) {
-		log_cause(op, PEER_NOT_ALLOWED, "it requires encryption, and this session has none",
-			"give the node a certificate, and take insecure out of its entry and its "
-			"Owners");
-		return -(int)XFER_ST_NOT_ALLOWED;
-	}
+	err = check_privacy(setup, op);
+	if (err)
+		return err;
 	err = check_grace(op);
 	if (err == -EAGAIN) {
 		recovery_awaited(op->service->recovery, names + strlen(names),
@@ -239,7 +258,7 @@ static int admit(struct setup *setup, struct op *op)
 	}
 	request->user = served;
 	op->config = served->config;
-	return check_rights(op);
+	return check_rights(setup, op);
 }
 
 /* What needs neither a disk nor a lock is done by the lane, which saves a wake-up. */

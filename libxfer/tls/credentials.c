@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -132,6 +133,19 @@ static int load_certificate(struct load *load, const char *path)
 	return err;
 }
 
+/* A group may be meant, everybody never is. */
+static void warn_of_key(const char *path, BIO *bio)
+{
+	FILE *file = NULL;
+	struct stat st;
+
+	BIO_get_fp(bio, &file);
+	if (fstat(fileno(file), &st) == 0 && st.st_mode & S_IRWXO)
+		xfer_warn(
+			"%s: everybody on this host can read or change the key: chmod o= %s, and make a new one if somebody could have",
+			path, path);
+}
+
 static int load_key(struct load *load, const char *path)
 {
 	EVP_PKEY *key;
@@ -151,6 +165,8 @@ static int load_key(struct load *load, const char *path)
 			"the key doesn't belong to the certificate; give the two that were made together");
 	else if (SSL_CTX_use_PrivateKey(load->ctx, key) != 1)
 		err = refuse(load, -EINVAL, "OpenSSL refuses the key; it may be too weak");
+	else
+		warn_of_key(path, bio);
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	return err;
@@ -214,7 +230,7 @@ static int load_crl(struct load *load, const char *path)
 			"there is no revocation list in it; it has to be in PEM format");
 	ERR_clear_error();
 	BIO_free(bio);
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return err;
 }
 
@@ -236,6 +252,16 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 }
 
 /*
+ * Elliptic curves only: finite-field groups, which OpenSSL has by default, cost a hundred times as much, at the wish of whoever
+ * comes, and the proxy has one thread for all. A FIPS provider has no X25519.
+ */
+static bool set_groups(SSL_CTX *ctx)
+{
+	return SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384:P-521") == 1 ||
+	       SSL_CTX_set1_groups_list(ctx, "P-256:P-384:P-521") == 1;
+}
+
+/*
  * No tickets, no resumption, no early data: every connection has keys of its own, and nothing is sent behind the
  * handshake, so that the first record of the data has number 0.
  */
@@ -252,7 +278,7 @@ static int set_options(SSL_CTX *ctx, const struct xfer_tls_settings *settings)
 	SSL_CTX_set_keylog_callback(ctx, settings->keylog);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
+	       SSL_CTX_set_num_tickets(ctx, 0) == 1 && set_groups(ctx) &&
 	       SSL_CTX_set_ciphersuites(ctx, settings->ciphersuites) == 1 &&
 	       SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) == 0;
 }

@@ -489,13 +489,17 @@ int xfer_tls_endpoints_create(
 	return 0;
 }
 
-void xfer_tls_endpoints_destroy(struct xfer_tls_endpoints *endpoints)
+void xfer_tls_endpoints_stop(struct xfer_tls_endpoints *endpoints)
 {
 	xfer_lane_post(endpoints->lane, &endpoints->stop);
 	pthread_mutex_lock(&endpoints->lock);
 	while (!endpoints->stopped)
 		pthread_cond_wait(&endpoints->cond, &endpoints->lock);
 	pthread_mutex_unlock(&endpoints->lock);
+}
+
+void xfer_tls_endpoints_destroy(struct xfer_tls_endpoints *endpoints)
+{
 	xfer_lane_destroy(endpoints->lane);
 	endpoints_free(endpoints);
 }

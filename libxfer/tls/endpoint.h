@@ -18,7 +18,9 @@ struct xfer_tls_endpoints_params {
 
 int xfer_tls_endpoints_create(
 	const struct xfer_tls_endpoints_params *params, struct xfer_tls_endpoints **endpoints);
-/* Ends handshakes under way, whose `done` is called. Nothing may be started any more. */
+/* Ends handshakes under way, and returns when the `done` of each was called. Nothing may be started any more. */
+void xfer_tls_endpoints_stop(struct xfer_tls_endpoints *endpoints);
+/* After that, and after the proxy's end: its thread may still be about to wake this one. */
 void xfer_tls_endpoints_destroy(struct xfer_tls_endpoints *endpoints);
 
 /* As xfer_tls_start. */

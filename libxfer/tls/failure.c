@@ -58,10 +58,14 @@ static const struct {
 		"not done in time; the peer has stalled or the network is slow", -ETIMEDOUT },
 	[XFER_TLS_PEER_GONE] = { "peer_gone",
 		"the peer has closed the connection; its log may say why", -ECONNRESET },
-	[XFER_TLS_KERNEL] = { "kernel", "the kernel did not take the keys", -EOPNOTSUPP },
-	[XFER_TLS_NO_MEMORY] = { "no_memory", "no memory or no descriptor", -ENOMEM },
-	[XFER_TLS_SHUTDOWN] = { "shutdown", "TLS is being shut down", -ECANCELED },
-	[XFER_TLS_OTHER] = { "other", "OpenSSL failed", -EPROTO },
+	[XFER_TLS_KERNEL] = { "kernel",
+		"the kernel did not take the keys; look at its log, or set Ktls = off",
+		-EOPNOTSUPP },
+	[XFER_TLS_NO_MEMORY] = { "no_memory",
+		"no memory or no descriptor; look at the limits of this process", -ENOMEM },
+	[XFER_TLS_SHUTDOWN] = { "shutdown", "TLS is being shut down here; connect again later",
+		-ECANCELED },
+	[XFER_TLS_OTHER] = { "other", "OpenSSL failed; look at the peer's side, too", -EPROTO },
 };
 
 void xfer_tls_fail(struct xfer_tls_failure *failure, enum xfer_tls_cause cause, const char *detail)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "counters.h"
 #include "log.h"
@@ -31,17 +32,19 @@ struct xfer_tls_identity {
 	enum xfer_tls_role role;
 	char *paths[FILES]; /* certificate, key, CA, CRL */
 
-	/* xfer_tls_identities.lock: of the last attempt */
-	struct mark marks[FILES];
-	bool broken;
+	/* of the last attempt */
+	struct mark marks[FILES]; /* xfer_tls_identities.loading */
+	_Atomic bool broken;
 
-	pthread_mutex_t lock; /* credentials */
+	pthread_mutex_t lock; /* the rest */
 	SSL_CTX *credentials;
+	json_t *description;
 };
 
 void xfer_tls_identities_init(
 	struct xfer_tls_identities *identities, const struct xfer_tls_settings *settings)
 {
+	pthread_mutex_init(&identities->loading, NULL);
 	pthread_mutex_init(&identities->lock, NULL);
 	LIST_INIT(&identities->list);
 	identities->settings = *settings;
@@ -50,6 +53,7 @@ void xfer_tls_identities_init(
 void xfer_tls_identities_fini(struct xfer_tls_identities *identities)
 {
 	pthread_mutex_destroy(&identities->lock);
+	pthread_mutex_destroy(&identities->loading);
 }
 
 static void look_at(const char *path, struct mark *mark)
@@ -84,23 +88,56 @@ static bool has_changed(struct xfer_tls_identity *identity)
 	return changed;
 }
 
+/* For STATUS; made once, because certificates are OpenSSL's to share among threads. NULL: no memory. */
+static json_t *describe(const struct xfer_tls_identity *identity, X509 *certificate)
+{
+	char *subject = xfer_tls_certificate_subject(certificate);
+	char *names = xfer_tls_certificate_names(certificate);
+	char *fingerprint = xfer_tls_certificate_fingerprint(certificate);
+	struct tm tm = { 0 };
+	char expires[32];
+	json_t *description;
+
+	ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm);
+	strftime(expires, sizeof(expires), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	description = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s}", "certificate",
+		identity->paths[0], "role", identity->role == XFER_TLS_NODE ? "node" : "nfs",
+		"subject", subject, "names", names, "fingerprint", fingerprint, "expires", expires);
+	free(subject);
+	free(names);
+	free(fingerprint);
+	return description;
+}
+
+/* Handshakes that begin now use these. */
+static void take(struct xfer_tls_identity *identity, SSL_CTX *credentials)
+{
+	json_t *description = describe(identity, SSL_CTX_get0_certificate(credentials));
+	json_t *old_description;
+	SSL_CTX *old;
+
+	pthread_mutex_lock(&identity->lock);
+	old = identity->credentials;
+	old_description = identity->description;
+	identity->credentials = credentials;
+	identity->description = description;
+	pthread_mutex_unlock(&identity->lock);
+	SSL_CTX_free(old);
+	json_decref(old_description);
+}
+
 static int load(struct xfer_tls_identity *identity, char *why, size_t why_len)
 {
 	const struct xfer_tls_files files = { identity->paths[0], identity->paths[1],
 		identity->paths[2], identity->paths[3] };
-	SSL_CTX *credentials, *old;
+	SSL_CTX *credentials;
 	int err = xfer_tls_credentials_load(&identity->identities->settings, identity->role, &files,
 		&credentials, why, why_len);
 
 	identity->broken = err != 0;
-	if (err)
-		return err;
-	pthread_mutex_lock(&identity->lock);
-	old = identity->credentials;
-	identity->credentials = credentials;
-	pthread_mutex_unlock(&identity->lock);
-	SSL_CTX_free(old);
-	return 0;
+	if (err == 0)
+		take(identity, credentials);
+	return err;
 }
 
 static void reload(struct xfer_tls_identity *identity)
@@ -121,11 +158,11 @@ void xfer_tls_identities_look(struct xfer_tls_identities *identities, bool all)
 {
 	struct xfer_tls_identity *identity;
 
-	pthread_mutex_lock(&identities->lock);
+	pthread_mutex_lock(&identities->loading);
 	LIST_FOREACH (identity, &identities->list, link)
 		if (has_changed(identity) || all)
 			reload(identity);
-	pthread_mutex_unlock(&identities->lock);
+	pthread_mutex_unlock(&identities->loading);
 }
 
 static int copy_paths(struct xfer_tls_identity *identity, const struct xfer_tls_files *files)
@@ -138,6 +175,17 @@ static int copy_paths(struct xfer_tls_identity *identity, const struct xfer_tls_
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static void enlist(struct xfer_tls_identity *identity)
+{
+	struct xfer_tls_identities *identities = identity->identities;
+
+	pthread_mutex_lock(&identities->loading);
+	pthread_mutex_lock(&identities->lock);
+	LIST_INSERT_HEAD(&identities->list, identity, link);
+	pthread_mutex_unlock(&identities->lock);
+	pthread_mutex_unlock(&identities->loading);
 }
 
 static const char *missing(enum xfer_tls_role role, const struct xfer_tls_files *files)
@@ -172,28 +220,29 @@ int xfer_tls_identities_add(struct xfer_tls_identities *identities, enum xfer_tl
 	identity->identities = identities;
 	identity->role = role;
 	pthread_mutex_init(&identity->lock, NULL);
-	pthread_mutex_lock(&identities->lock);
-	LIST_INSERT_HEAD(&identities->list, identity, link);
 	err = copy_paths(identity, files);
 	if (err == 0) {
 		has_changed(identity);
 		err = load(identity, why, why_len);
 	}
-	pthread_mutex_unlock(&identities->lock);
-	if (err)
-		xfer_tls_identity_destroy(identity);
-	else
-		*result = identity;
-	return err;
+	if (err) {
+		xfer_tls_identity_unref(identity);
+		return err;
+	}
+	enlist(identity);
+	*result = identity;
+	return 0;
 }
 
 void xfer_tls_identity_destroy(struct xfer_tls_identity *identity)
 {
 	struct xfer_tls_identities *identities = identity->identities;
 
+	pthread_mutex_lock(&identities->loading);
 	pthread_mutex_lock(&identities->lock);
 	LIST_REMOVE(identity, link);
 	pthread_mutex_unlock(&identities->lock);
+	pthread_mutex_unlock(&identities->loading);
 	xfer_tls_identity_unref(identity);
 }
 
@@ -208,6 +257,7 @@ void xfer_tls_identity_unref(struct xfer_tls_identity *identity)
 	if (atomic_fetch_sub(&identity->refs, 1) != 1)
 		return;
 	SSL_CTX_free(identity->credentials);
+	json_decref(identity->description);
 	for (int i = 0; i < FILES; i++)
 		free(identity->paths[i]);
 	pthread_mutex_destroy(&identity->lock);
@@ -232,20 +282,13 @@ SSL_CTX *xfer_tls_identity_credentials(struct xfer_tls_identity *identity)
 
 static json_t *identity_status(struct xfer_tls_identity *identity)
 {
-	SSL_CTX *credentials = xfer_tls_identity_credentials(identity);
-	X509 *certificate = SSL_CTX_get0_certificate(credentials);
-	char *subject = xfer_tls_certificate_subject(certificate);
-	char *names = xfer_tls_certificate_names(certificate);
-	char *fingerprint = xfer_tls_certificate_fingerprint(certificate);
-	json_t *status = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "certificate",
-		identity->paths[0], "role", identity->role == XFER_TLS_NODE ? "node" : "nfs",
-		"subject", subject ? subject : "", "names", names ? names : "", "fingerprint",
-		fingerprint ? fingerprint : "", "newer_files_broken", identity->broken);
+	json_t *status;
 
-	free(subject);
-	free(names);
-	free(fingerprint);
-	SSL_CTX_free(credentials);
+	pthread_mutex_lock(&identity->lock);
+	status = json_deep_copy(identity->description);
+	pthread_mutex_unlock(&identity->lock);
+	json_object_set_new(
+		status, "newer_files_broken", json_boolean(atomic_load(&identity->broken)));
 	return status;
 }
 

@@ -12,8 +12,8 @@
 
 /* Those of a process. */
 struct xfer_tls_identities {
-	pthread_mutex_t
-		lock; /* the list; held while files are read, so that they are by one thread at a time */
+	pthread_mutex_t loading; /* held while files are read, and while the list is changed */
+	pthread_mutex_t lock;    /* the list */
 	LIST_HEAD(, xfer_tls_identity) list;
 	struct xfer_tls_settings settings;
 };

@@ -21,8 +21,8 @@
 #define LANES        2
 #define TICK_MS      1000
 #define BUFFER       65536 /* bytes of plain text: four records */
+#define READS        4     /* of the socket, in a round */
 #define ROUNDS       8     /* without a look at the others of the lane */
-#define RECEPTIONS   4     /* the same: of records without data OpenSSL takes all that it gets */
 #define ABANDONED_MS 30000 /* a peer may take so long for what an end has left behind */
 
 /* One of the two descriptors. */
@@ -44,18 +44,18 @@ struct flow {
 
 struct relayed {
 	struct side peer, user;
-	struct flow in, out; /* from the peer, to the peer */
+	struct flow in, out;           /* from the peer, to the peer */
+	struct xfer_tls_socket socket; /* the peer's, as OpenSSL sees it */
 	struct lane *lane;
 	LIST_ENTRY(relayed) link;
 	struct xfer_task task; /* its beginning; later: there is more to do */
 	bool posted;
 	SSL *ssl;
-	struct xfer_tls_socket socket; /* OpenSSL's */
 	struct sockaddr_storage address;
 	struct xfer_tls_security *security;
-	bool peer_full;    /* OpenSSL waits for room in the socket */
-	bool dead;         /* it can't be used any more */
-	bool ended;        /* it isn't wanted any more */
+	bool peer_full; /* OpenSSL waits for room in the socket */
+	bool broken;    /* OpenSSL can't go on; what has come before is still handed on */
+	bool dead;
 	uint64_t moved_ns; /* when bytes moved last */
 };
 
@@ -117,7 +117,7 @@ static void look_at_ssl(struct relayed *relayed, int result)
 		log_broken(relayed);
 		/* fall through */
 	default:
-		relayed->dead = true;
+		relayed->broken = true;
 	}
 	ERR_clear_error();
 }
@@ -127,7 +127,9 @@ static bool read_peer(struct relayed *relayed)
 	struct flow *in = &relayed->in;
 	size_t before = in->to, n;
 
-	while (!in->ended && !relayed->dead && in->to < BUFFER) {
+	/* A peer may send for ever what is nothing for the user, new keys for one. */
+	relayed->socket.reads = READS;
+	while (!in->ended && !relayed->broken && in->to < BUFFER) {
 		int result = SSL_read_ex(relayed->ssl, in->bytes + in->to, BUFFER - in->to, &n);
 
 		if (result != 1) {
@@ -200,7 +202,7 @@ static bool write_peer(struct relayed *relayed)
 	bool moved = false;
 	size_t n;
 
-	while (!is_empty(out) && !relayed->dead && !relayed->peer_full) {
+	while (!is_empty(out) && !relayed->broken && !relayed->peer_full) {
 		int result =
 			SSL_write_ex(relayed->ssl, out->bytes + out->from, out->to - out->from, &n);
 
@@ -212,7 +214,7 @@ static bool write_peer(struct relayed *relayed)
 		took(out, n);
 		moved = true;
 	}
-	if (out->ended && is_empty(out) && !out->told && !relayed->dead && !relayed->peer_full)
+	if (out->ended && is_empty(out) && !out->told && !relayed->broken && !relayed->peer_full)
 		end_out(relayed);
 	return moved;
 }
@@ -223,10 +225,10 @@ static bool round_trip(struct relayed *relayed)
 	bool moved = false;
 
 	relayed->peer_full = false;
-	if (is_empty(&relayed->out) && !relayed->out.ended)
+	if (is_empty(&relayed->out) && !relayed->out.ended && !relayed->broken)
 		moved |= read_user(relayed);
 	moved |= write_peer(relayed);
-	if (is_empty(&relayed->in) && !relayed->in.ended && !relayed->dead)
+	if (is_empty(&relayed->in))
 		moved |= read_peer(relayed);
 	moved |= write_user(relayed);
 	return moved;
@@ -278,7 +280,7 @@ static void end(struct relayed *relayed)
 	if (used_up(relayed))
 		log_used_up(relayed);
 	LIST_REMOVE(relayed, link);
-	if (!relayed->dead && !relayed->out.told)
+	if (!relayed->broken && !relayed->out.told)
 		say_goodbye(relayed);
 	xfer_lane_remove(lane->lane, relayed->peer.fd, &relayed->peer.pollable);
 	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
@@ -290,8 +292,8 @@ static void end(struct relayed *relayed)
 
 static bool is_over(const struct relayed *relayed)
 {
-	return relayed->dead || relayed->ended || (relayed->in.told && relayed->out.told) ||
-	       used_up(relayed);
+	return relayed->dead || (relayed->broken && is_empty(&relayed->in)) ||
+	       (relayed->in.told && relayed->out.told) || used_up(relayed);
 }
 
 static void watch(struct side *side, uint32_t events)
@@ -307,8 +309,8 @@ static void watch(struct side *side, uint32_t events)
 
 static void watch_both(struct relayed *relayed)
 {
-	bool reads_peer = is_empty(&relayed->in) && !relayed->in.ended;
-	bool reads_user = is_empty(&relayed->out) && !relayed->out.ended;
+	bool reads_peer = is_empty(&relayed->in) && !relayed->in.ended && !relayed->broken;
+	bool reads_user = is_empty(&relayed->out) && !relayed->out.ended && !relayed->broken;
 
 	watch(&relayed->peer, (reads_peer ? EPOLLIN : 0u) | (relayed->peer_full ? EPOLLOUT : 0u));
 	watch(&relayed->user,
@@ -320,7 +322,6 @@ static void pump(struct relayed *relayed)
 {
 	bool moved = true;
 
-	relayed->socket.receptions = RECEPTIONS;
 	for (int i = 0; i < ROUNDS && moved && !is_over(relayed); i++)
 		if ((moved = round_trip(relayed)))
 			relayed->moved_ns = xfer_now_ns();
@@ -328,9 +329,8 @@ static void pump(struct relayed *relayed)
 		watch_both(relayed);
 	if (is_over(relayed)) {
 		end(relayed);
-	} else if ((moved || relayed->socket.receptions == 0) && !relayed->posted) {
-		/* OpenSSL may have more in its own memory, of which epoll knows nothing; nor does it of a side that
-		 * has hung up. */
+	} else if (moved && !relayed->posted) {
+		/* OpenSSL may have more in its own memory, of which epoll knows nothing. */
 		relayed->posted = true;
 		xfer_lane_post(relayed->lane->lane, &relayed->task);
 	}
@@ -491,9 +491,9 @@ static void stop_lane(struct xfer_task *task)
 	xfer_lane_remove_ticker(&lane->ticker);
 	for (; relayed; relayed = next) {
 		next = LIST_NEXT(relayed, link);
-		/* One whose task is still to come ends by that. */
+		/* Whose task is posted ends by it. */
 		if (relayed->posted)
-			relayed->ended = true;
+			relayed->dead = true;
 		else
 			end(relayed);
 	}
@@ -510,7 +510,7 @@ static int lane_create(struct xfer_tls_relay *relay, unsigned number)
 	lane->start.run = start_lane;
 	lane->stop.run = stop_lane;
 	LIST_INIT(&lane->list);
-	snprintf(name, sizeof(name), "xfer-relay-%u", number);
+	snprintf(name, sizeof(name), "xfer-tls-relay%u", number);
 	err = xfer_lane_create(name, TICK_MS, &lane->lane);
 	if (err)
 		lane->lane = NULL;

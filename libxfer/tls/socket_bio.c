@@ -8,12 +8,12 @@
 
 static int write_some(BIO *bio, const char *bytes, int len)
 {
-	const struct xfer_tls_socket *to = BIO_get_data(bio);
+	const struct xfer_tls_socket *socket = BIO_get_data(bio);
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
 	do
-		n = send(to->fd, bytes, (size_t)len, MSG_NOSIGNAL);
+		n = send(socket->fd, bytes, (size_t)len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_write(bio);
@@ -22,17 +22,17 @@ static int write_some(BIO *bio, const char *bytes, int len)
 
 static int read_some(BIO *bio, char *bytes, int len)
 {
-	struct xfer_tls_socket *from = BIO_get_data(bio);
+	struct xfer_tls_socket *socket = BIO_get_data(bio);
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
-	if (from->receptions == 0) {
+	if (socket->reads == 0) {
 		BIO_set_retry_read(bio);
 		return -1;
 	}
-	from->receptions--;
+	socket->reads--;
 	do
-		n = recv(from->fd, bytes, (size_t)len, 0);
+		n = recv(socket->fd, bytes, (size_t)len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_read(bio);

@@ -8,13 +8,14 @@
 /* NULL: no memory. To be freed with BIO_meth_free after all its BIOs. */
 BIO_METHOD *xfer_tls_socket_method(void);
 
-/* A non-blocking socket. */
+/* Non-blocking; stays where it is for as long as the BIO. */
 struct xfer_tls_socket {
 	int fd;
-	unsigned receptions; /* that may still be made; afterwards nothing has come */
+	unsigned
+		reads; /* so often it may be read; then it seems to be empty, until there is a new number here */
 };
 
-/* The socket stays the caller's, and there as long as the BIO is. NULL: no memory. */
+/* The socket stays the caller's. NULL: no memory. */
 BIO *xfer_tls_socket_bio(const BIO_METHOD *method, struct xfer_tls_socket *socket);
 
 #endif

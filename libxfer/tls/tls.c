@@ -37,22 +37,15 @@ static void name_ciphers(unsigned ciphers, char text[XFER_TLS_CIPHERSUITES])
 				len ? ":" : "", xfer_tls_cipher_types[cipher].name);
 }
 
-/* Of our ciphers those that OpenSSL really offers: its configuration, FIPS for one, may forbid some. */
+/* Of our ciphers those that OpenSSL offers by itself: its configuration, or FIPS, may forbid some. */
 static unsigned openssl_ciphers(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_method());
-	char wanted[XFER_TLS_CIPHERSUITES];
 	STACK_OF(SSL_CIPHER) * offered;
 	unsigned ciphers = 0;
 	SSL *ssl;
 
-	name_ciphers((1u << XFER_TLS_CIPHERS) - 1, wanted);
-	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-		SSL_CTX_set_ciphersuites(ctx, wanted) != 1) {
-		SSL_CTX_free(ctx);
-		return 0;
-	}
-	ssl = SSL_new(ctx);
+	ssl = ctx ? SSL_new(ctx) : NULL;
 	offered = ssl ? SSL_get1_supported_ciphers(ssl) : NULL;
 	for (int i = 0; i < sk_SSL_CIPHER_num(offered); i++) {
 		enum xfer_tls_cipher cipher = xfer_tls_cipher_of(
@@ -159,10 +152,10 @@ int xfer_tls_create(
 
 	if (err)
 		return err;
-	if (params->log)
-		xfer_log_set_sink(params->log);
 	/* OpenSSL would free what it has at exit(3), while these threads are at work. */
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
+	if (params->log)
+		xfer_log_set_sink(params->log);
 	/* No core file and no ptrace: keys are in this memory. */
 	prctl(PR_SET_DUMPABLE, 0);
 	tls = calloc(1, sizeof(*tls));
@@ -189,11 +182,13 @@ int xfer_tls_create(
 void xfer_tls_destroy(struct xfer_tls *tls)
 {
 	if (tls->endpoints)
+		xfer_tls_endpoints_stop(tls->endpoints);
+	if (tls->proxy)
+		xfer_tls_proxy_destroy(tls->proxy);
+	if (tls->endpoints)
 		xfer_tls_endpoints_destroy(tls->endpoints);
 	if (tls->relay)
 		xfer_tls_relay_destroy(tls->relay);
-	if (tls->proxy)
-		xfer_tls_proxy_destroy(tls->proxy);
 	xfer_tls_identities_fini(&tls->identities);
 	free(tls);
 }

@@ -174,6 +174,29 @@ static void print_counters(const json_t *counters)
 	printf("\n");
 }
 
+/* Which connections TLS carries, by what, and what this process shows to others. */
+static void print_tls(const json_t *tls)
+{
+	const json_t *value, *failures = json_object_get(tls, "failures");
+	const char *key;
+	json_t *certificate;
+	size_t i;
+
+	printf("  TLS carried by the %s, %lld handshakes under way, %lld relayed connections\n",
+		text(tls, "carrier"), number(tls, "handshakes_under_way"),
+		number(tls, "relay_connections"));
+	json_array_foreach (json_object_get(tls, "certificates"), i, certificate)
+		printf("    certificate for %s: %s %s, SHA-256 %s (%s)%s\n",
+			text(certificate, "role"), text(certificate, "subject"),
+			text(certificate, "names"), text(certificate, "fingerprint"),
+			text(certificate, "certificate"),
+			json_is_true(json_object_get(certificate, "newer_files_broken"))
+				? ", newer files can't be used"
+				: "");
+	json_object_foreach ((json_t *)failures, key, value)
+		printf("    failed: %s %lld\n", key, (long long)json_integer_value(value));
+}
+
 /* After a restart of an owner. */
 static void print_grace(const json_t *grace)
 {
@@ -201,6 +224,8 @@ static void print_process(const char *address, const json_t *status)
 		print_volume(element);
 	json_array_foreach (json_object_get(status, "sessions"), i, element)
 		print_session(element);
+	if (json_is_object(json_object_get(status, "tls")))
+		print_tls(json_object_get(status, "tls"));
 	print_counters(json_object_get(status, "counters"));
 }
 

@@ -7,12 +7,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <openssl/pem.h>
 #include <rpc/xdr_inline.h>
 
+#include "control/conn.h"
 #include "control/rpc.h"
 #include "fuzz.h"
 #include "seeds.h"
 #include "support/messages.h"
+#include "support/pki.h"
+#include "support/tls_peer.h"
+#include "tls/starttls.h"
 #include "transport/verbs_end.h"
 
 #define PAYLOAD_MAX 3000u
@@ -437,6 +442,35 @@ static void seed_knock(uint8_t how)
 	save(&seed, "knock", how);
 }
 
+/* --- first bytes of connections ------------------------------------------------------------------ */
+
+/* Sent in pieces of so many bytes: a probe, as it has to be, with one byte wrong, with more behind it; and a call. */
+static void seed_greeting(uint8_t piece, unsigned number)
+{
+	static struct seed seed;
+	static union xfer_args none;
+	uint8_t bytes[4 + XFER_CALL_HEAD];
+
+	for (unsigned i = 0; i < 3; i++) {
+		xfer_starttls_probe(bytes, 1, XFER_PROGRAM, XFER_VERSION);
+		bytes[i == 1 ? 31 : 4] ^= 1;
+		seed.len = 0;
+		put_u8(&seed, piece);
+		put(&seed, bytes, XFER_STARTTLS_PROBE);
+		if (i == 2)
+			put(&seed, "more", 4);
+		save(&seed, "greeting", 4 * number + i);
+	}
+	xfer_mark_put(bytes,
+		(uint32_t)xfer_rpc_encode_call(
+			bytes + 4, XFER_CALL_HEAD, 1, XFER_PROC_NULL, NULL, &none),
+		true);
+	seed.len = 0;
+	put_u8(&seed, piece);
+	put(&seed, bytes, 44);
+	save(&seed, "greeting", 4 * number + 3);
+}
+
 /* --- replies ------------------------------------------------------------------------------------- */
 
 static int encode_reply(struct random *random, uint32_t proc, uint32_t xid,
@@ -530,6 +564,77 @@ static void seed_handle(struct random *random, unsigned number)
 	save(&seed, "handles", number);
 }
 
+/* --- TLS ---------------------------------------------------------------------------------------- */
+
+static void seed_starttls(void)
+{
+	struct seed seed = { .len = XFER_STARTTLS_PROBE };
+
+	xfer_starttls_probe(seed.bytes, 7, 0x20524d41, 1);
+	save(&seed, "starttls", 0);
+	seed.len = xfer_starttls_reply(seed.bytes, 0x01020304, true);
+	save(&seed, "starttls", 1);
+	seed.len = xfer_starttls_reply(seed.bytes, 0x01020304, false);
+	save(&seed, "starttls", 2);
+}
+
+/* A client's first flight, and garbage behind it, to each kind of server. */
+static void seed_tls_endpoint(void)
+{
+	const struct tls_peer_wish wish = { .alpn = "sunrpc" };
+
+	for (uint8_t how = 0; how < 3; how++) {
+		struct seed seed = { .len = 0 };
+		struct tls_peer peer;
+
+		put_u8(&seed, how);
+		tls_peer_open_memory(&peer, &wish);
+		tls_peer_handshake(&peer);
+		seed.len += (size_t)BIO_read(
+			SSL_get_wbio(peer.ssl), seed.bytes + 1, sizeof(seed.bytes) - 16);
+		save(&seed, "tls_endpoint", how);
+		put(&seed, "\x17\x03\x03\x00\x04rest", 9);
+		save(&seed, "tls_endpoint", how + 3u);
+		tls_peer_close(&peer);
+	}
+}
+
+static void seed_certificate(struct pki *pki, const struct pki_wish *wish, unsigned number)
+{
+	struct seed seed = { .len = 0 };
+	uint8_t *bytes = NULL;
+	X509 *certificate;
+	FILE *file;
+	int len;
+
+	pki_issue(pki, "seed", wish);
+	file = fopen(pki_path(pki, "seed.pem"), "re");
+	FUZZ_CHECK(file != NULL);
+	certificate = PEM_read_X509(file, NULL, NULL, NULL);
+	fclose(file);
+	len = i2d_X509(certificate, &bytes);
+	put(&seed, bytes, (size_t)len);
+	save(&seed, "tls_certificate", number);
+	OPENSSL_free(bytes);
+	X509_free(certificate);
+}
+
+static void seed_certificates(void)
+{
+	static const struct pki_wish wishes[] = {
+		{ .cn = "a" },
+		{ .cn = "a",
+			.names = "DNS:a.example.org,DNS:*.example.org,IP:10.0.0.1,IP:fe80::1" },
+		{ .cn = "\xc3\xa4, \"b\"", .names = "email:a@example.org,URI:http://a,DNS:b" },
+		{ .cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" },
+	};
+	struct pki *pki = pki_create("test CA");
+
+	for (unsigned i = 0; i < sizeof(wishes) / sizeof(*wishes); i++)
+		seed_certificate(pki, &wishes[i], i);
+	pki_free(pki);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc == 3 ? (unsigned)atoi(argv[2]) : 0, number = 0;
@@ -551,6 +656,11 @@ int main(int argc, char **argv)
 	seed_paths(number);
 	for (uint8_t how = 0; how < 8; how++)
 		seed_knock(how);
+	seed_greeting(0, 0);
+	seed_greeting(7, 1);
+	seed_starttls();
+	seed_tls_endpoint();
+	seed_certificates();
 	if (number > 0)
 		return 0;
 	fprintf(stderr, "usage: fuzz_seeds DIRECTORY ROUNDS\n");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tls.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,11 +17,9 @@
 #include "control/conn_io.h"
 #include "xfer/tls.h"
 
-#define SOL_TLS     282
-#define RECORD_TYPE 2 /* TLS_GET_RECORD_TYPE */
-#define ALERT       21
-#define HANDSHAKE   22
-#define DATA        23
+#define ALERT     21
+#define HANDSHAKE 22
+#define DATA      23
 
 /* --- the kernel: what it gives next ----------------------------------------------------------- */
 
@@ -75,7 +74,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 	}
 	header = CMSG_FIRSTHDR(msg);
 	header->cmsg_level = SOL_TLS;
-	header->cmsg_type = RECORD_TYPE;
+	header->cmsg_type = TLS_GET_RECORD_TYPE;
 	header->cmsg_len = CMSG_LEN(1);
 	*CMSG_DATA(header) = kernel.type;
 	msg->msg_controllen = CMSG_SPACE(1);

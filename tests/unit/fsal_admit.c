@@ -6,6 +6,7 @@
  * isn't refused is asked of rdx_admit alone.
  */
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,6 @@
 #include <cmocka.h>
 
 #include "admit.h"
-#include "client_mgr.h"
 #include "module.h"
 #include "object.h"
 #include "state.h"
@@ -50,6 +50,38 @@ const struct xfer_tls_security *__wrap_rdx_tls_security(void)
 	return security;
 }
 
+/* Whoever comes by TLS has this certificate. */
+static const char certified[] = "the-client";
+bool __wrap_xfer_tls_security_mutual(const struct xfer_tls_security *connection);
+bool __wrap_xfer_tls_security_has_name(
+	const struct xfer_tls_security *connection, const char *name);
+const char *__wrap_xfer_tls_security_names(const struct xfer_tls_security *connection);
+
+bool __wrap_xfer_tls_security_mutual(const struct xfer_tls_security *connection)
+{
+	return connection != NULL;
+}
+
+bool __wrap_xfer_tls_security_has_name(const struct xfer_tls_security *connection, const char *name)
+{
+	(void)connection;
+	return strcmp(name, certified) == 0;
+}
+
+const char *__wrap_xfer_tls_security_names(const struct xfer_tls_security *connection)
+{
+	(void)connection;
+	return certified;
+}
+
+const char *__wrap_xfer_tls_security_subject(const struct xfer_tls_security *connection);
+
+const char *__wrap_xfer_tls_security_subject(const struct xfer_tls_security *connection)
+{
+	(void)connection;
+	return "CN=the-client";
+}
+
 /* Ganesha's log has to be set up before it can be written to. */
 static char logged[1024];
 static unsigned log_lines;
@@ -72,13 +104,23 @@ void __wrap_DisplayLogComponentLevel(log_components_t component, const char *fil
 	log_lines++;
 }
 
-static void set_policy(uint32_t kinds, bool sideband)
+static void change(uint32_t kinds, bool sideband, const char *names)
 {
 	struct xprtsec policy;
 	char why[256];
 
-	assert_int_equal(xprtsec_init(&policy, kinds, sideband, NULL, why, sizeof(why)), 0);
+	assert_int_equal(xprtsec_init(&policy, kinds, sideband, names, why, sizeof(why)), 0);
 	admission_change(&admission, &policy);
+}
+
+static void set_policy(uint32_t kinds, bool sideband)
+{
+	change(kinds, sideband, NULL);
+}
+
+static void set_names(const char *names)
+{
+	change(XPRTSEC_MTLS, false, names);
 }
 
 /* A request in cleartext to an export that wants mtls. */
@@ -286,15 +328,14 @@ static void test_without_a_client(void **state)
 /* Once a minute, with the client's address and the word to add. */
 static void test_the_log(void **state)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = 0x0100000a };
-	struct gsh_client client = { .hostaddr_str = "::ffff:10.0.0.1" };
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
 	unsigned before = log_lines;
 	(void)state;
 
 	op_ctx->caller_addr = (sockaddr_t *)&address;
-	op_ctx->client = &client;
+	assert_int_equal(inet_pton(AF_INET6, "::ffff:10.0.0.1", &address.sin6_addr), 1);
 	for (in_port_t port = 0; port < 1000; port++) {
-		address.sin_port = port;
+		address.sin6_port = port;
 		assert_refused(rdx_admit());
 	}
 	assert_int_equal(log_lines, before + 1);
@@ -303,6 +344,45 @@ static void test_the_log(void **state)
 	gsh_export.export_id++;
 	assert_refused(rdx_admit());
 	assert_int_equal(log_lines, before + 2);
+}
+
+/* --- a reload meanwhile --------------------------------------------------------------------------- */
+
+#define THREADS 4
+#define ASKED   20000
+
+static atomic_uint asking;
+
+static void *ask(void *arg)
+{
+	nfs_request_t own;
+
+	(void)arg;
+	memcpy(&own, &request, sizeof(own));
+	op_ctx = &own.op_context;
+	for (unsigned i = 0; i < ASKED; i++)
+		assert_admitted(rdx_admit());
+	op_ctx = NULL;
+	asking--;
+	return NULL;
+}
+
+/* Requests are judged by the old policy or by the new one. */
+static void test_changes_meanwhile(void **state)
+{
+	static const char *const names[] = { "a, the-client", "the-client", "b, c, the-client" };
+	pthread_t threads[THREADS];
+	(void)state;
+
+	security = (const struct xfer_tls_security *)&security;
+	set_names(names[0]);
+	asking = THREADS;
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask, NULL), 0);
+	for (unsigned i = 0; asking > 0; i++)
+		set_names(names[i % 3]);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
 }
 
 /* 9P has no TLS here. */
@@ -402,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_opens_and_locks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handles, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changes_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_a_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_protocols, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_policy_that_changes, setup, teardown),

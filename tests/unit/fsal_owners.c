@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -13,10 +14,19 @@
 #include "compat.h"
 #include "owner.h"
 
+static char logged[1024];
+
+static void keep(enum xfer_log_level level, const char *message)
+{
+	(void)level;
+	snprintf(logged, sizeof(logged), "%s", message);
+}
+
 static int setup(void **state)
 {
 	static struct rdx_owners owners;
 
+	owners.log = keep;
 	glist_init(&owners.list);
 	*state = &owners;
 	return 0;
@@ -41,14 +51,37 @@ static void test_several(void **state)
 
 	assert_int_equal(
 		rdx_owners_parse(*state,
-			" b=192.0.2.7:20491, c = unix:/run/x.sock ,d=[2001:db8::1]:1,", &reason),
+			" b=192.0.2.7:20491, c = unix:/run/x.sock ,d=[2001:db8::1]:1  insecure ,",
+			&reason),
 		0);
 	assert_null(reason);
 	assert_string_equal(address_of(*state, "b"), "192.0.2.7:20491");
 	assert_string_equal(address_of(*state, "c"), "unix:/run/x.sock");
 	assert_string_equal(address_of(*state, "d"), "[2001:db8::1]:1");
+	assert_false(rdx_owners_find(*state, "b")->insecure);
+	assert_false(rdx_owners_find(*state, "c")->insecure);
+	assert_true(rdx_owners_find(*state, "d")->insecure);
 	assert_null(rdx_owners_find(*state, "e"));
 	assert_null(rdx_owners_find(*state, ""));
+}
+
+/* By TCP without a certificate only where that is said. */
+static void test_certificates(void **state)
+{
+	char *reason = NULL;
+
+	assert_int_equal(
+		rdx_owners_parse(*state, "c=unix:/run/x.sock, d=192.0.2.8 insecure", &reason), 0);
+	assert_true(rdx_owners_check(*state, false));
+	assert_non_null(strstr(logged, "d is insecure"));
+	assert_false(rdx_owner_in_cleartext(rdx_owners_find(*state, "c")));
+	assert_true(rdx_owner_in_cleartext(rdx_owners_find(*state, "d")));
+	assert_int_equal(rdx_owners_parse(*state, "e=unix:/run/y.sock insecure", &reason), 0);
+	assert_false(rdx_owner_in_cleartext(rdx_owners_find(*state, "e")));
+	assert_int_equal(rdx_owners_parse(*state, "b=192.0.2.7", &reason), 0);
+	assert_false(rdx_owners_check(*state, false));
+	assert_non_null(strstr(logged, "b is reached by TCP, and this node has no certificate"));
+	assert_true(rdx_owners_check(*state, true));
 }
 
 /* Without a session nothing can be asked. */
@@ -83,6 +116,8 @@ static void test_refused(void **state)
 	expect_refused(state, "x=1,=192.0.2.7", "is no node name");
 	expect_refused(state, "y=", "owner \"y\" has no address");
 	expect_refused(state, "z=192.0.2.7,z=192.0.2.8", "owner \"z\" is named twice");
+	expect_refused(state, "w=192.0.2.7 secure", "\"secure\" behind an address says nothing");
+	expect_refused(state, "w=192.0.2.7 insecure really", "says nothing");
 	memset(name, 'n', XFER_NODE_MAX + 1);
 	strcpy(name + XFER_NODE_MAX + 1, "=192.0.2.7");
 	expect_refused(state, name, "1 to 63 bytes");
@@ -92,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_several, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_certificates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_session_until_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 	};

@@ -35,8 +35,14 @@ const char *xfer_tls_security_names(const struct xfer_tls_security *security)
 	return security->name;
 }
 
+const char *xfer_tls_security_subject(const struct xfer_tls_security *security)
+{
+	return security->mutual ? "CN=the subject" : "";
+}
+
 static const struct xfer_tls_security anonymous = { .name = "" };
 static const struct xfer_tls_security a = { .mutual = true, .name = "a.example.org" };
+static const struct xfer_tls_security nameless = { .mutual = true, .name = "" };
 static const struct xfer_tls_security b = { .mutual = true, .name = "10.0.0.7" };
 
 static void make(struct xprtsec *policy, uint32_t kinds, const char *names)
@@ -131,6 +137,8 @@ static void test_bad_configuration(void **state)
 	refuse(XPRTSEC_MTLS, "a,", "\"\" is no host name");
 	refuse(XPRTSEC_MTLS, "a b", "\"a b\" is no host name");
 	refuse(XPRTSEC_MTLS, "a, *.example.org", "\"*.example.org\" is no host name");
+	/* OpenSSL would take it for all names that end so. */
+	refuse(XPRTSEC_MTLS, ".example.org", "\".example.org\" is no host name");
 	refuse(XPRTSEC_MTLS, "DNS/a", "\"DNS/a\" is no host name");
 	refuse(XPRTSEC_MTLS, long_name, "is no host name");
 }
@@ -147,6 +155,7 @@ static void test_explanations(void **state)
 		{ XPRTSEC_NO_CERTIFICATE, &anonymous, "add  tls ", "without a certificate" },
 		{ XPRTSEC_CERTIFICATE, &a, "add  mtls ", "a.example.org" },
 		{ XPRTSEC_OTHER_NAME, &b, "Xprtsec_Names", "10.0.0.7" },
+		{ XPRTSEC_OTHER_NAME, &nameless, "Xprtsec_Names", "CN=the subject" },
 	};
 	(void)state;
 

@@ -102,7 +102,7 @@ static void test_everything_said(void **state)
 		     "volumes = ( { name = \"v\"; path = \"/v\";\n"
 		     "  nodes = ( \"a\", { name = \"c\"; read_only = true; } );\n"
 		     "  workers = 2; id = 0xfedcba98; read_only = true; squash = \"root\";\n"
-		     "  coherence = \"eventual\";\n"
+		     "  coherence = \"eventual\"; require_encryption = true;\n"
 		     "  anon_uid = 99; anon_gid = 98; } );\n",
 			&config),
 		0);
@@ -124,12 +124,47 @@ static void test_everything_said(void **state)
 	assert_true(config->volumes[0].read_only);
 	assert_int_equal(config->volumes[0].squash, SQUASH_ROOT);
 	assert_int_equal(config->volumes[0].coherence, COHERENCE_EVENTUAL);
+	assert_true(config->volumes[0].require_encryption);
 	assert_int_equal(config->volumes[0].anon_uid, 99);
 	assert_int_equal(config->volumes[0].anon_gid, 98);
 	assert_false(config_volume_node_find(&config->volumes[0], "a")->read_only);
 	assert_true(config_volume_node_find(&config->volumes[0], "c")->read_only);
 	assert_null(config_volume_node_find(&config->volumes[0], "b"));
 	assert_null(config_volume_node_find(&config->volumes[0], ""));
+	config_free(config);
+}
+
+#define TLS "tls = { certificate = \"/c\"; key = \"/k\"; ca = \"/a\"; "
+
+/* With certificates a name is enough, wherever they stand in the file. */
+static void test_tls(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	assert_int_equal(
+		load("node = \"b\"; nodes = ( { name = \"a\"; }, { name = \"c\"; address = "
+		     "\"10.0.0.1\"; } );\n" VOLUMES TLS
+		     "crl = \"/r\"; ktls = \"require\"; handshake_ms = 100; };\n",
+			&config),
+		0);
+	assert_int_equal(config->tls.line, 3);
+	assert_string_equal(config->tls.certificate, "/c");
+	assert_string_equal(config->tls.key, "/k");
+	assert_string_equal(config->tls.ca, "/a");
+	assert_string_equal(config->tls.crl, "/r");
+	assert_int_equal(config->tls.ktls, XFER_KTLS_REQUIRE);
+	assert_int_equal(config->tls.handshake_ms, 100);
+	assert_false(config->nodes[1].insecure);
+	config_free(config);
+	assert_int_equal(load("node = \"b\";\n" NODES VOLUMES TLS "};\n", &config), 0);
+	assert_string_equal(config->tls.crl, "");
+	assert_int_equal(config->tls.ktls, XFER_KTLS_PREFER);
+	assert_int_equal(config->tls.handshake_ms, 0);
+	assert_false(config->volumes[0].require_encryption);
+	config_free(config);
+	assert_int_equal(load("node = \"b\";\n" NODES VOLUMES, &config), 0);
+	assert_int_equal(config->tls.line, 0);
 	config_free(config);
 }
 
@@ -172,6 +207,22 @@ static void test_mistakes(void **state)
 		{ "node = \"b\";\nnodes = ( 1 );\n" VOLUMES, 2, "nodes" },
 		{ "node = \"b\";\nnodes = (\n{ uids = [ 0 ]; } );\n" VOLUMES, 3, "name" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; } );\n" VOLUMES, 3, "uids" },
+		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; uids = [ 0 ]; insecure = true; } );\n" VOLUMES,
+			3, "give address" },
+		{ "node = \"b\";\n" NODES VOLUMES "tls = {\nkey = \"/k\"; ca = \"/a\"; };\n", 4,
+			"certificate is missing" },
+		{ "node = \"b\";\n" NODES VOLUMES "tls = { certificate = \"/c\"; ca = \"/a\"; };\n",
+			4, "key is missing" },
+		{ "node = \"b\";\n" NODES VOLUMES
+		  "tls = { certificate = \"/c\"; key = \"/k\"; };\n",
+			4, "ca is missing" },
+		{ "node = \"b\";\n" NODES VOLUMES TLS "\nktls = \"maybe\"; };\n", 5,
+			"ktls must be \"prefer\", \"require\" or \"off\"" },
+		{ "node = \"b\";\n" NODES VOLUMES TLS "\nhandshake_ms = 99; };\n", 5,
+			"handshake_ms must be a number from 100 to 60000" },
+		{ "node = \"b\";\n" NODES VOLUMES TLS "\ncrl = \"crl.pem\"; };\n", 5, "absolute" },
+		{ "node = \"b\";\n" NODES VOLUME "require_encryption = 1; } );\n", 3,
+			"require_encryption must be true or false" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; address = \"10.0.0.1\"; } );\n" VOLUMES,
 			3, "insecure" },
 		{ "node = \"b\";\nnodes = (\n{ name = \"a\"; address = \"host\"; } );\n" VOLUMES, 3,
@@ -234,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_everything_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mistakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_missing_file, setup, teardown),
 	};

@@ -37,7 +37,8 @@ static struct {
 
 /* --- the owner -------------------------------------------------------------------------------- */
 
-static void write_config(const char *path)
+/* insecure: whether node i is. */
+static void write_config(const char *path, bool insecure)
 {
 	FILE *file = fopen(path, "w");
 
@@ -47,12 +48,12 @@ static void write_config(const char *path)
 		"tls = { certificate = \"%s\"; key = \"%s\"; ca = \"%s\"; crl = \"%s\"; ktls = \"off\"; "
 		"handshake_ms = 2000; };\n"
 		"nodes = ( { name = \"a\"; }, { name = \"far\"; address = \"10.1.1.1\"; },\n"
-		"  { name = \"i\"; address = \"127.0.0.1\"; insecure = true; } );\n"
+		"  { name = \"i\"; address = \"127.0.0.1\"; insecure = %s; } );\n"
 		"volumes = ( { name = \"v\"; path = \"%s/v\"; nodes = [ \"a\", \"i\" ]; },\n"
 		"  { name = \"s\"; path = \"%s/s\"; nodes = [ \"a\", \"i\" ]; require_encryption = true; } );\n",
 		tls_nodes_address(), t.dir, t.dir, pki_path(t.pki, "b.pem"),
 		pki_path(t.pki, "b.key"), pki_path(t.pki, "ca.pem"), pki_path(t.pki, "crl.pem"),
-		t.dir, t.dir);
+		insecure ? "true" : "false", t.dir, t.dir);
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -107,7 +108,7 @@ static int begin(void **state)
 	pki_write_crl(t.pki, 1);
 	for (size_t i = 0; i < 4; i++)
 		issue(names[i]);
-	write_config(below("conf"));
+	write_config(below("conf"), true);
 	assert_int_equal(store_posix_prepare(), 0);
 	serve();
 	assert_int_equal(xfer_tls_create(&params, &t.callers, why, sizeof(why)), 0);
@@ -332,6 +333,32 @@ static void test_volume_in_cleartext(void **state)
 	leave(&a);
 }
 
+static void reload(bool insecure)
+{
+	write_config(below("conf"), insecure);
+	assert_int_equal(config_load(below("conf"), &t.config), 0);
+	assert_int_equal(service_reload(&t.service, t.config), 0);
+}
+
+/* Who has come in cleartext when he might isn't served when he may not any more. */
+static void test_insecure_no_more(void **state)
+{
+	struct caller a, i;
+
+	(void)state;
+	comes(&a, "a", "a");
+	comes(&i, "i", NULL);
+	assert_int_equal(ask(&i, "v"), 0);
+	reload(false);
+	assert_int_equal(ask(&i, "v"), -EACCES);
+	assert_int_equal(ask(&a, "v"), 0);
+	assert_true(tls_log_has("GETATTR of node i on volume v", "isn't insecure any more"));
+	reload(true);
+	assert_int_equal(ask(&i, "v"), 0);
+	leave(&i);
+	leave(&a);
+}
+
 /* RDMA isn't encrypted, and which volume its data would belong to isn't known when it is asked for. */
 static void test_no_queue_pairs(void **state)
 {
@@ -381,6 +408,7 @@ int main(void)
 		TEST(test_who_may_not),
 		TEST(test_stolen_token),
 		TEST(test_volume_in_cleartext),
+		TEST(test_insecure_no_more),
 		TEST(test_no_queue_pairs),
 		TEST(test_bad_files),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* session_tls.c -- sessions over TLS, by a relay: who is let in, who isn't and why, and what goes over them */
+/* session_tls.c -- sessions over TLS, by a relay or the kernel: who is let in, who isn't and why, and what goes over them */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,50 +14,25 @@
 #include "support/tls_nodes.h"
 
 #define EITHER "serverAuth,clientAuth"
-#define LENGTH (1u << 20)
 
 /* --- good ones -------------------------------------------------------------------------------- */
-
-static void fill(uint8_t *data, size_t len, unsigned seed)
-{
-	for (size_t i = 0; i < len; i++) {
-		seed = seed * 1103515245u + 12345u;
-		data[i] = (uint8_t)(seed >> 16);
-	}
-}
-
-static void write_and_read(struct fixture *f, unsigned seed)
-{
-	uint8_t *data = malloc(LENGTH), *back = calloc(1, LENGTH);
-	struct wait_io io;
-
-	fill(data, LENGTH, seed);
-	io_prepare(f, &io, 0, data, LENGTH);
-	xfer_op_write(&io.io);
-	assert_int_equal(io_wait(&io), 0);
-	assert_memory_equal(f->owner.data, data, LENGTH);
-	io_prepare(f, &io, 0, back, LENGTH);
-	xfer_op_read(&io.io);
-	assert_int_equal(io_wait(&io), 0);
-	assert_memory_equal(back, data, LENGTH);
-	free(data);
-	free(back);
-}
 
 static void test_data(void **state)
 {
 	struct tls_nodes nodes;
+	const char *carrier;
 
 	(void)state;
 	tls_nodes_begin(&nodes, NULL, NULL);
 	tls_nodes_open(&nodes, TLS_WITHOUT_NONE);
 	assert_true(wait_for(session_up, nodes.f.session));
 	for (unsigned i = 0; i < 8; i++)
-		write_and_read(&nodes.f, i);
+		tls_nodes_exchange(&nodes, i);
 	/* A lane each, with a handshake each. */
 	assert_int_equal(nodes.f.session->nlanes, 2);
-	assert_true(tls_log_has("node CN=a [dns:a]", "relay"));
-	assert_true(tls_log_has("node CN=b [dns:b]", "relay"));
+	carrier = xfer_tls_in_kernel(nodes.tls) ? "kernel" : "relay";
+	assert_true(tls_log_has("node CN=a [dns:a]", carrier));
+	assert_true(tls_log_has("node CN=b [dns:b]", carrier));
 	tls_nodes_end(&nodes);
 }
 
@@ -75,7 +50,7 @@ static void test_goes_on_after_a_cut(void **state)
 		later = (struct later){ nodes.f.session, nodes.f.session->epoch };
 		cut(nodes.f.session);
 		assert_true(wait_for(later_epoch, &later));
-		write_and_read(&nodes.f, i);
+		tls_nodes_exchange(&nodes, i);
 	}
 	assert_true(nodes.f.session->recovered);
 	tls_nodes_end(&nodes);
@@ -202,7 +177,7 @@ static void test_insecure(void **state)
 	nodes.insecure = true;
 	tls_nodes_open(&nodes, TLS_WITHOUT_NONE);
 	assert_true(wait_for(session_up, nodes.f.session));
-	write_and_read(&nodes.f, 1);
+	tls_nodes_exchange(&nodes, 1);
 	assert_int_equal(tls_log_count("tls: 127.0.0.1"), 0);
 	tls_nodes_end(&nodes);
 }

@@ -66,8 +66,13 @@ static void begin(void)
 
 static bool has_epoch(void *arg)
 {
-	return nodes.f.session->epoch >= *(uint32_t *)arg &&
-	       nodes.f.session->state == XFER_SESSION_UP;
+	struct xfer_session *session = nodes.f.session;
+	bool has;
+
+	pthread_mutex_lock(&session->lock);
+	has = session->epoch >= *(uint32_t *)arg && session->state == XFER_SESSION_UP;
+	pthread_mutex_unlock(&session->lock);
+	return has;
 }
 
 /* --- traffic ---------------------------------------------------------------------------------- */

@@ -2,12 +2,13 @@
 /* tls_connections.c -- connections of both kinds: nodes and clients shake hands and pass data */
 
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -189,6 +190,84 @@ static void test_half_close(void **state)
 	finish(ends);
 }
 
+/* Keys are in this process's memory. */
+static void test_undumpable(void **state)
+{
+	(void)state;
+	assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+}
+
+/* --- for threads that may wait ------------------------------------------------------------------ */
+
+struct waiting {
+	pthread_t thread;
+	struct xfer_tls_start start;
+	struct xfer_tls_security *security;
+	char *why;
+	int fd; /* the socket; then what xfer_tls_connect says */
+};
+
+static void *connect_waiting(void *arg)
+{
+	struct waiting *waiting = arg;
+
+	waiting->fd = xfer_tls_connect(
+		tls, waiting->fd, &waiting->start, &waiting->security, &waiting->why);
+	return NULL;
+}
+
+static void wait_both(struct waiting ends[2], const char *expect)
+{
+	int pair[2];
+
+	tls_ends_tcp(pair);
+	for (int i = 0; i < 2; i++) {
+		ends[i] = (struct waiting){ .fd = pair[i] };
+		ends[i].start.identity = i ? node_b : node_a;
+		ends[i].start.client = i == 0;
+		ends[i].start.expect = i ? NULL : expect;
+		ends[i].start.address.ss_family = AF_INET;
+		assert_int_equal(
+			pthread_create(&ends[i].thread, NULL, connect_waiting, &ends[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(ends[i].thread, NULL);
+}
+
+static void test_connect(void **state)
+{
+	struct waiting ends[2];
+	char text[4];
+
+	(void)state;
+	wait_both(ends, "b");
+	for (int i = 0; i < 2; i++) {
+		assert_true(ends[i].fd >= 0);
+		assert_true(xfer_tls_security_mutual(ends[i].security));
+	}
+	assert_int_equal(tls_write_all(ends[0].fd, "text", 4), 0);
+	assert_int_equal(tls_read_all(ends[1].fd, text, 4), 0);
+	for (int i = 0; i < 2; i++) {
+		close(ends[i].fd);
+		xfer_tls_security_unref(ends[i].security);
+	}
+}
+
+static void test_connect_refused(void **state)
+{
+	struct waiting ends[2];
+
+	(void)state;
+	wait_both(ends, "c");
+	assert_int_equal(ends[0].fd, -EACCES);
+	assert_non_null(strstr(ends[0].why, "another name"));
+	assert_int_equal(ends[1].fd, -EACCES);
+	assert_non_null(strstr(ends[1].why, "the peer refused"));
+	assert_null(ends[0].security);
+	free(ends[0].why);
+	free(ends[1].why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +275,9 @@ int main(void)
 		cmocka_unit_test(test_data_both_ways),
 		cmocka_unit_test(test_many_at_a_time),
 		cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_undumpable),
+		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_connect_refused),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -243,10 +243,27 @@ static struct xfer_tls_identity *make(const char *name, const char *crl)
 	return identity;
 }
 
-/* A client of this certificate connects; what the server's certificate is called, or NULL: it was refused. */
-static const char *connect_as(const char *name, struct xfer_tls_identity *identity)
+static void test_key_for_everybody(void **state)
 {
-	const struct tls_peer_wish wish = { .files = pki_files(pki, name, NULL) };
+	const char *key = pki_path(pki, "s.key");
+
+	(void)state;
+	issue("s", "first", false);
+	assert_int_equal(chmod(key, 0640), 0);
+	tls_log_keep();
+	xfer_tls_identity_destroy(make("s", NULL));
+	assert_false(tls_log_has("s.key", ""));
+	assert_int_equal(chmod(key, 0644), 0);
+	xfer_tls_identity_destroy(make("s", NULL));
+	assert_true(tls_log_has(
+		"s.key: everybody on this host can read or change the key", "chmod o="));
+}
+
+/* A client of this certificate connects; what the server's certificate is called, or NULL: it was refused. */
+static const char *connect_from(
+	const struct pki *from, const char *name, struct xfer_tls_identity *identity)
+{
+	const struct tls_peer_wish wish = { .files = pki_files(from, name, NULL) };
 	static char cn[64];
 	struct tls_peer peer;
 	struct tls_end end;
@@ -264,6 +281,11 @@ static const char *connect_as(const char *name, struct xfer_tls_identity *identi
 	tls_end_finish(&end);
 	tls_peer_close(&peer);
 	return err ? NULL : cn;
+}
+
+static const char *connect_as(const char *name, struct xfer_tls_identity *identity)
+{
+	return connect_from(pki, name, identity);
 }
 
 static void test_reload(void **state)
@@ -427,6 +449,49 @@ static void test_crl_without_date(void **state)
 	pki = usual;
 }
 
+/* A file of the folder that has one file's text, then another's; NULL: none. */
+static const char *join(const char *name, const char *first, const char *second)
+{
+	const char *const from[] = { first, second };
+	char text[8192] = { 0 };
+	size_t len = 0;
+
+	for (int i = 0; i < 2 && from[i]; i++) {
+		FILE *file = fopen(from[i], "re");
+
+		assert_non_null(file);
+		len += fread(text + len, 1, sizeof(text) - 1 - len, file);
+		fclose(file);
+	}
+	return write_file(name, text);
+}
+
+/* Who is revoked may be an authority: then all that it has issued is refused. It needs no list of its own issuer's. */
+static void test_revoked_authority(void **state)
+{
+	struct pki *below = pki_create_below(pki, "authority");
+	struct xfer_tls_identity *identity;
+
+	(void)state;
+	issue("s", "first", false);
+	pki_issue(below, "c", &(struct pki_wish){ .cn = "c", .names = "DNS:c", .usage = usage });
+	pki_write_crl(below, 1);
+	pki_write_crl(pki, 1);
+	identity = make("s", join("lists", pki_path(below, "crl.pem"), NULL));
+	assert_non_null(connect_from(below, "c", identity));
+	join("lists", pki_path(below, "crl.pem"), pki_path(pki, "crl.pem"));
+	xfer_tls_reload(tls);
+	assert_non_null(connect_from(below, "c", identity));
+	pki_revoke(pki, below);
+	join("lists", pki_path(below, "crl.pem"), pki_path(pki, "crl.pem"));
+	xfer_tls_reload(tls);
+	assert_null(connect_from(below, "c", identity));
+	assert_true(tls_log_has("revoked", "in its chain: CN=authority"));
+	assert_non_null(connect_as("other", identity));
+	xfer_tls_identity_destroy(identity);
+	pki_free(below);
+}
+
 /* A list of another CA says nothing of this one's certificates: nobody is accepted by mistake. */
 static void test_crl_of_others(void **state)
 {
@@ -459,6 +524,10 @@ static void test_status(void **state)
 	certificate = json_array_get(json_object_get(status, "certificates"), 0);
 	assert_string_equal(json_string_value(json_object_get(certificate, "subject")), "CN=first");
 	assert_string_equal(json_string_value(json_object_get(certificate, "names")), "dns:s");
+	assert_int_equal(
+		strlen(json_string_value(json_object_get(certificate, "fingerprint"))), 64);
+	assert_int_equal(strlen(json_string_value(json_object_get(certificate, "expires"))),
+		strlen("2026-11-29T18:42:00Z"));
 	assert_true(json_is_integer(
 		json_object_get(json_object_get(status, "counters"), "tls_handshakes")));
 	json_decref(status);
@@ -472,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_not_configured),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_key_for_everybody),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_wrong_key),
 		cmocka_unit_test(test_expired),
@@ -481,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_empty_new_ca),
 		cmocka_unit_test(test_new_crl),
 		cmocka_unit_test(test_crl_without_date),
+		cmocka_unit_test(test_revoked_authority),
 		cmocka_unit_test(test_crl_of_others),
 		cmocka_unit_test(test_status),
 	};

@@ -231,6 +231,9 @@ static void test_bad_hellos(void **state)
 	refuse_client(public, NULL,
 		&(struct tls_peer_wish){ .ciphersuites = "TLS_AES_128_CCM_SHA256" },
 		&(struct expected){ XFER_TLS_NO_CIPHER, -EPROTO, "no cipher in common" });
+	/* Nobody makes the proxy calculate with such numbers. */
+	refuse_client(public, NULL, &(struct tls_peer_wish){ .groups = "ffdhe8192:ffdhe2048" },
+		&(struct expected){ XFER_TLS_NO_GROUP, -EPROTO, "" });
 	refuse_client(public, NULL, &(struct tls_peer_wish){ .alpn = "http/1.1" },
 		&(struct expected){ XFER_TLS_ALPN, -EPROTO, "sunrpc" });
 }

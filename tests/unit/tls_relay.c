@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -19,10 +20,10 @@
 #include "support/tls_ends.h"
 #include "support/tls_peer.h"
 #include "tls/relay.h"
-#include "tls/socket_bio.h"
 #include "tls/tls.h"
 
 #define MUCH (8u << 20) /* bytes: more than all buffers on the way together */
+#define LATE (1u << 20) /* they have room for this */
 
 static struct pki *pki;
 static struct xfer_tls *tls;
@@ -151,7 +152,7 @@ static void test_user_closes(void **state)
 	tls_peer_close(&connection.peer);
 }
 
-/* Without close_notify: the user sees an end, and nothing is kept. */
+/* Without close_notify: the user gets what came before, and sees an end; nothing is kept. */
 static void test_peer_is_cut_off(void **state)
 {
 	struct connection connection;
@@ -180,6 +181,32 @@ static void test_peer_resets(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	wait_for_none();
 	tls_end_finish(&connection.end);
+}
+
+/* Who writes to somebody that is gone hears of it, but not by a signal. */
+static void test_no_signal(void **state)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	struct connection connection;
+
+	(void)state;
+	connection_make(&connection);
+	signal(SIGPIPE, SIG_DFL);
+	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	tls_peer_close(&connection.peer);
+	while (tls_write_all(connection.end.fd, "more", 4) == 0)
+		;
+	wait_for_none();
+	tls_end_finish(&connection.end);
+	/* The other way round: who reads no more is told of. */
+	connection_make(&connection);
+	signal(SIGPIPE, SIG_DFL);
+	shutdown(connection.end.fd, SHUT_RD);
+	assert_true(tls_peer_write(&connection.peer, "question", 8));
+	assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
+	shutdown(connection.end.fd, SHUT_WR);
+	wait_for_none();
+	connection_end(&connection);
 }
 
 /* --- what peers do wrong ------------------------------------------------------------------------ */
@@ -216,6 +243,46 @@ static void test_plaintext(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", "what came is not TLS"));
 	connection_end(&connection);
+	wait_for_none();
+}
+
+static _Atomic bool flooding;
+
+/* New keys, as fast as it can; each a record that is nothing for the user. */
+static void *flood(void *arg)
+{
+	struct tls_peer *peer = arg;
+
+	while (flooding && SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+		SSL_do_handshake(peer->ssl) == 1)
+		;
+	return NULL;
+}
+
+/* Others of the same thread have their turns. */
+static void test_flood_of_keys(void **state)
+{
+	struct connection connections[4];
+	pthread_t threads[2];
+	char byte;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		connection_make(&connections[i]);
+	flooding = true;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, flood, &connections[i].peer), 0);
+	for (int i = 0; i < 400; i++) {
+		struct connection *connection = &connections[2 + i % 2];
+
+		assert_true(tls_peer_write(&connection->peer, "b", 1));
+		assert_int_equal(tls_read_all(connection->end.fd, &byte, 1), 0);
+	}
+	flooding = false;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 4; i++)
+		connection_end(&connections[i]);
 	wait_for_none();
 }
 
@@ -362,6 +429,36 @@ static void test_closed_in_a_jam(void **state)
 	free(got);
 }
 
+/* However much came before a peer was cut off, or was found to forge, its user gets it. */
+static void test_much_before_the_end(void **state)
+{
+	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
+	uint8_t *got = malloc(MUCH);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct connection connection;
+		pthread_t thread;
+		void *done;
+
+		connection_make(&connection);
+		assert_int_equal(pthread_create(&thread, NULL, peer_writes, &connection.peer), 0);
+		assert_int_equal(tls_read_all(connection.end.fd, got, MUCH - LATE), 0);
+		pthread_join(thread, &done);
+		assert_true(done);
+		if (i == 0)
+			assert_int_equal(
+				tls_write_all(connection.peer.fd, forged, sizeof(forged)), 0);
+		tls_peer_close(&connection.peer);
+		assert_int_equal(tls_read_all(connection.end.fd, got + MUCH - LATE, LATE), 0);
+		expect(got, 1);
+		assert_true(tls_at_end(connection.end.fd));
+		tls_end_finish(&connection.end);
+		wait_for_none();
+	}
+	free(got);
+}
+
 /* --- keys --------------------------------------------------------------------------------------- */
 
 /* OpenSSL's client changes its key, and asks for another of ours. */
@@ -488,121 +585,7 @@ static void test_end_in_a_message(void **state)
 	wait_for_none();
 }
 
-#define UPDATES 30000u
-
-/* New keys, again and again, then a byte: as one lump. */
-static size_t make_updates(struct tls_peer *peer, uint8_t **bytes)
-{
-	BIO *memory = BIO_new(BIO_s_mem());
-	uint8_t *made;
-	size_t len;
-
-	SSL_set0_wbio(peer->ssl, memory);
-	for (unsigned i = 0; i < UPDATES; i++)
-		assert_true(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) &&
-			    SSL_do_handshake(peer->ssl) == 1);
-	assert_true(tls_peer_write(peer, "b", 1));
-	len = (size_t)BIO_get_mem_data(memory, (char **)&made);
-	*bytes = malloc(len);
-	memcpy(*bytes, made, len);
-	return len;
-}
-
-/* However much there is, OpenSSL is given only so much of it before others have their turn. */
-static void test_receptions(void **state)
-{
-	struct xfer_tls_socket socket = { .receptions = 2 };
-	BIO_METHOD *method = xfer_tls_socket_method();
-	BIO *bio = xfer_tls_socket_bio(method, &socket);
-	char byte;
-	int pair[2];
-
-	(void)state;
-	tls_ends_tcp(pair);
-	socket.fd = pair[1];
-	assert_int_equal(tls_write_all(pair[0], "abc", 3), 0);
-	assert_int_equal(BIO_read(bio, &byte, 1), 1);
-	assert_int_equal(BIO_read(bio, &byte, 1), 1);
-	assert_int_equal(BIO_read(bio, &byte, 1), -1);
-	assert_true(BIO_should_read(bio));
-	socket.receptions = 1;
-	assert_int_equal(BIO_read(bio, &byte, 1), 1);
-	assert_int_equal(byte, 'c');
-	BIO_free(bio);
-	BIO_meth_free(method);
-	close(pair[0]);
-	close(pair[1]);
-}
-
-/* More of them than are taken in one turn, and the end right behind them: nothing is left lying. */
-static void test_many_updates(void **state)
-{
-	struct connection connection;
-	uint8_t *bytes;
-	size_t len;
-	char byte;
-
-	(void)state;
-	connection_make(&connection);
-	len = make_updates(&connection.peer, &bytes);
-	assert_true(len > 8 * 65536);
-	shutdown(connection.end.fd, SHUT_WR);
-	assert_true(tls_peer_told_end(&connection.peer));
-	assert_int_equal(tls_write_all(connection.peer.fd, bytes, len), 0);
-	shutdown(connection.peer.fd, SHUT_WR);
-	assert_int_equal(tls_read_all(connection.end.fd, &byte, 1), 0);
-	assert_int_equal(byte, 'b');
-	assert_true(tls_at_end(connection.end.fd));
-	connection_end(&connection);
-	wait_for_none();
-	free(bytes);
-}
-
 /* --- the end of all ----------------------------------------------------------------------------- */
-
-#define BUSY 8
-
-/* Until the stream ends. */
-static void *user_passes(void *arg)
-{
-	int fd = *(int *)arg;
-	char *bytes = calloc(1, MUCH);
-	ssize_t n;
-
-	do {
-		(void)!send(fd, bytes, MUCH, MSG_NOSIGNAL | MSG_DONTWAIT);
-		n = recv(fd, bytes, MUCH, MSG_DONTWAIT);
-	} while (n > 0 || (n < 0 && errno == EAGAIN));
-	free(bytes);
-	return NULL;
-}
-
-/* TLS ends while each of its threads has more to do than it can. */
-static void test_destroy_when_busy(void **state)
-{
-	pthread_t threads[2 * BUSY];
-	struct tls_end ends[2 * BUSY];
-	int pair[2];
-
-	for (int i = 0; i < 2 * BUSY; i += 2) {
-		tls_ends_tcp(pair);
-		tls_end_start(&ends[i], tls, public, pair[0], true, NULL);
-		tls_end_start(&ends[i + 1], tls, public, pair[1], false, NULL);
-	}
-	for (int i = 0; i < 2 * BUSY; i++) {
-		assert_int_equal(tls_end_wait(&ends[i]), 0);
-		assert_int_equal(pthread_create(&threads[i], NULL, user_passes, &ends[i].fd), 0);
-	}
-	usleep(100000);
-	xfer_tls_identity_destroy(public);
-	xfer_tls_destroy(tls);
-	pki_free(pki);
-	for (int i = 0; i < 2 * BUSY; i++) {
-		pthread_join(threads[i], NULL);
-		tls_end_finish(&ends[i]);
-	}
-	set_up(state);
-}
 
 /* Connections that are still there when TLS ends end with it; their peers are told. */
 static void test_destroy(void **state)
@@ -619,6 +602,34 @@ static void test_destroy(void **state)
 	set_up(state);
 }
 
+/* The same in the middle of much that flows. */
+static void test_destroy_busy(void **state)
+{
+	struct connection connections[4];
+	pthread_t writers[4], readers[4];
+
+	for (int i = 0; i < 4; i++) {
+		connection_make(&connections[i]);
+		assert_int_equal(
+			pthread_create(&writers[i], NULL, peer_writes, &connections[i].peer), 0);
+		assert_int_equal(
+			pthread_create(&readers[i], NULL, user_reads, &connections[i].end.fd), 0);
+	}
+	usleep(2000);
+	xfer_tls_identity_destroy(public);
+	xfer_tls_destroy(tls);
+	pki_free(pki);
+	for (int i = 0; i < 4; i++) {
+		void *got;
+
+		pthread_join(writers[i], NULL);
+		pthread_join(readers[i], &got);
+		free(got);
+		connection_end(&connections[i]);
+	}
+	set_up(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -627,19 +638,20 @@ int main(void)
 		cmocka_unit_test(test_user_closes),
 		cmocka_unit_test(test_peer_is_cut_off),
 		cmocka_unit_test(test_peer_resets),
+		cmocka_unit_test(test_no_signal),
 		cmocka_unit_test(test_forged_record),
 		cmocka_unit_test(test_plaintext),
+		cmocka_unit_test(test_flood_of_keys),
 		cmocka_unit_test(test_jam),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_closed_in_a_jam),
+		cmocka_unit_test(test_much_before_the_end),
 		cmocka_unit_test(test_key_update),
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_end_in_a_message),
-		cmocka_unit_test(test_receptions),
-		cmocka_unit_test(test_many_updates),
 		cmocka_unit_test(test_destroy),
-		cmocka_unit_test(test_destroy_when_busy),
+		cmocka_unit_test(test_destroy_busy),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* tls_stream.c -- however the bytes of a handshake are split, nothing is lost before or behind it */
+/* tls_stream.c -- however the bytes of a handshake are split, nothing is lost before or behind it, whoever carries */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -28,7 +28,7 @@ static struct xfer_tls_identity *node;
 static int set_up(void **state)
 {
 	static const char usage[] = "serverAuth,clientAuth";
-	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
+	const struct xfer_tls_params params = { .ktls = XFER_KTLS_PREFER };
 	struct xfer_tls_files files;
 	char why[512];
 

@@ -227,7 +227,7 @@ ssize_t __wrap_read(int fd, void *bytes, size_t len)
 	return -1;
 }
 
-/* Locks. */
+/* Locks, and copies of descriptors. */
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...)
@@ -238,10 +238,15 @@ int __wrap_fcntl(int fd, int command, ...)
 	va_start(ap, command);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (command != F_OFD_SETLK || !fails(FAILING_FILES, "fcntl"))
-		return __real_fcntl(fd, command, arg);
-	errno = ENOLCK;
-	return -1;
+	if (command == F_OFD_SETLK && fails(FAILING_FILES, "fcntl")) {
+		errno = ENOLCK;
+		return -1;
+	}
+	if (command == F_DUPFD_CLOEXEC && fails(FAILING_DESCRIPTORS, "fcntl")) {
+		errno = EMFILE;
+		return -1;
+	}
+	return __real_fcntl(fd, command, arg);
 }
 
 /* Ids can always be given back: without that the daemon ends, as it should. */

@@ -22,6 +22,7 @@ struct pki {
 	EVP_PKEY *key;
 	X509 *ca;
 	X509_CRL *crl;
+	bool below; /* another PKI's */
 	long serial;
 };
 
@@ -127,6 +128,7 @@ void pki_issue(struct pki *pki, const char *name, const struct pki_wish *wish)
 		extend(pki, certificate, NID_ext_key_usage, wish->usage);
 	must(X509_sign(certificate, pki->key, EVP_sha256()) > 0, "X509_sign");
 	must(PEM_write_X509(file, certificate), "PEM_write_X509");
+	must(!pki->below || PEM_write_X509(file, pki->ca), "PEM_write_X509");
 	fclose(file);
 	file = create(pki, name, ".key");
 	must(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), "PEM_write_PrivateKey");
@@ -156,10 +158,15 @@ void pki_encrypt_key(struct pki *pki, const char *name, const char *to)
 	EVP_PKEY_free(key);
 }
 
-struct pki *pki_create(const char *name)
+void pki_revoke(struct pki *above, const struct pki *below)
+{
+	add_to_crl(above, below->ca);
+}
+
+struct pki *pki_create_below(struct pki *above, const char *name)
 {
 	const struct pki_wish wish = { .cn = name };
-	struct pki *pki = calloc(1, sizeof(*pki));
+	struct pki *pki = calloc(1, sizeof(*pki)), *issuer = above ? above : pki;
 	X509 *ca;
 	FILE *file;
 
@@ -169,15 +176,21 @@ struct pki *pki_create(const char *name)
 	pki->key = EVP_EC_gen("P-256");
 	pki->crl = X509_CRL_new();
 	must(pki->key && pki->crl, "EVP_EC_gen");
-	ca = draft(pki, pki->key, &wish);
-	extend(pki, ca, NID_basic_constraints, "critical,CA:TRUE");
-	extend(pki, ca, NID_key_usage, "critical,keyCertSign,cRLSign");
-	must(X509_sign(ca, pki->key, EVP_sha256()) > 0, "X509_sign");
+	pki->below = above != NULL;
+	ca = draft(issuer, pki->key, &wish);
+	extend(issuer, ca, NID_basic_constraints, "critical,CA:TRUE");
+	extend(issuer, ca, NID_key_usage, "critical,keyCertSign,cRLSign");
+	must(X509_sign(ca, issuer->key, EVP_sha256()) > 0, "X509_sign");
 	pki->ca = ca;
 	file = create(pki, "ca", ".pem");
 	must(PEM_write_X509(file, ca), "PEM_write_X509");
 	fclose(file);
 	return pki;
+}
+
+struct pki *pki_create(const char *name)
+{
+	return pki_create_below(NULL, name);
 }
 
 void pki_free(struct pki *pki)

@@ -11,6 +11,10 @@ struct pki;
 
 /* A new CA of this name, in a new folder: ca.pem. */
 struct pki *pki_create(const char *name);
+/* The same, but its CA is one that `above` has issued: certificates are written with that one behind them. */
+struct pki *pki_create_below(struct pki *above, const char *name);
+/* Revokes the CA of one that is below; crl.pem is written again. */
+void pki_revoke(struct pki *above, const struct pki *below);
 /* Removes the folder. */
 void pki_free(struct pki *pki);
 

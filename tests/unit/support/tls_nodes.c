@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@
 #include "support/tls_ends.h"
 #include "support/tls_nodes.h"
 
-#define EITHER "serverAuth,clientAuth"
+#define EITHER   "serverAuth,clientAuth"
+#define MEBIBYTE (1u << 20)
 
 static const struct tls_node good_a = { .wish = { .cn = "a", .names = "DNS:a", .usage = EITHER } };
 static const struct tls_node good_b = { .wish = { .cn = "b", .names = "DNS:b", .usage = EITHER } };
@@ -42,7 +44,11 @@ static struct xfer_tls_identity *identity(
 
 void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const struct tls_node *b)
 {
-	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
+	/* Where there is a kernel that has to carry, tests/vm/ktls says so. */
+	const struct xfer_tls_params params = {
+		.ktls = getenv("XFER_KTLS") ? XFER_KTLS_REQUIRE : XFER_KTLS_OFF,
+		.handshake_ms = 20000,
+	};
 	char why[512];
 
 	memset(nodes, 0, sizeof(*nodes));
@@ -89,6 +95,33 @@ void tls_nodes_open(struct tls_nodes *nodes, enum tls_without without)
 	xfer_handle_root(1, &f->handle);
 	session.address = f->owner.address;
 	assert_int_equal(xfer_session_open(f->context, &session, &f->session), 0);
+}
+
+static void fill(uint8_t *data, size_t len, unsigned seed)
+{
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1103515245u + 12345u;
+		data[i] = (uint8_t)(seed >> 16);
+	}
+}
+
+void tls_nodes_exchange(struct tls_nodes *nodes, unsigned seed)
+{
+	struct fixture *f = &nodes->f;
+	uint8_t *data = malloc(MEBIBYTE), *back = calloc(1, MEBIBYTE);
+	struct wait_io io;
+
+	fill(data, MEBIBYTE, seed);
+	io_prepare(f, &io, 0, data, MEBIBYTE);
+	xfer_op_write(&io.io);
+	assert_int_equal(io_wait(&io), 0);
+	assert_memory_equal(f->owner.data, data, MEBIBYTE);
+	io_prepare(f, &io, 0, back, MEBIBYTE);
+	xfer_op_read(&io.io);
+	assert_int_equal(io_wait(&io), 0);
+	assert_memory_equal(back, data, MEBIBYTE);
+	free(data);
+	free(back);
 }
 
 void tls_nodes_end(struct tls_nodes *nodes)

@@ -12,7 +12,7 @@ struct tls_node {
 	bool other_ca; /* it is another CA's */
 };
 
-/* The owner is node b; the relay carries. */
+/* The owner is node b; the relay carries, or the kernel if there is one that can. */
 struct tls_nodes {
 	struct pki *pki, *other; /* the cluster's; another one */
 	struct xfer_tls *tls;
@@ -28,6 +28,8 @@ enum tls_without { TLS_WITHOUT_NONE, TLS_WITHOUT_OWNER, TLS_WITHOUT_NODE };
 void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const struct tls_node *b);
 /* The owner listens at TCP, and the session with it is opened; it isn't waited for. */
 void tls_nodes_open(struct tls_nodes *nodes, enum tls_without without);
+/* A MiB is written and read back; each byte depends on the seed. */
+void tls_nodes_exchange(struct tls_nodes *nodes, unsigned seed);
 /* All of it. */
 void tls_nodes_end(struct tls_nodes *nodes);
 

@@ -41,9 +41,9 @@ static void keylog(const SSL *ssl, const char *line)
 static void set_files(SSL_CTX *ctx, const struct xfer_tls_files *files)
 {
 	if (files->certificate)
-		must(SSL_CTX_use_certificate_file(ctx, files->certificate, SSL_FILETYPE_PEM) == 1 &&
+		must(SSL_CTX_use_certificate_chain_file(ctx, files->certificate) == 1 &&
 				SSL_CTX_use_PrivateKey_file(ctx, files->key, SSL_FILETYPE_PEM) == 1,
-			"SSL_CTX_use_certificate_file");
+			"SSL_CTX_use_certificate_chain_file");
 	if (!files->ca)
 		return;
 	must(SSL_CTX_load_verify_file(ctx, files->ca) == 1, "SSL_CTX_load_verify_file");
@@ -64,6 +64,9 @@ static void open_ssl(struct tls_peer *peer, const struct tls_peer_wish *wish)
 	if (wish->ciphersuites)
 		must(SSL_CTX_set_ciphersuites(peer->ctx, wish->ciphersuites) == 1,
 			"SSL_CTX_set_ciphersuites");
+	if (wish->groups)
+		must(SSL_CTX_set1_groups_list(peer->ctx, wish->groups) == 1,
+			"SSL_CTX_set1_groups_list");
 	if (wish->max_version)
 		SSL_CTX_set_max_proto_version(peer->ctx, wish->max_version);
 	if (wish->alpn) {

@@ -12,6 +12,7 @@ struct tls_peer_wish {
 	bool server;
 	struct xfer_tls_files files; /* certificate, key: NULL: none; ca: verifies by it */
 	const char *ciphersuites;    /* NULL: OpenSSL's */
+	const char *groups;          /* the same */
 	int max_version;             /* 0: the newest */
 	const char *alpn;            /* one protocol */
 };

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* client.h -- a client's address, without its port */
+#ifndef FSAL_RDMAXFER_CLIENT_H
+#define FSAL_RDMAXFER_CLIENT_H
+
+#include "compat.h"
+
+/* IPv4's are in the first four bytes, unless it came by a socket of IPv6. NULL: all are zero. */
+void rdx_client_bytes(const sockaddr_t *address, uint8_t bytes[16]);
+
+/* As the client sees itself: IPv4's without the prefix that it has on a socket of IPv6. */
+void rdx_client_text(const sockaddr_t *address, char *text, size_t len);
+
+#endif

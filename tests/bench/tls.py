@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# tls.py -- what TLS costs: plain TCP, the kernel and the relay, side by side in one run (tests/bench/run --tls)
+"""Streams one way, and handshakes, between two processes (tls_load): in user-mode Linux, whose kernel has TLS; and on the host.
+UML's kernel encrypts without the processor's instructions for that, OpenSSL by them: so the relay is measured without them,
+too, as relay_c. OpenSSL is then about as fast as the kernel, and what is left is what each does around it."""
+
+import json
+import os
+import statistics
+import subprocess
+
+from clusters import BUILD, HERE, Failure, say
+
+GIB = 1 << 30
+GUEST, HOST = ("plain", "kernel", "relay", "relay_c"), ("plain", "relay")
+GUEST_SECONDS = 500
+KERNEL_AT_MOST = 0.85  # of the relay's processor time, by comparable crypto
+
+
+class Costs:
+    """Of one carrier, over all rounds."""
+
+    def __init__(self, runs):
+        # What starting and ending takes isn't the connection's.
+        idle = statistics.median(run["cpu_seconds"] for run in runs["nothing"])
+        self.rate = statistics.median(run["bytes"] / run["seconds"] / (1 << 20) for run in runs["bytes"])
+        self.cpu_per_gib = statistics.median((run["cpu_seconds"] - idle) * GIB / run["bytes"] for run in runs["bytes"])
+        self.handshakes = statistics.median(run["handshakes"] / run["seconds"] for run in runs["handshakes"])
+
+    def values(self):
+        return {"mib_per_second": self.rate, "cpu_seconds_per_gib": self.cpu_per_gib, "connections_per_second": self.handshakes}
+
+
+def parse(text):
+    """Costs by carrier, and what the kernel encrypts by."""
+    runs, crypto = {}, None
+    for line in text.splitlines():
+        carrier, _, rest = line.partition(" ")
+        if carrier == "crypto":
+            crypto = rest
+            continue
+        work, _, measured = rest.partition(" ")
+        runs.setdefault(carrier, {}).setdefault(work, []).append(json.loads(measured))
+    return {carrier: Costs(of_work) for carrier, of_work in runs.items()}, crypto
+
+
+def run(command, **environment):
+    variables = {"XFER_SOURCE_DIR": HERE.parent.parent, "XFER_BUILD_DIR": BUILD, **environment}
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False,
+                          env={**os.environ, **{name: str(value) for name, value in variables.items()}})
+    if done.returncode:
+        raise Failure(f"tls_load can't be measured: {done.stderr.strip()}\n{done.stdout.strip()}")
+    return parse(done.stdout)
+
+
+def show(where, costs):
+    say(f"\n{where}\n{'carrier':<10}{'MiB/s':>10}{'× plain':>10}{'CPU s/GiB':>12}{'× plain':>10}{'connections/s':>16}{'× plain':>10}")
+    plain = costs["plain"]
+    for carrier, cost in costs.items():
+        say(f"{carrier:<10}{cost.rate:>10.1f}{cost.rate / plain.rate:>10.2f}{cost.cpu_per_gib:>12.2f}"
+            f"{cost.cpu_per_gib / plain.cpu_per_gib:>10.2f}{cost.handshakes:>16.1f}{cost.handshakes / plain.handshakes:>10.2f}")
+
+
+def bench(rounds, mib, handshakes):
+    """A report; shows it, too."""
+    script, sizes = HERE / "tls.guest", [rounds, mib, handshakes]
+    guest, crypto = run([HERE.parent / "vm/uml", "--alone", "--memory", 1024, script, *sizes, *GUEST], UML_TIMEOUT=GUEST_SECONDS)
+    host, _ = run(["bash", script, rounds, 4 * mib, 4 * handshakes, *HOST])
+    show(f"user-mode Linux, TLS_AES_128_GCM_SHA256; the kernel encrypts by {crypto}, relay_c as slowly", guest)
+    show("this host, TLS_AES_128_GCM_SHA256", host)
+    ratio = guest["kernel"].cpu_per_gib / guest["relay_c"].cpu_per_gib
+    say(f"\nkernel / relay_c, processor time: {ratio:.2f} (at most {KERNEL_AT_MOST} is wanted)")
+    costs = {"guest": guest, "host": host}
+    return {"crypto": crypto, "kernel_by_relay_cpu": ratio,
+            **{where: {carrier: cost.values() for carrier, cost in these.items()} for where, these in costs.items()}}
