@@ -139,7 +139,8 @@ static bool read_peer(struct relayed *relayed)
 		in->to += n;
 	}
 	xfer_count(XFER_CNT_TLS_RELAY_RECEIVED_BYTES, in->to - before);
-	return in->to > before;
+	/* What is left in a socket that isn't watched any more is nobody else's to tell. */
+	return in->to > before || (relayed->peer.hung_up && relayed->socket.reads == 0);
 }
 
 /* Its user has closed both directions, or all of it: what the peer still sends has nobody to go to. */

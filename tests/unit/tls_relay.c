@@ -20,6 +20,7 @@
 #include "support/tls_ends.h"
 #include "support/tls_peer.h"
 #include "tls/relay.h"
+#include "tls/socket_bio.h"
 #include "tls/tls.h"
 
 #define MUCH (8u << 20) /* bytes: more than all buffers on the way together */
@@ -585,6 +586,84 @@ static void test_end_in_a_message(void **state)
 	wait_for_none();
 }
 
+#define UPDATES 30000u
+
+/* New keys, again and again, then a byte: as one lump. */
+static size_t make_updates(struct tls_peer *peer, uint8_t **bytes)
+{
+	BIO *memory = BIO_new(BIO_s_mem());
+	uint8_t *made;
+	size_t len;
+
+	SSL_set0_wbio(peer->ssl, memory);
+	for (unsigned i = 0; i < UPDATES; i++)
+		assert_true(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) &&
+			    SSL_do_handshake(peer->ssl) == 1);
+	assert_true(tls_peer_write(peer, "b", 1));
+	len = (size_t)BIO_get_mem_data(memory, (char **)&made);
+	*bytes = malloc(len);
+	memcpy(*bytes, made, len);
+	return len;
+}
+
+/* However much there is, OpenSSL is given only so much of it before others have their turn. */
+static void test_receptions(void **state)
+{
+	struct xfer_tls_socket socket = { .reads = 2 };
+	BIO_METHOD *method = xfer_tls_socket_method();
+	BIO *bio = xfer_tls_socket_bio(method, &socket);
+	char byte;
+	int pair[2];
+
+	(void)state;
+	tls_ends_tcp(pair);
+	socket.fd = pair[1];
+	assert_int_equal(tls_write_all(pair[0], "abc", 3), 0);
+	assert_int_equal(BIO_read(bio, &byte, 1), 1);
+	assert_int_equal(BIO_read(bio, &byte, 1), 1);
+	assert_int_equal(BIO_read(bio, &byte, 1), -1);
+	assert_true(BIO_should_read(bio));
+	socket.reads = 1;
+	assert_int_equal(BIO_read(bio, &byte, 1), 1);
+	assert_int_equal(byte, 'c');
+	BIO_free(bio);
+	BIO_meth_free(method);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* More of them than are taken in two turns, and the end right behind them: nothing is left lying. */
+static void test_many_updates(void **state)
+{
+	const struct tls_peer_wish wish = { .files.ca = NULL };
+	struct connection connection;
+	int pair[2], room = 4 << 20;
+	uint8_t *bytes;
+	size_t len;
+	char byte;
+
+	(void)state;
+	tls_ends_tcp(pair);
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	setsockopt(pair[1], SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	tls_peer_open(&connection.peer, pair[0], &wish);
+	tls_end_start(&connection.end, tls, public, pair[1], false, NULL);
+	assert_true(tls_peer_handshake(&connection.peer));
+	assert_int_equal(tls_end_wait(&connection.end), 0);
+	len = make_updates(&connection.peer, &bytes);
+	assert_true(len > 8 * 65536);
+	shutdown(connection.end.fd, SHUT_WR);
+	assert_true(tls_peer_told_end(&connection.peer));
+	assert_int_equal(tls_write_all(connection.peer.fd, bytes, len), 0);
+	shutdown(connection.peer.fd, SHUT_WR);
+	assert_int_equal(tls_read_all(connection.end.fd, &byte, 1), 0);
+	assert_int_equal(byte, 'b');
+	assert_true(tls_at_end(connection.end.fd));
+	connection_end(&connection);
+	wait_for_none();
+	free(bytes);
+}
+
 /* --- the end of all ----------------------------------------------------------------------------- */
 
 /* Connections that are still there when TLS ends end with it; their peers are told. */
@@ -650,6 +729,8 @@ int main(void)
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_used_up),
 		cmocka_unit_test(test_end_in_a_message),
+		cmocka_unit_test(test_receptions),
+		cmocka_unit_test(test_many_updates),
 		cmocka_unit_test(test_destroy),
 		cmocka_unit_test(test_destroy_busy),
 	};
