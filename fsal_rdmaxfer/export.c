@@ -221,6 +221,11 @@ static const char *objection(const struct xprtsec *policy)
 		rdx_module.tls_identity && !rdx_module.tls_ca)
 		return "its Xprtsec wants certificates, but none is known to be good: add  TLS_CA = ...;  to "
 		       "the RDMAXFER block, or  tls  to Xprtsec";
+	/* session_guard.c sees what comes by TCP only. */
+	if (!xprtsec_is_open(policy) && nfs_param.core_param.enable_UDP & UDP_LISTENER_ALL &&
+		nfs_param.core_param.core_options & CORE_OPTION_NFSV4)
+		return "its Xprtsec isn't for everybody, but by UDP anybody could have replies repeated "
+		       "that others got: write  Enable_UDP = false;  into NFS_CORE_PARAM";
 	return NULL;
 }
 

@@ -44,9 +44,9 @@ struct connection {
 	struct xp_ops ops; /* the transport's xp_ops points here */
 	struct xp_ops *original;
 	SVCXPRT *xprt;
-	_Atomic enum stage stage; /* written under frontend.lock */
-	uint64_t deadline;        /* of the offer */
-	bool waits;               /* OFFERED, under frontend.lock: it would begin, but is busy */
+	_Atomic enum stage stage;           /* written under frontend.lock */
+	uint64_t deadline;                  /* of the offer */
+	atomic_bool waits;                  /* OFFERED: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
 	unsigned events;                    /* of the one receiving thread */
 	struct glist_head all, offers;
@@ -238,11 +238,8 @@ static bool may_begin(struct connection *connection)
 {
 	bool busy = is_busy(connection, 1);
 
-	if (busy) {
-		pthread_mutex_lock(&frontend.lock);
-		connection->waits = true;
-		pthread_mutex_unlock(&frontend.lock);
-	}
+	if (busy)
+		atomic_store(&connection->waits, true);
 	return !busy;
 }
 
@@ -495,7 +492,7 @@ static struct connection *take_waiting(void)
 	pthread_mutex_lock(&frontend.lock);
 	glist_for_each (entry, &frontend.offers) {
 		found = glist_entry(entry, struct connection, offers);
-		if (found->waits && !is_busy(found, 0))
+		if (atomic_load(&found->waits) && !is_busy(found, 0))
 			break;
 		found = NULL;
 	}
