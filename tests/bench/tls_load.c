@@ -195,14 +195,19 @@ static double work(const struct side *side, const struct work *work, int listene
 	return now() - began;
 }
 
-static double run_side(bool client, const char *mode, const char *folder, const struct work *todo,
+/* peer: the client's process; 0: this is it. */
+static double run_side(pid_t peer, const char *mode, const char *folder, const struct work *todo,
 	int listener, const struct sockaddr_in *address)
 {
-	struct side side = { .client = client };
+	struct side side = { .client = peer == 0 };
 	double seconds;
+	int status;
 
 	open_side(&side, mode, folder);
 	seconds = work(&side, todo, listener, address);
+	/* What it still has to get would go with the relay. */
+	if (peer && (waitpid(peer, &status, 0) != peer || status != 0))
+		die("the client", "it failed");
 	close_side(&side);
 	return seconds;
 }
@@ -212,7 +217,7 @@ int main(int argc, char **argv)
 	struct work todo = { 0 };
 	struct sockaddr_in address;
 	double seconds;
-	int listener, status;
+	int listener;
 	pid_t client;
 
 	if (argc != 5) {
@@ -224,12 +229,10 @@ int main(int argc, char **argv)
 	listener = listen_here(&address);
 	client = fork();
 	if (client == 0) {
-		run_side(true, argv[1], argv[2], &todo, listener, &address);
+		run_side(0, argv[1], argv[2], &todo, listener, &address);
 		return 0;
 	}
-	seconds = run_side(false, argv[1], argv[2], &todo, listener, &address);
-	if (waitpid(client, &status, 0) != client || status != 0)
-		die("the client", "it failed");
+	seconds = run_side(client, argv[1], argv[2], &todo, listener, &address);
 	printf("{\"bytes\": %zu, \"handshakes\": %u, \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n",
 		todo.bytes, todo.handshakes, seconds,
 		cpu_seconds(RUSAGE_SELF) + cpu_seconds(RUSAGE_CHILDREN));
