@@ -24,14 +24,15 @@ struct xfer_tls_params {
 	unsigned handshake_ms;           /* a handshake may take so long; 100 to 60000, 0: 5000 */
 	unsigned handshakes_max;         /* under way at a time; 0: 1024 */
 	unsigned handshakes_per_address; /* the same from one address; 0: 64 */
-	xfer_log_fn log;                 /* as the context's, which may come later; NULL: it stays as it is */
+	xfer_log_fn log; /* as the context's, which may come later; NULL: it stays as it is */
 };
 
 /*
  * Starts the threads and finds out which ciphers can be used: those of OpenSSL that the kernel, if it is to carry them,
  * has as well. Makes the process undumpable (PR_SET_DUMPABLE). -errno with a text that names cause and remedy.
  */
-int xfer_tls_create(const struct xfer_tls_params *params, struct xfer_tls **tls, char *why, size_t why_len);
+int xfer_tls_create(
+	const struct xfer_tls_params *params, struct xfer_tls **tls, char *why, size_t why_len);
 /* Ends handshakes under way (their `done` is called) and relayed connections. Identities go before. */
 void xfer_tls_destroy(struct xfer_tls *tls);
 /* Whether connections are carried by the kernel; decided once, by xfer_tls_create. */
@@ -53,12 +54,13 @@ enum xfer_tls_role {
 struct xfer_tls_files {
 	const char *certificate; /* PEM: the certificate, then the chain */
 	const char *key;         /* PEM, not encrypted */
-	const char *ca;          /* PEM, one or several; PUBLIC: NULL: no client's certificate is accepted */
-	const char *crl;         /* PEM; NULL: none */
+	const char *ca; /* PEM, one or several; PUBLIC: NULL: no client's certificate is accepted */
+	const char *crl; /* PEM; NULL: none */
 };
 
-int xfer_tls_identity_create(struct xfer_tls *tls, enum xfer_tls_role role, const struct xfer_tls_files *files,
-	struct xfer_tls_identity **identity, char *why, size_t why_len);
+int xfer_tls_identity_create(struct xfer_tls *tls, enum xfer_tls_role role,
+	const struct xfer_tls_files *files, struct xfer_tls_identity **identity, char *why,
+	size_t why_len);
 void xfer_tls_identity_destroy(struct xfer_tls_identity *identity);
 /* SIGHUP: reads all files of all identities again, now. Any thread. A broken new set is logged; the old one stays. */
 void xfer_tls_reload(struct xfer_tls *tls);
