@@ -22,6 +22,7 @@
 #define TICK_MS      1000
 #define BUFFER       65536 /* bytes of plain text: four records */
 #define READS        4     /* of the socket, in a round */
+#define UPDATES_MAX  32    /* new keys of a peer without anything in between that is for the user */
 #define ROUNDS       8     /* without a look at the others of the lane */
 #define ABANDONED_MS 30000 /* a peer may take so long for what an end has left behind */
 
@@ -53,8 +54,9 @@ struct relayed {
 	SSL *ssl;
 	struct sockaddr_storage address;
 	struct xfer_tls_security *security;
-	bool peer_full; /* OpenSSL waits for room in the socket */
-	bool broken;    /* OpenSSL can't go on; what has come before is still handed on */
+	unsigned updates; /* of the peer's keys since anything came that is for the user */
+	bool peer_full;   /* OpenSSL waits for room in the socket */
+	bool broken;      /* OpenSSL can't go on; what has come before is still handed on */
 	bool dead;
 	uint64_t moved_ns; /* when bytes moved last */
 };
@@ -122,12 +124,28 @@ static void look_at_ssl(struct relayed *relayed, int result)
 	ERR_clear_error();
 }
 
+/*
+ * New keys cost this end more than the peer, and everybody on the thread has to wait for that. OpenSSL itself ends
+ * connections that go on and on with other records that are nothing for the user.
+ */
+static void judge_updates(struct relayed *relayed, bool received)
+{
+	char text[64];
+
+	if (relayed->updates > UPDATES_MAX && !relayed->broken) {
+		xfer_address_format(&relayed->address, text, sizeof(text));
+		xfer_warn("tls: %s ended: it does nothing but change its keys", text);
+		relayed->broken = true;
+	}
+	if (received)
+		relayed->updates = 0;
+}
+
 static bool read_peer(struct relayed *relayed)
 {
 	struct flow *in = &relayed->in;
 	size_t before = in->to, n;
 
-	/* A peer may send for ever what is nothing for the user, new keys for one. */
 	relayed->socket.reads = READS;
 	while (!in->ended && !relayed->broken && in->to < BUFFER) {
 		int result = SSL_read_ex(relayed->ssl, in->bytes + in->to, BUFFER - in->to, &n);
@@ -139,8 +157,8 @@ static bool read_peer(struct relayed *relayed)
 		in->to += n;
 	}
 	xfer_count(XFER_CNT_TLS_RELAY_RECEIVED_BYTES, in->to - before);
-	/* What is left in a socket that isn't watched any more is nobody else's to tell. */
-	return in->to > before || (relayed->peer.hung_up && relayed->socket.reads == 0);
+	judge_updates(relayed, in->to > before);
+	return in->to > before;
 }
 
 /* Its user has closed both directions, or all of it: what the peer still sends has nobody to go to. */
@@ -369,15 +387,17 @@ static void ready(struct xfer_pollable *pollable, uint32_t events)
 static void count_record(
 	int sent, int version, int type, const void *bytes, size_t len, SSL *ssl, void *user)
 {
-	struct xfer_tls_security *security = user;
-	_Atomic uint64_t *count = sent ? &security->sent : &security->received;
+	struct relayed *relayed = user;
+	_Atomic uint64_t *count = sent ? &relayed->security->sent : &relayed->security->received;
 
 	(void)version;
 	(void)ssl;
 	if (type == SSL3_RT_HEADER)
 		atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
-	else if (type == SSL3_RT_HANDSHAKE && len > 0 && *(const uint8_t *)bytes == KEY_UPDATE)
-		atomic_store_explicit(count, 0, memory_order_relaxed);
+	if (type != SSL3_RT_HANDSHAKE || len == 0 || *(const uint8_t *)bytes != KEY_UPDATE)
+		return;
+	atomic_store_explicit(count, 0, memory_order_relaxed);
+	relayed->updates += !sent;
 }
 
 /* --- beginning ---------------------------------------------------------------------------------- */
@@ -410,7 +430,7 @@ static int attach(struct relayed *relayed, SSL *ssl, int fd)
 	SSL_set_default_read_buffer_len(ssl, BUFFER);
 	SSL_set_read_ahead(ssl, 1);
 	SSL_set_msg_callback(ssl, count_record);
-	SSL_set_msg_callback_arg(ssl, relayed->security);
+	SSL_set_msg_callback_arg(ssl, relayed);
 	return 0;
 }
 
