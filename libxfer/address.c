@@ -11,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "address.h"
-#include "clock.h"
 #include "xfer/xfer.h"
 
 #define LOCAL_SEND_BUFFER (2 << 20) /* bytes: a record with a full payload goes out in one call */
@@ -144,23 +143,31 @@ static int finish_connect(int fd, unsigned timeout_ms)
 	return -err;
 }
 
-/* A Unix socket with too many who wait to be accepted says so at once, and tells nobody when there is room. */
-static int wait_connect(
+/* One after the other waits for room in the listener's backlog: who only asked again and again might never get any. */
+static int connect_local(
 	int fd, const struct sockaddr_storage *storage, socklen_t len, unsigned timeout_ms)
 {
-	static const struct timespec pause = { .tv_nsec = 2 * XFER_NS_PER_MS };
-	uint64_t deadline = xfer_now_ns() + timeout_ms * XFER_NS_PER_MS;
+	struct timeval limit = { .tv_sec = timeout_ms / 1000,
+		.tv_usec = timeout_ms % 1000 * 1000 + 1 }; /* 0 would be for ever */
+	int err = 0;
 
-	while (connect(fd, (const struct sockaddr *)storage, len)) {
-		if (errno == EINPROGRESS)
-			return finish_connect(fd, timeout_ms);
-		if (errno != EAGAIN)
-			return -errno;
-		if (xfer_now_ns() >= deadline)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))
+		return -errno;
+	while (err == 0 && connect(fd, (const struct sockaddr *)storage, len))
+		err = errno == EAGAIN ? -ETIMEDOUT : errno == EINTR ? 0 : -errno;
+	if (err == 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
+		err = -errno;
+	return err;
+}
+
+static int connect_tcp(
+	int fd, const struct sockaddr_storage *storage, socklen_t len, unsigned timeout_ms)
+{
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)storage, len) == 0)
+		return 0;
+	return errno == EINPROGRESS ? finish_connect(fd, timeout_ms) : -errno;
 }
 
 int xfer_address_connect(const struct xfer_address *address, unsigned timeout_ms, int *result)
@@ -171,11 +178,12 @@ int xfer_address_connect(const struct xfer_address *address, unsigned timeout_ms
 
 	if (err)
 		return err;
-	fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	xfer_socket_tune(fd, address->local);
-	err = wait_connect(fd, &storage, len, timeout_ms);
+	err = address->local ? connect_local(fd, &storage, len, timeout_ms)
+			     : connect_tcp(fd, &storage, len, timeout_ms);
 	if (err) {
 		close(fd);
 		return err;
