@@ -127,6 +127,24 @@ void xfer_socket_tune(int fd, bool local)
 }
 
 /* 0, or why a connection that was begun did not come about. */
+const void *xfer_address_host(const struct sockaddr_storage *storage, size_t *len)
+{
+	if (storage->ss_family == AF_INET6) {
+		*len = sizeof(struct in6_addr);
+		return &((const struct sockaddr_in6 *)storage)->sin6_addr;
+	}
+	*len = sizeof(struct in_addr);
+	return &((const struct sockaddr_in *)storage)->sin_addr;
+}
+
+bool xfer_address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	size_t a_len, b_len;
+	const void *a_host = xfer_address_host(a, &a_len), *b_host = xfer_address_host(b, &b_len);
+
+	return a_len == b_len && memcmp(a_host, b_host, a_len) == 0;
+}
+
 static int finish_connect(int fd, unsigned timeout_ms)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };

@@ -27,6 +27,10 @@ int xfer_address_resolve(
 /* Text of a socket's TCP address: "10.0.0.1:847", "[fe80::1]:847". */
 void xfer_address_format(const struct sockaddr_storage *storage, char *text, size_t len);
 
+/* A socket's TCP address without its port: the number's bytes, of which there are *len. */
+const void *xfer_address_host(const struct sockaddr_storage *storage, size_t *len);
+bool xfer_address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+
 /*
  * Connects to it within timeout_ms and gives a descriptor (TCP_NODELAY, close-on-exec). -ETIMEDOUT,
  * and what connect(2) says. Blocks.

@@ -4,22 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "address.h"
 #include "control/strangers.h"
 #include "log.h"
 
 static bool same_host(const struct xfer_conn_identity *a, const struct xfer_conn_identity *b)
 {
-	const struct sockaddr_storage *x = &a->address, *y = &b->address;
-
-	if (a->local)
-		return a->uid == b->uid;
-	if (x->ss_family != y->ss_family)
-		return false;
-	if (x->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)x)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)y)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)x)->sin6_addr,
-		       &((const struct sockaddr_in6 *)y)->sin6_addr, sizeof(struct in6_addr)) == 0;
+	return a->local ? a->uid == b->uid : xfer_address_same_host(&a->address, &b->address);
 }
 
 static void log_crowd(const struct xfer_conn_identity *identity)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "control/peer.h"
 #include "owner/service.h"
 #include "xfer/tls.h"
@@ -59,10 +60,8 @@ static uint32_t admit_local(const struct config_node *node,
 /* Without the port, which is another one each time: refusals are logged once for each reason. */
 static const char *host_of(const struct sockaddr_storage *storage, char text[INET6_ADDRSTRLEN])
 {
-	const void *host =
-		storage->ss_family == AF_INET6
-			? (const void *)&((const struct sockaddr_in6 *)storage)->sin6_addr
-			: (const void *)&((const struct sockaddr_in *)storage)->sin_addr;
+	size_t len;
+	const void *host = xfer_address_host(storage, &len);
 
 	return inet_ntop(storage->ss_family, host, text, INET6_ADDRSTRLEN) ? text
 									   : "an unknown address";

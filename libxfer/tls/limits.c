@@ -2,9 +2,9 @@
 /* limits.c -- how many handshakes may be under way, in all and from one address */
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
+#include "address.h"
 #include "counters.h"
 #include "tls/limits.h"
 #include "xfer/xfer.h"
@@ -22,31 +22,12 @@ void xfer_tls_limits_fini(struct xfer_tls_limits *limits)
 	pthread_mutex_destroy(&limits->lock);
 }
 
-/* The address without its port. */
-static const void *host_of(const struct sockaddr_storage *address, size_t *len)
-{
-	if (address->ss_family == AF_INET6) {
-		*len = sizeof(struct in6_addr);
-		return &((const struct sockaddr_in6 *)address)->sin6_addr;
-	}
-	*len = sizeof(struct in_addr);
-	return &((const struct sockaddr_in *)address)->sin_addr;
-}
-
 static unsigned bucket_of(const struct sockaddr_storage *address)
 {
 	size_t len;
-	const void *host = host_of(address, &len);
+	const void *host = xfer_address_host(address, &len);
 
 	return xfer_hash(0, host, len) % XFER_TLS_BUCKETS;
-}
-
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	size_t a_len, b_len;
-	const void *a_host = host_of(a, &a_len), *b_host = host_of(b, &b_len);
-
-	return a_len == b_len && memcmp(a_host, b_host, a_len) == 0;
 }
 
 static unsigned count_from(
@@ -56,7 +37,7 @@ static unsigned count_from(
 	unsigned count = 0;
 
 	LIST_FOREACH (place, &limits->buckets[bucket_of(address)], link)
-		count += same_host(&place->address, address);
+		count += xfer_address_same_host(&place->address, address);
 	return count;
 }
 
