@@ -90,17 +90,23 @@ static void took(struct flow *flow, size_t n)
 		flow->from = flow->to = 0;
 }
 
+static void log_end(const struct relayed *relayed, const char *why)
+{
+	char text[64];
+
+	xfer_address_format(&relayed->address, text, sizeof(text));
+	xfer_warn("tls: %s ended: %s", text, why);
+}
+
 /* That a peer has just closed its socket is for it to know, and not worth a line. */
 static void log_broken(const struct relayed *relayed)
 {
 	struct xfer_tls_failure failure;
-	char text[64];
 
 	if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		return;
 	xfer_tls_fail_openssl(&failure, relayed->ssl, NULL);
-	xfer_address_format(&relayed->address, text, sizeof(text));
-	xfer_warn("tls: %s ended: %s", text, failure.why);
+	log_end(relayed, failure.why);
 }
 
 /* After a call of OpenSSL's that didn't succeed. */
@@ -130,11 +136,8 @@ static void look_at_ssl(struct relayed *relayed, int result)
  */
 static void judge_updates(struct relayed *relayed, bool received)
 {
-	char text[64];
-
 	if (relayed->updates > UPDATES_MAX && !relayed->broken) {
-		xfer_address_format(&relayed->address, text, sizeof(text));
-		xfer_warn("tls: %s ended: it does nothing but change its keys", text);
+		log_end(relayed, "it does nothing but change its keys");
 		relayed->broken = true;
 	}
 	if (received)
@@ -274,17 +277,6 @@ static bool used_up(const struct relayed *relayed)
 	return xfer_tls_security_used(relayed->security, sent > received ? sent : received) == 1000;
 }
 
-static void log_used_up(const struct relayed *relayed)
-{
-	char text[64];
-
-	xfer_address_format(&relayed->address, text, sizeof(text));
-	xfer_count(XFER_CNT_TLS_USED_UP, 1);
-	xfer_warn(
-		"tls: %s ended: its keys have protected as many records as they may; it has to connect again",
-		text);
-}
-
 /* What OpenSSL has to say against that must not be taken for the next connection's error. */
 static void say_goodbye(struct relayed *relayed)
 {
@@ -296,8 +288,11 @@ static void end(struct relayed *relayed)
 {
 	struct lane *lane = relayed->lane;
 
-	if (used_up(relayed))
-		log_used_up(relayed);
+	if (used_up(relayed)) {
+		xfer_count(XFER_CNT_TLS_USED_UP, 1);
+		log_end(relayed,
+			"its keys have protected as many records as they may; it has to connect again");
+	}
 	LIST_REMOVE(relayed, link);
 	if (!relayed->broken && !relayed->out.told)
 		say_goodbye(relayed);
