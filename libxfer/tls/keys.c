@@ -35,28 +35,16 @@ enum xfer_tls_cipher xfer_tls_cipher_of(uint16_t id)
 	return cipher;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool take_hex(const char *hex, uint8_t secret[XFER_TLS_SECRET_MAX])
 {
-	size_t len = strlen(hex) / 2;
+	size_t len = 0;
+	int taken;
 
-	if (len == 0 || len > XFER_TLS_SECRET_MAX || strlen(hex) % 2)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		secret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	/* It is called amid a handshake, whose errors are OpenSSL's own. */
+	ERR_set_mark();
+	taken = OPENSSL_hexstr2buf_ex(secret, XFER_TLS_SECRET_MAX, &len, hex, '\0');
+	ERR_pop_to_mark();
+	return taken == 1 && len > 0;
 }
 
 /* Where the secret begins in a line with this label; NULL: it has another one. */
