@@ -19,7 +19,7 @@ struct corrected {
 
 static void correct(struct corrected *corrected, xdrproc_t encode)
 {
-	nfs_request_t *request = container_of(op_ctx, nfs_request_t, op_context);
+	nfs_request_t *request = rdx_rpc_request();
 
 	PTHREAD_MUTEX_lock(&corrected->lock);
 	if (!corrected->made) {

@@ -100,15 +100,22 @@ static inline bool rdx_is_read_plus(struct fsal_io_arg *arg)
 	       container_of(read->res, nfs_resop4, nfs_resop4_u.opread)->resop == NFS4_OP_READ_PLUS;
 }
 
-/* The client's request that this thread works on, or NULL. */
-static inline const nfs_request_t *rdx_request(void)
+/* The client's request of any RPC program that this thread works on, or NULL. */
+static inline nfs_request_t *rdx_rpc_request(void)
 {
-	const nfs_request_t *request;
-
 	if (!op_ctx || op_ctx->req_type != NFS_REQUEST)
 		return NULL;
-	request = container_of(op_ctx, nfs_request_t, op_context);
-	return request->svc.rq_msg.cb_prog == nfs_param.core_param.program[P_NFS] ? request : NULL;
+	return container_of(op_ctx, nfs_request_t, op_context);
+}
+
+/* The same, if it is one of NFS. */
+static inline const nfs_request_t *rdx_request(void)
+{
+	const nfs_request_t *request = rdx_rpc_request();
+
+	if (!request || request->svc.rq_msg.cb_prog != nfs_param.core_param.program[P_NFS])
+		return NULL;
+	return request;
 }
 
 /* Whether this thread works for a client, by whatever protocol: else Ganesha does so for itself. */
@@ -120,12 +127,11 @@ static inline bool rdx_is_for_client(void)
 /* The program of the present request, of enum protos; P_COUNT: it is none of RPC. */
 static inline protos rdx_request_program(void)
 {
-	const nfs_request_t *request;
+	const nfs_request_t *request = rdx_rpc_request();
 	protos program = P_NFS;
 
-	if (!op_ctx || op_ctx->req_type != NFS_REQUEST)
+	if (!request)
 		return P_COUNT;
-	request = container_of(op_ctx, nfs_request_t, op_context);
 	while (program < P_COUNT &&
 		nfs_param.core_param.program[program] != request->svc.rq_msg.cb_prog)
 		program++;
@@ -160,14 +166,12 @@ static inline bool rdx_compound_gives_back(const compound_data_t *compound)
 /* Whether the client merely gives back what it has open or locked. */
 static inline bool rdx_request_gives_back(void)
 {
-	const nfs_request_t *request;
+	const nfs_request_t *request = rdx_rpc_request();
 
 	switch (rdx_request_program()) {
 	case P_NLM:
-		request = container_of(op_ctx, nfs_request_t, op_context);
 		return rdx_nlm_gives_back(request->svc.rq_msg.cb_proc);
 	case P_NFS:
-		request = container_of(op_ctx, nfs_request_t, op_context);
 		return op_ctx->nfs_vers == NFS_V4 && request->proc_data &&
 		       rdx_compound_gives_back(request->proc_data);
 	default:

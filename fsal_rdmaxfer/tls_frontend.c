@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "now.h"
 #include "session_guard.h"
 #include "tls_frontend.h"
@@ -78,19 +79,12 @@ static struct connection *connection_of(const SVCXPRT *xprt)
 	return ops->xp_recv == tls_recv ? container_of(ops, struct connection, ops) : NULL;
 }
 
-/* As the client sees itself: Ganesha's sockets are of IPv6 and take IPv4's, too. */
-static struct sockaddr_storage client_address(const SVCXPRT *xprt)
+static void name_client(const SVCXPRT *xprt, char text[SOCK_NAME_MAX])
 {
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&xprt->xp_remote.ss;
-	struct sockaddr_storage address = xprt->xp_remote.ss;
+	sockaddr_t address = rdx_client_address(&xprt->xp_remote.ss);
+	struct display_buffer buffer = { SOCK_NAME_MAX, text, text };
 
-	if (v6->sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = v6->sin6_port };
-
-		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
-		memcpy(&address, &v4, sizeof(v4));
-	}
-	return address;
+	display_sockaddr(&buffer, &address);
 }
 
 /* One a second is written; the others are counted. */
@@ -99,15 +93,13 @@ static void log_refused(const SVCXPRT *xprt)
 	static _Atomic uint64_t next;
 	static _Atomic unsigned others;
 	uint64_t now = rdx_now_ns(), due = atomic_load(&next);
-	struct sockaddr_storage address = client_address(xprt);
 	char text[SOCK_NAME_MAX] = "";
-	struct display_buffer buffer = { sizeof(text), text, text };
 
 	if (now < due || !atomic_compare_exchange_strong(&next, &due, now + UINT64_C(1000000000))) {
 		atomic_fetch_add(&others, 1);
 		return;
 	}
-	display_sockaddr(&buffer, &address);
+	name_client(xprt, text);
 	LogWarn(COMPONENT_FSAL,
 		"tls: %s is cut off, and %u others were: too many have asked for TLS and don't begin; if they are "
 		"all wanted, raise Handshakes_Max and Handshakes_Per_Address",
@@ -116,11 +108,9 @@ static void log_refused(const SVCXPRT *xprt)
 
 static void log_end(const struct connection *connection, const char *why)
 {
-	struct sockaddr_storage address = client_address(connection->xprt);
 	char text[SOCK_NAME_MAX] = "";
-	struct display_buffer buffer = { sizeof(text), text, text };
 
-	display_sockaddr(&buffer, &address);
+	name_client(connection->xprt, text);
 	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
 }
 
@@ -195,7 +185,7 @@ static int shake(struct connection *connection)
 {
 	struct xfer_tls_start start = {
 		.identity = frontend.params.identity,
-		.address = client_address(connection->xprt),
+		.address = rdx_client_address(&connection->xprt->xp_remote.ss),
 		.done = shaken,
 		.user = connection,
 	};
@@ -329,16 +319,13 @@ static void tls_destroy(SVCXPRT *xprt, u_int flags, const char *tag, const int l
 
 /* --- offering --------------------------------------------------------------------------------- */
 
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+static bool same_host(const sockaddr_t *a, const sockaddr_t *b)
 {
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET6)
-		return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-			       &((const struct sockaddr_in6 *)b)->sin6_addr,
-			       sizeof(struct in6_addr)) == 0;
-	return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-	       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	uint8_t a_host[16], b_host[16];
+
+	rdx_client_bytes(a, a_host);
+	rdx_client_bytes(b, b_host);
+	return a->ss_family == b->ss_family && memcmp(a_host, b_host, sizeof(a_host)) == 0;
 }
 
 static unsigned offers_of(const struct sockaddr_storage *address)
@@ -450,10 +437,10 @@ static enum auth_stat auth_tls(struct svc_req *request)
 
 const struct xfer_tls_security *rdx_tls_security(void)
 {
+	const nfs_request_t *request = rdx_rpc_request();
+
 	/* Other contexts than those of clients' requests have no caller. */
-	if (!op_ctx || op_ctx->req_type != NFS_REQUEST || !op_ctx->caller_addr)
-		return NULL;
-	return rdx_tls_security_of(&container_of(op_ctx, nfs_request_t, op_context)->svc);
+	return request && op_ctx->caller_addr ? rdx_tls_security_of(&request->svc) : NULL;
 }
 
 const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *request)
