@@ -23,10 +23,13 @@
 
 /* The host's address, then the one that was named, and one that wasn't. */
 static const struct mock_device devices[] = {
-	{ .name = "mock0", .ports = { { .addresses = { "10.0.0.1", "10.0.0.2", "10.0.0.3" } } } },
+	{ .name = "mock0",
+		.ports = { { .addresses = { "10.0.0.1", "10.0.0.2", "10.0.0.3" },
+			.mtu = IBV_MTU_1024 } } },
 	{ .name = "mock1",
 		.iwarp = true,
-		.ports = { { .addresses = { "10.1.0.1", "10.1.0.2", "10.1.0.3" } } } },
+		.ports = { { .addresses = { "10.1.0.1", "10.1.0.2", "10.1.0.3" },
+			.mtu = IBV_MTU_4096 } } },
 };
 
 struct stranger {
@@ -77,6 +80,8 @@ static enum verbs_refusal expected(unsigned how, const struct input *data)
 		return VERBS_REFUSED_TOKEN;
 	if (how & KNOCK_UNNAMED)
 		return VERBS_REFUSED_SOURCE;
+	if (ntohl(hello.mtu) > (how & KNOCK_IWARP ? 4096 : 1024))
+		return VERBS_REFUSED_MTU;
 	admitted++;
 	return VERBS_ADMITTED;
 }

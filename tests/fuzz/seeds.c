@@ -413,11 +413,12 @@ static void seed_paths(unsigned number)
 /* --- requests to be connected -------------------------------------------------------------------- */
 
 /* With the token of a lane, as its own or as another one's. */
-static void put_knock(struct seed *seed, uint8_t how, uint16_t lane, uint8_t token)
+static void put_knock(struct seed *seed, uint8_t how, uint16_t lane, uint8_t token, uint32_t mtu)
 {
-	struct verbs_hello hello = {
-		.magic = htonl(VERBS_MAGIC), .version = htons(VERBS_VERSION), .lane = htons(lane)
-	};
+	struct verbs_hello hello = { .magic = htonl(VERBS_MAGIC),
+		.version = htons(VERBS_VERSION),
+		.lane = htons(lane),
+		.mtu = htonl(mtu) };
 
 	memset(hello.token, SEED_RANDOM(token), sizeof(hello.token));
 	put_u8(seed, how);
@@ -425,21 +426,21 @@ static void put_knock(struct seed *seed, uint8_t how, uint16_t lane, uint8_t tok
 	put(seed, &hello, sizeof(hello));
 }
 
-/* Two lanes: `how` as knock.c's, over one device and over the other. */
-static void seed_knock(uint8_t how)
+/* Two lanes: `how` as knock.c's, over one device and over the other, with packets of so many bytes. */
+static void seed_knock(uint8_t how, uint32_t mtu, unsigned number)
 {
 	static struct seed seed;
 
 	seed.len = 0;
 	put_u8(&seed, 1);
-	put_knock(&seed, how, 0, 0);
-	put_knock(&seed, 1, 0, 0);
-	put_knock(&seed, 0, 0, 1);
-	put_knock(&seed, 0, 1, 1);
+	put_knock(&seed, how, 0, 0, mtu);
+	put_knock(&seed, 1, 0, 0, mtu);
+	put_knock(&seed, 0, 0, 1, mtu);
+	put_knock(&seed, 0, 1, 1, mtu);
 	put_u8(&seed, 1);
 	put_u8(&seed, 8);
 	put(&seed, "too less", 8);
-	save(&seed, "knock", how);
+	save(&seed, "knock", number);
 }
 
 /* --- first bytes of connections ------------------------------------------------------------------ */
@@ -654,8 +655,10 @@ int main(int argc, char **argv)
 		}
 	}
 	seed_paths(number);
-	for (uint8_t how = 0; how < 8; how++)
-		seed_knock(how);
+	for (uint8_t how = 0; how < 8; how++) {
+		seed_knock(how, 1024, how);
+		seed_knock(how, 1025, 8u + how);
+	}
 	seed_greeting(0, 0);
 	seed_greeting(7, 1);
 	seed_starttls();
