@@ -23,8 +23,6 @@
 #include "support/tls_nodes.h"
 #include "tls/starttls.h"
 
-#define EITHER "serverAuth,clientAuth"
-
 static struct {
 	char dir[64];
 	struct pki *pki;
@@ -82,14 +80,6 @@ static void serve(void)
 	assert_int_equal(xfer_server_listen(t.server, t.config->listen[0]), 0);
 }
 
-static void issue(const char *name)
-{
-	char names[64];
-
-	snprintf(names, sizeof(names), "DNS:%s", name);
-	pki_issue(t.pki, name, &(struct pki_wish){ .cn = name, .names = names, .usage = EITHER });
-}
-
 static int begin(void **state)
 {
 	static const char *const names[] = { "a", "b", "c", "far" };
@@ -107,7 +97,7 @@ static int begin(void **state)
 	t.pki = pki_create("cluster");
 	pki_write_crl(t.pki, 1);
 	for (size_t i = 0; i < 4; i++)
-		issue(names[i]);
+		pki_issue_node(t.pki, names[i]);
 	write_config(below("conf"), true);
 	assert_int_equal(store_posix_prepare(), 0);
 	serve();

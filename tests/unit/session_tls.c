@@ -13,8 +13,6 @@
 #include "support/tls_ends.h"
 #include "support/tls_nodes.h"
 
-#define EITHER "serverAuth,clientAuth"
-
 /* --- good ones -------------------------------------------------------------------------------- */
 
 static void test_data(void **state)
@@ -100,15 +98,17 @@ static void test_owner_is_refused(void **state)
 {
 	const struct tls_node expired = { .wish = { .cn = "b",
 						  .names = "DNS:b",
-						  .usage = EITHER,
+						  .usage = PKI_EITHER,
 						  .from_s = -7200,
 						  .until_s = -3600 } };
-	const struct tls_node named_c = { .wish = {
-						  .cn = "c", .names = "DNS:c", .usage = EITHER } };
-	const struct tls_node strange = { .wish = { .cn = "b", .names = "DNS:b", .usage = EITHER },
-		.other_ca = true };
+	const struct tls_node named_c = {
+		.wish = { .cn = "c", .names = "DNS:c", .usage = PKI_EITHER }
+	};
+	const struct tls_node strange = {
+		.wish = { .cn = "b", .names = "DNS:b", .usage = PKI_EITHER }, .other_ca = true
+	};
 	const struct tls_node revoked = {
-		.wish = { .cn = "b", .names = "DNS:b", .usage = EITHER, .revoked = true }
+		.wish = { .cn = "b", .names = "DNS:b", .usage = PKI_EITHER, .revoked = true }
 	};
 	const struct tls_node client_only = {
 		.wish = { .cn = "b", .names = "DNS:b", .usage = "clientAuth" }
@@ -127,13 +127,14 @@ static void test_node_is_refused(void **state)
 {
 	const struct tls_node expired = { .wish = { .cn = "a",
 						  .names = "DNS:a",
-						  .usage = EITHER,
+						  .usage = PKI_EITHER,
 						  .from_s = -7200,
 						  .until_s = -3600 } };
-	const struct tls_node strange = { .wish = { .cn = "a", .names = "DNS:a", .usage = EITHER },
-		.other_ca = true };
+	const struct tls_node strange = {
+		.wish = { .cn = "a", .names = "DNS:a", .usage = PKI_EITHER }, .other_ca = true
+	};
 	const struct tls_node revoked = {
-		.wish = { .cn = "a", .names = "DNS:a", .usage = EITHER, .revoked = true }
+		.wish = { .cn = "a", .names = "DNS:a", .usage = PKI_EITHER, .revoked = true }
 	};
 	const struct tls_node server_only = {
 		.wish = { .cn = "a", .names = "DNS:a", .usage = "serverAuth" }

@@ -46,12 +46,8 @@ static int set_up(void **state)
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a",
-		&(struct pki_wish){
-			.cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" });
-	pki_issue(pki, "b",
-		&(struct pki_wish){
-			.cn = "b", .names = "DNS:b", .usage = "serverAuth,clientAuth" });
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
 	pki_issue(pki, "s", &(struct pki_wish){ .cn = "s", .names = "DNS:s,IP:127.0.0.1" });
 	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
 		fail_msg("%s", why);

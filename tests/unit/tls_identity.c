@@ -21,8 +21,6 @@
 #include "support/tls_peer.h"
 #include "tls/tls.h"
 
-static const char usage[] = "serverAuth,clientAuth";
-
 static struct pki *pki, *strangers;
 static struct xfer_tls *tls;
 
@@ -30,7 +28,7 @@ static void issue(const char *name, const char *cn, bool revoked)
 {
 	pki_issue(pki, name,
 		&(struct pki_wish){
-			.cn = cn, .names = "DNS:s", .usage = usage, .revoked = revoked });
+			.cn = cn, .names = "DNS:s", .usage = PKI_EITHER, .revoked = revoked });
 }
 
 static int set_up(void **state)
@@ -205,7 +203,7 @@ static void test_expired(void **state)
 	pki_issue(pki, "old",
 		&(struct pki_wish){ .cn = "old",
 			.names = "DNS:s",
-			.usage = usage,
+			.usage = PKI_EITHER,
 			.from_s = -7200,
 			.until_s = -3600 });
 	pki_issue(pki, "new",
@@ -474,7 +472,7 @@ static void test_revoked_authority(void **state)
 
 	(void)state;
 	issue("s", "first", false);
-	pki_issue(below, "c", &(struct pki_wish){ .cn = "c", .names = "DNS:c", .usage = usage });
+	pki_issue_node(below, "c");
 	pki_write_crl(below, 1);
 	pki_write_crl(pki, 1);
 	identity = make("s", join("lists", pki_path(below, "crl.pem"), NULL));

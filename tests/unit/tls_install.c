@@ -175,7 +175,6 @@ static struct xfer_tls_identity *node;
 
 static int set_up(void **state)
 {
-	static const char usage[] = "serverAuth,clientAuth";
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_REQUIRE };
 	struct xfer_tls_files files;
 	char why[512];
@@ -183,8 +182,8 @@ static int set_up(void **state)
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
-	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
 	files = pki_files(pki, "b", pki);
 	if (xfer_tls_create(&params, &tls, why, sizeof(why)) ||
 		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &node, why, sizeof(why)))

@@ -167,13 +167,11 @@ static const char *run(enum failing_kind kind, unsigned nth)
 
 static int set_up(void **state)
 {
-	static const char usage[] = "serverAuth,clientAuth";
-
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
-	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
 	pki_write_crl(pki, 1);
 	/* Libraries begin with what they keep, threads among it. */
 	tls_ends_tcp(s.pair);

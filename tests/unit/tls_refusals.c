@@ -20,8 +20,6 @@
 #include "support/tls_peer.h"
 #include "tls/failure.h"
 
-static const char both[] = "serverAuth,clientAuth";
-
 static struct pki *pki, *strangers, *impostors; /* these have a CA of the same name */
 static struct xfer_tls *tls;
 static struct xfer_tls_identity *node, *public;
@@ -39,34 +37,30 @@ static struct xfer_tls_identity *identity(
 
 static void issue_all(void)
 {
-	pki_issue(pki, "server",
-		&(struct pki_wish){ .cn = "server", .names = "DNS:server", .usage = both });
-	pki_issue(pki, "good",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = both });
+	pki_issue_node(pki, "server");
+	pki_issue_node(pki, "good");
 	pki_issue(pki, "expired",
 		&(struct pki_wish){ .cn = "good",
 			.names = "DNS:good",
-			.usage = both,
+			.usage = PKI_EITHER,
 			.from_s = -7200,
 			.until_s = -3600 });
 	pki_issue(pki, "early",
 		&(struct pki_wish){ .cn = "good",
 			.names = "DNS:good",
-			.usage = both,
+			.usage = PKI_EITHER,
 			.from_s = 3600,
 			.until_s = 7200 });
 	pki_issue(pki, "other",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:other", .usage = both });
+		&(struct pki_wish){ .cn = "good", .names = "DNS:other", .usage = PKI_EITHER });
 	pki_issue(pki, "revoked",
 		&(struct pki_wish){
-			.cn = "good", .names = "DNS:good", .usage = both, .revoked = true });
+			.cn = "good", .names = "DNS:good", .usage = PKI_EITHER, .revoked = true });
 	pki_issue(pki, "wrongusage",
 		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = "serverAuth" });
 	pki_issue(pki, "nousage", &(struct pki_wish){ .cn = "good", .names = "DNS:good" });
-	pki_issue(strangers, "good",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = both });
-	pki_issue(impostors, "good",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = both });
+	pki_issue_node(strangers, "good");
+	pki_issue_node(impostors, "good");
 }
 
 static int set_up(void **state)

@@ -15,22 +15,21 @@
 #include "support/tls_ends.h"
 #include "support/tls_nodes.h"
 
-#define EITHER   "serverAuth,clientAuth"
 #define MEBIBYTE (1u << 20)
-
-static const struct tls_node good_a = { .wish = { .cn = "a", .names = "DNS:a", .usage = EITHER } };
-static const struct tls_node good_b = { .wish = { .cn = "b", .names = "DNS:b", .usage = EITHER } };
 
 /* The list of those that are revoked is complete before it is read. */
 static void issue(struct tls_nodes *nodes, const char *name, const struct tls_node *node)
 {
-	pki_issue(node->other_ca ? nodes->other : nodes->pki, name, &node->wish);
+	if (node)
+		pki_issue(node->other_ca ? nodes->other : nodes->pki, name, &node->wish);
+	else
+		pki_issue_node(nodes->pki, name);
 }
 
 static struct xfer_tls_identity *identity(
 	struct tls_nodes *nodes, const char *name, const struct tls_node *node)
 {
-	struct pki *pki = node->other_ca ? nodes->other : nodes->pki;
+	struct pki *pki = node && node->other_ca ? nodes->other : nodes->pki;
 	struct xfer_tls_identity *made = NULL;
 	struct xfer_tls_files files;
 	char why[512];
@@ -58,8 +57,6 @@ void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const st
 	pki_write_crl(nodes->pki, 1);
 	if (xfer_tls_create(&params, &nodes->tls, why, sizeof(why)))
 		fail_msg("%s", why);
-	a = a ? a : &good_a;
-	b = b ? b : &good_b;
 	issue(nodes, "a", a);
 	issue(nodes, "b", b);
 	nodes->a = identity(nodes, "a", a);
