@@ -85,7 +85,6 @@ static int begin(void **state)
 	static const char *const names[] = { "a", "b", "c", "far" };
 	static const char *const directories[] = { "v", "s", "state", "run" };
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	char why[256];
 
 	(void)state;
 	memset(&t, 0, sizeof(t));
@@ -101,7 +100,7 @@ static int begin(void **state)
 	write_config(below("conf"), true);
 	assert_int_equal(store_posix_prepare(), 0);
 	serve();
-	assert_int_equal(xfer_tls_create(&params, &t.callers, why, sizeof(why)), 0);
+	t.callers = tls_make(&params);
 	return 0;
 }
 
@@ -124,13 +123,7 @@ static int end(void **state)
 
 static struct xfer_tls_identity *identity(const char *name)
 {
-	const struct xfer_tls_files files = pki_files(t.pki, name, t.pki);
-	struct xfer_tls_identity *made = NULL;
-	char why[256];
-
-	if (xfer_tls_identity_create(t.callers, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
+	return tls_identity_make(t.callers, XFER_TLS_NODE, pki_files(t.pki, name, t.pki));
 }
 
 struct caller {

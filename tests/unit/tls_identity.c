@@ -34,7 +34,6 @@ static void issue(const char *name, const char *cn, bool revoked)
 static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
@@ -43,8 +42,7 @@ static int set_up(void **state)
 	issue("s", "first", false);
 	issue("other", "other", false);
 	pki_write_crl(pki, 1);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
 	return 0;
 }
 
@@ -56,6 +54,15 @@ static int tear_down(void **state)
 	pki_free(strangers);
 	xfer_log_set_sink(NULL);
 	return 0;
+}
+
+/* With this list of those who are revoked; NULL: none. */
+static struct xfer_tls_identity *make(const char *name, const char *crl)
+{
+	struct xfer_tls_files files = pki_files(pki, name, pki);
+
+	files.crl = crl;
+	return tls_identity_make(tls, XFER_TLS_NODE, files);
 }
 
 /* --- files that can't be used ------------------------------------------------------------------- */
@@ -195,10 +202,6 @@ static void test_wrong_key(void **state)
 
 static void test_expired(void **state)
 {
-	struct xfer_tls_identity *identity = NULL;
-	struct xfer_tls_files files;
-	char why[512];
-
 	(void)state;
 	pki_issue(pki, "old",
 		&(struct pki_wish){ .cn = "old",
@@ -212,34 +215,14 @@ static void test_expired(void **state)
 			.usage = "serverAuth",
 			.from_s = 3600,
 			.until_s = 7200 });
-	files = pki_files(pki, "old", pki);
-	assert_int_equal(
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)),
-		0);
+	xfer_tls_identity_destroy(make("old", NULL));
 	assert_true(tls_log_has("old.pem", "has expired"));
-	xfer_tls_identity_destroy(identity);
-	files = pki_files(pki, "new", pki);
-	assert_int_equal(
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)),
-		0);
+	xfer_tls_identity_destroy(make("new", NULL));
 	assert_true(tls_log_has("new.pem", "not valid yet"));
 	assert_true(tls_log_has("new.pem", "clientAuth"));
-	xfer_tls_identity_destroy(identity);
 }
 
 /* --- new files ---------------------------------------------------------------------------------- */
-
-static struct xfer_tls_identity *make(const char *name, const char *crl)
-{
-	struct xfer_tls_files files = pki_files(pki, name, pki);
-	struct xfer_tls_identity *identity = NULL;
-	char why[512];
-
-	files.crl = crl;
-	if (xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)))
-		fail_msg("%s", why);
-	return identity;
-}
 
 static void test_key_for_everybody(void **state)
 {
@@ -389,15 +372,12 @@ static void test_broken_new_set(void **state)
 static void test_empty_new_ca(void **state)
 {
 	struct xfer_tls_files files = pki_files(pki, "s", NULL);
-	struct xfer_tls_identity *identity = NULL;
-	char why[512];
+	struct xfer_tls_identity *identity;
 
 	(void)state;
 	issue("s", "first", false);
 	files.ca = write_part("r_ca.pem", "ca.pem", 100);
-	assert_int_equal(
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)),
-		0);
+	identity = tls_identity_make(tls, XFER_TLS_NODE, files);
 	tls_log_keep();
 	write_file("r_ca.pem", "");
 	check_broken(identity, "nobody could be verified");

@@ -121,25 +121,11 @@ static struct xfer_tls *create_with(enum xfer_tls_cipher cipher)
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_REQUIRE,
 		.handshakes_per_address = 2 * CONNECTIONS,
 		.handshake_ms = 60000 };
-	struct xfer_tls *tls;
-	char why[512];
+	struct xfer_tls *tls = tls_make(&params);
 
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
 	snprintf(tls->identities.settings.ciphersuites, XFER_TLS_CIPHERSUITES, "%s",
 		xfer_tls_cipher_types[cipher].name);
 	return tls;
-}
-
-static struct xfer_tls_identity *identity(struct xfer_tls *tls, const char *name)
-{
-	struct xfer_tls_files files = pki_files(pki, name, pki);
-	struct xfer_tls_identity *made = NULL;
-	char why[512];
-
-	if (xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
 }
 
 struct sending {
@@ -236,8 +222,10 @@ static void carry(enum xfer_tls_cipher cipher)
 {
 	static struct ends all[CONNECTIONS];
 	struct xfer_tls *tls = create_with(cipher);
-	struct xfer_tls_identity *a = identity(tls, "a"), *b = identity(tls, "b");
+	struct xfer_tls_identity *a, *b;
 
+	a = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "a", pki));
+	b = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "b", pki));
 	for (int i = 0; i < CONNECTIONS; i++) {
 		int pair[2];
 

@@ -103,13 +103,9 @@ struct server {
 
 static void server_start(struct server *server, const struct xfer_tls_params *params)
 {
-	struct xfer_tls_files files = pki_files(pki, "s", NULL);
-	char why[512];
-
-	if (xfer_tls_create(params, &server->tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(
-			server->tls, XFER_TLS_PUBLIC, &files, &server->identity, why, sizeof(why)))
-		fail_msg("%s", why);
+	server->tls = tls_make(params);
+	server->identity =
+		tls_identity_make(server->tls, XFER_TLS_PUBLIC, pki_files(pki, "s", NULL));
 }
 
 static void server_stop(struct server *server)

@@ -24,17 +24,6 @@ static struct pki *pki, *strangers, *impostors; /* these have a CA of the same n
 static struct xfer_tls *tls;
 static struct xfer_tls_identity *node, *public;
 
-static struct xfer_tls_identity *identity(
-	enum xfer_tls_role role, const struct xfer_tls_files *files)
-{
-	struct xfer_tls_identity *made = NULL;
-	char why[512];
-
-	if (xfer_tls_identity_create(tls, role, files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
-}
-
 static void issue_all(void)
 {
 	pki_issue_node(pki, "server");
@@ -67,7 +56,6 @@ static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF, .handshake_ms = 300 };
 	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	pki = pki_create("test CA");
@@ -75,12 +63,11 @@ static int set_up(void **state)
 	impostors = pki_create("test CA");
 	issue_all();
 	tls_log_keep();
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
 	files = pki_files(pki, "server", pki);
 	files.crl = pki_path(pki, "crl.pem");
-	node = identity(XFER_TLS_NODE, &files);
-	public = identity(XFER_TLS_PUBLIC, &files);
+	node = tls_identity_make(tls, XFER_TLS_NODE, files);
+	public = tls_identity_make(tls, XFER_TLS_PUBLIC, files);
 	return 0;
 }
 

@@ -34,17 +34,13 @@ static struct xfer_tls_identity *public;
 static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
 	pki_issue(pki, "s", &(struct pki_wish){ .cn = "s", .names = "DNS:s" });
-	files = pki_files(pki, "s", NULL);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(tls, XFER_TLS_PUBLIC, &files, &public, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
+	public = tls_identity_make(tls, XFER_TLS_PUBLIC, pki_files(pki, "s", NULL));
 	return 0;
 }
 

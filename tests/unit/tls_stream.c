@@ -28,18 +28,14 @@ static struct xfer_tls_identity *node;
 static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_PREFER };
-	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
 	pki_issue_node(pki, "a");
 	pki_issue_node(pki, "b");
-	files = pki_files(pki, "b", pki);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &node, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
+	node = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "b", pki));
 	return 0;
 }
 

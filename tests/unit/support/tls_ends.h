@@ -7,6 +7,11 @@
 
 #include "xfer/tls.h"
 
+/* TLS; one of its identities. The test fails if there can't be any. */
+struct xfer_tls *tls_make(const struct xfer_tls_params *params);
+struct xfer_tls_identity *tls_identity_make(
+	struct xfer_tls *tls, enum xfer_tls_role role, struct xfer_tls_files files);
+
 /* A TCP connection to ourselves: blocking, [0] the client's end. */
 void tls_ends_tcp(int pair[2]);
 

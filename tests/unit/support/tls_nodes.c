@@ -30,15 +30,10 @@ static struct xfer_tls_identity *identity(
 	struct tls_nodes *nodes, const char *name, const struct tls_node *node)
 {
 	struct pki *pki = node && node->other_ca ? nodes->other : nodes->pki;
-	struct xfer_tls_identity *made = NULL;
-	struct xfer_tls_files files;
-	char why[512];
+	struct xfer_tls_files files = pki_files(pki, name, nodes->pki);
 
-	files = pki_files(pki, name, nodes->pki);
 	files.crl = pki_path(nodes->pki, "crl.pem");
-	if (xfer_tls_identity_create(nodes->tls, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
+	return tls_identity_make(nodes->tls, XFER_TLS_NODE, files);
 }
 
 void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const struct tls_node *b)
@@ -48,15 +43,13 @@ void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const st
 		.ktls = getenv("XFER_KTLS") ? XFER_KTLS_REQUIRE : XFER_KTLS_OFF,
 		.handshake_ms = 20000,
 	};
-	char why[512];
 
 	memset(nodes, 0, sizeof(*nodes));
 	tls_log_keep();
 	nodes->pki = pki_create("test CA");
 	nodes->other = pki_create("test CA");
 	pki_write_crl(nodes->pki, 1);
-	if (xfer_tls_create(&params, &nodes->tls, why, sizeof(why)))
-		fail_msg("%s", why);
+	nodes->tls = tls_make(&params);
 	issue(nodes, "a", a);
 	issue(nodes, "b", b);
 	nodes->a = identity(nodes, "a", a);
