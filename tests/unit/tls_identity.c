@@ -17,8 +17,7 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/tls.h"
 
 static struct pki *pki, *strangers;
@@ -246,21 +245,17 @@ static const char *connect_from(
 {
 	const struct tls_peer_wish wish = { .files = pki_files(from, name, NULL) };
 	static char cn[64];
-	struct tls_peer peer;
-	struct tls_end end;
-	int pair[2], err;
+	struct tls_connection connection;
+	int err;
 
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, tls, identity, pair[1], false, NULL);
-	tls_peer_handshake(&peer);
-	err = tls_end_wait(&end);
+	tls_connection_open(&connection, tls, identity, NULL, &wish);
+	tls_peer_handshake(&connection.peer);
+	err = tls_end_wait(&connection.end);
 	if (err == 0)
 		X509_NAME_get_text_by_NID(
-			X509_get_subject_name(SSL_get0_peer_certificate(peer.ssl)), NID_commonName,
-			cn, sizeof(cn));
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+			X509_get_subject_name(SSL_get0_peer_certificate(connection.peer.ssl)),
+			NID_commonName, cn, sizeof(cn));
+	tls_connection_close(&connection);
 	return err ? NULL : cn;
 }
 
@@ -274,19 +269,13 @@ static void test_reload(void **state)
 	uint64_t before = xfer_counters[XFER_CNT_TLS_RELOADS];
 	struct xfer_tls_identity *identity;
 	const struct tls_peer_wish wish = { .files = pki_files(pki, "other", NULL) };
-	struct tls_peer peer;
-	struct tls_end end;
+	struct tls_connection connection;
 	char text[4];
-	int pair[2];
 
 	(void)state;
 	issue("r", "first", false);
 	identity = make("r", NULL);
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, tls, identity, pair[1], false, NULL);
-	assert_true(tls_peer_handshake(&peer));
-	assert_int_equal(tls_end_wait(&end), 0);
+	tls_connection_make(&connection, tls, identity, NULL, &wish);
 	assert_string_equal(connect_as("other", identity), "first");
 	issue("r", "second", false);
 	xfer_tls_reload(tls);
@@ -294,10 +283,9 @@ static void test_reload(void **state)
 	assert_true(xfer_counters[XFER_CNT_TLS_RELOADS] > before);
 	assert_true(tls_log_has("r.pem", "was read again"));
 	/* Old connections go on. */
-	assert_true(tls_peer_write(&peer, "more", 4));
-	assert_int_equal(tls_read_all(end.fd, text, 4), 0);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	assert_true(tls_peer_write(&connection.peer, "more", 4));
+	assert_int_equal(tls_read_all(connection.end.fd, text, 4), 0);
+	tls_connection_close(&connection);
 	xfer_tls_identity_destroy(identity);
 }
 

@@ -16,8 +16,7 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/failure.h"
 
 static struct pki *pki, *strangers, *impostors; /* these have a CA of the same name */
@@ -121,20 +120,15 @@ static void refuse_client(struct xfer_tls_identity *mine, const char *expect,
 	const struct tls_peer_wish *wish, const struct expected *expected)
 {
 	uint64_t before = counted(expected->cause);
-	struct tls_peer peer;
-	struct tls_end end;
+	struct tls_connection connection;
 	pthread_t thread;
-	int pair[2];
 
 	tls_log_keep();
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], wish);
-	tls_end_start(&end, tls, mine, pair[1], false, expect);
-	assert_int_equal(pthread_create(&thread, NULL, shake_hands, &peer), 0);
-	check(&end, expected, before);
+	tls_connection_open(&connection, tls, mine, expect, wish);
+	assert_int_equal(pthread_create(&thread, NULL, shake_hands, &connection.peer), 0);
+	check(&connection.end, expected, before);
 	pthread_join(thread, NULL);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	tls_connection_close(&connection);
 }
 
 static void refuse_certificate(
@@ -181,19 +175,13 @@ static void test_public(void **state)
 	(void)state;
 	refuse_client(public, NULL, &wish, &expired);
 	for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
-		struct tls_peer peer;
-		struct tls_end end;
-		int pair[2];
+		struct tls_connection connection;
 
 		wish.files = fine[i] ? pki_files(pki, fine[i], NULL) : (struct xfer_tls_files){ 0 };
-		tls_ends_tcp(pair);
-		tls_peer_open(&peer, pair[0], &wish);
-		tls_end_start(&end, tls, public, pair[1], false, NULL);
-		assert_true(tls_peer_handshake(&peer));
-		assert_int_equal(tls_end_wait(&end), 0);
-		assert_int_equal(xfer_tls_security_mutual(end.security), fine[i] != NULL);
-		tls_end_finish(&end);
-		tls_peer_close(&peer);
+		tls_connection_make(&connection, tls, public, NULL, &wish);
+		assert_int_equal(
+			xfer_tls_security_mutual(connection.end.security), fine[i] != NULL);
+		tls_connection_close(&connection);
 	}
 	assert_true(tls_log_has("nfs no certificate TLS_", "relay"));
 }
@@ -226,21 +214,14 @@ static void test_alpn(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		const struct tls_peer_wish wish = { .alpn = offers[i] };
+		struct tls_connection connection;
 		const unsigned char *chosen;
-		struct tls_peer peer;
-		struct tls_end end;
 		unsigned len;
-		int pair[2];
 
-		tls_ends_tcp(pair);
-		tls_peer_open(&peer, pair[0], &wish);
-		tls_end_start(&end, tls, public, pair[1], false, NULL);
-		assert_true(tls_peer_handshake(&peer));
-		assert_int_equal(tls_end_wait(&end), 0);
-		SSL_get0_alpn_selected(peer.ssl, &chosen, &len);
+		tls_connection_make(&connection, tls, public, NULL, &wish);
+		SSL_get0_alpn_selected(connection.peer.ssl, &chosen, &len);
 		assert_int_equal(len, offers[i] ? strlen(offers[i]) : 0);
-		tls_end_finish(&end);
-		tls_peer_close(&peer);
+		tls_connection_close(&connection);
 	}
 }
 
@@ -273,18 +254,13 @@ static void test_bad_servers(void **state)
 		const struct tls_peer_wish wish = { .server = true,
 			.files = pki_files(pki, cases[i].name, pki) };
 		uint64_t before = counted(cases[i].expected.cause);
-		struct tls_peer peer;
-		struct tls_end end;
-		int pair[2];
+		struct tls_connection connection;
 
 		tls_log_keep();
-		tls_ends_tcp(pair);
-		tls_peer_open(&peer, pair[1], &wish);
-		tls_end_start(&end, tls, node, pair[0], true, "good");
-		assert_false(tls_peer_handshake(&peer));
-		check(&end, &cases[i].expected, before);
-		tls_end_finish(&end);
-		tls_peer_close(&peer);
+		tls_connection_open(&connection, tls, node, "good", &wish);
+		assert_false(tls_peer_handshake(&connection.peer));
+		check(&connection.end, &cases[i].expected, before);
+		tls_connection_close(&connection);
 	}
 }
 
@@ -423,18 +399,11 @@ static void test_forged_finished(void **state)
 static void test_good_one_afterwards(void **state)
 {
 	const struct tls_peer_wish wish = { .files = pki_files(pki, "good", pki) };
-	struct tls_peer peer;
-	struct tls_end end;
-	int pair[2];
+	struct tls_connection connection;
 
 	(void)state;
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, tls, node, pair[1], false, "good");
-	assert_true(tls_peer_handshake(&peer));
-	assert_int_equal(tls_end_wait(&end), 0);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	tls_connection_make(&connection, tls, node, "good", &wish);
+	tls_connection_close(&connection);
 }
 
 int main(void)

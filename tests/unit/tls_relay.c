@@ -18,8 +18,7 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/relay.h"
 #include "tls/socket_bio.h"
 #include "tls/tls.h"
@@ -54,29 +53,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* OpenSSL's client, and our end of it: what comes out of the relay. */
-struct connection {
-	struct tls_peer peer;
-	struct tls_end end;
-};
-
-static void connection_make(struct connection *connection)
+/* With a client; at our end there is what comes out of the relay. The log's lines are those from now on. */
+static void make(struct tls_connection *connection)
 {
-	const struct tls_peer_wish wish = { .files.ca = NULL };
-	int pair[2];
-
 	tls_log_keep();
-	tls_ends_tcp(pair);
-	tls_peer_open(&connection->peer, pair[0], &wish);
-	tls_end_start(&connection->end, tls, public, pair[1], false, NULL);
-	assert_true(tls_peer_handshake(&connection->peer));
-	assert_int_equal(tls_end_wait(&connection->end), 0);
-}
-
-static void connection_end(struct connection *connection)
-{
-	tls_end_finish(&connection->end);
-	tls_peer_close(&connection->peer);
+	tls_connection_make(connection, tls, public, NULL, &(struct tls_peer_wish){ 0 });
 }
 
 /* Until the relay has none any more. */
@@ -90,11 +71,11 @@ static void wait_for_none(void)
 
 static void test_peer_ends_first(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(SSL_shutdown(connection.peer.ssl), 0);
 	shutdown(connection.peer.fd, SHUT_WR);
@@ -108,16 +89,16 @@ static void test_peer_ends_first(void **state)
 	shutdown(connection.end.fd, SHUT_WR);
 	assert_true(tls_peer_told_end(&connection.peer));
 	wait_for_none();
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 static void test_user_ends_first(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.end.fd, "the last", 8), 0);
 	shutdown(connection.end.fd, SHUT_WR);
 	assert_true(tls_peer_read(&connection.peer, text, 8));
@@ -130,17 +111,17 @@ static void test_user_ends_first(void **state)
 	SSL_shutdown(connection.peer.ssl);
 	assert_int_equal(tls_read_all(connection.end.fd, text, 1), -ENODATA);
 	wait_for_none();
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 /* The user closes both directions at once; what it had sent still arrives. */
 static void test_user_closes(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.end.fd, "the last", 8), 0);
 	tls_end_finish(&connection.end);
 	assert_true(tls_peer_read(&connection.peer, text, 8));
@@ -153,11 +134,11 @@ static void test_user_closes(void **state)
 /* Without close_notify: the user gets what came before, and sees an end; nothing is kept. */
 static void test_peer_is_cut_off(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	tls_peer_close(&connection.peer);
 	assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
@@ -170,10 +151,10 @@ static void test_peer_is_cut_off(void **state)
 static void test_peer_resets(void **state)
 {
 	const struct linger at_once = { .l_onoff = 1 };
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	tls_peer_close(&connection.peer);
 	assert_true(tls_at_end(connection.end.fd));
@@ -185,10 +166,10 @@ static void test_peer_resets(void **state)
 static void test_no_signal(void **state)
 {
 	const struct linger at_once = { .l_onoff = 1 };
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	signal(SIGPIPE, SIG_DFL);
 	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	tls_peer_close(&connection.peer);
@@ -197,14 +178,14 @@ static void test_no_signal(void **state)
 	wait_for_none();
 	tls_end_finish(&connection.end);
 	/* The other way round: who reads no more is told of. */
-	connection_make(&connection);
+	make(&connection);
 	signal(SIGPIPE, SIG_DFL);
 	shutdown(connection.end.fd, SHUT_RD);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
 	shutdown(connection.end.fd, SHUT_WR);
 	wait_for_none();
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 /* --- what peers do wrong ------------------------------------------------------------------------ */
@@ -212,35 +193,35 @@ static void test_no_signal(void **state)
 static void test_forged_record(void **state)
 {
 	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
-	struct connection connection, other;
+	struct tls_connection connection, other;
 	char byte = 0;
 
 	(void)state;
-	connection_make(&other);
-	connection_make(&connection);
+	make(&other);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.peer.fd, forged, sizeof(forged)), 0);
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", "ended: a record is broken or forged"));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	/* It costs that peer only. */
 	assert_true(tls_peer_write(&other.peer, "b", 1));
 	assert_int_equal(tls_read_all(other.end.fd, &byte, 1), 0);
 	assert_int_equal(byte, 'b');
-	connection_end(&other);
+	tls_connection_close(&other);
 	wait_for_none();
 }
 
 static void test_plaintext(void **state)
 {
 	static const char call[] = "\x80\x00\x00\x28\x00\x00\x00\x01\x00\x00\x00\x00";
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.peer.fd, call, sizeof(call)), 0);
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", "what came is not TLS"));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -270,19 +251,19 @@ static void *flood(void *arg)
 /* Others of the same thread have their turns, and who floods is cut off. */
 static void test_flood_of_keys(void **state)
 {
-	struct connection connections[4];
+	struct tls_connection connections[4];
 	pthread_t threads[2];
 	unsigned ended = 0;
 	char byte;
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		connection_make(&connections[i]);
+		make(&connections[i]);
 	flooding = true;
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, flood, &connections[i].peer), 0);
 	for (int i = 0; i < 100; i++) {
-		struct connection *connection = &connections[2 + i % 2];
+		struct tls_connection *connection = &connections[2 + i % 2];
 
 		assert_true(tls_peer_write(&connection->peer, "b", 1));
 		assert_int_equal(tls_read_all(connection->end.fd, &byte, 1), 0);
@@ -293,7 +274,7 @@ static void test_flood_of_keys(void **state)
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < 4; i++)
-		connection_end(&connections[i]);
+		tls_connection_close(&connections[i]);
 	wait_for_none();
 	assert_int_equal(ended, 2);
 	assert_int_equal(tls_log_count(ONLY_KEYS), 2);
@@ -342,15 +323,15 @@ static void expect(const uint8_t *got, uint8_t seed)
 /* A reader that doesn't read makes the writer wait, and costs nobody else anything. */
 static void test_jam(void **state)
 {
-	struct connection jammed, other;
+	struct tls_connection jammed, other;
 	uint8_t *got = malloc(MUCH);
 	pthread_t thread;
 	void *done;
 	char byte;
 
 	(void)state;
-	connection_make(&jammed);
-	connection_make(&other);
+	make(&jammed);
+	make(&other);
 	/* From the peer. */
 	assert_int_equal(pthread_create(&thread, NULL, peer_writes, &jammed.peer), 0);
 	usleep(100000);
@@ -369,8 +350,8 @@ static void test_jam(void **state)
 	pthread_join(thread, &done);
 	assert_true(done);
 	expect(got, 2);
-	connection_end(&jammed);
-	connection_end(&other);
+	tls_connection_close(&jammed);
+	tls_connection_close(&other);
 	wait_for_none();
 	free(got);
 }
@@ -421,14 +402,14 @@ static void test_both_ways(void **state)
 /* The user goes while its bytes are stuck: they go out nevertheless. */
 static void test_closed_in_a_jam(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	uint8_t *bytes = malloc(MUCH), *got = malloc(MUCH);
 	size_t len = 0;
 	ssize_t n;
 
 	(void)state;
 	fill(bytes, 3);
-	connection_make(&connection);
+	make(&connection);
 	while ((n = send(connection.end.fd, bytes + len, MUCH - len, MSG_NOSIGNAL)) > 0)
 		len += (size_t)n;
 	assert_true(len > 0);
@@ -450,11 +431,11 @@ static void test_much_before_the_end(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct connection connection;
+		struct tls_connection connection;
 		pthread_t thread;
 		void *done;
 
-		connection_make(&connection);
+		make(&connection);
 		assert_int_equal(pthread_create(&thread, NULL, peer_writes, &connection.peer), 0);
 		assert_int_equal(tls_read_all(connection.end.fd, got, MUCH - LATE), 0);
 		pthread_join(thread, &done);
@@ -477,11 +458,11 @@ static void test_much_before_the_end(void **state)
 /* OpenSSL's client changes its key, and asks for another of ours. */
 static void test_key_update(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	for (int i = 0; i < 3; i++) {
 		assert_true(tls_peer_write(&connection.peer, "question", 8));
 		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
@@ -489,7 +470,7 @@ static void test_key_update(void **state)
 		assert_true(tls_peer_read(&connection.peer, text, 8));
 		assert_int_equal(SSL_key_update(connection.peer.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
 	}
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -498,11 +479,11 @@ static void test_key_update(void **state)
 /* Every record counts; new keys begin at nothing. */
 static void test_used(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	for (unsigned i = 0; i < 1000; i++) {
 		assert_true(tls_peer_write(&connection.peer, "question", 8));
 		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
@@ -517,19 +498,19 @@ static void test_used(void **state)
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
 	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 250);
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
 static void test_used_up(void **state)
 {
 	uint64_t before = xfer_counters[XFER_CNT_TLS_USED_UP];
-	struct connection connection;
+	struct tls_connection connection;
 	unsigned sent = 0;
 	char byte;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	connection.end.security->sent = RECORDS_MAX - 2000;
 	while (tls_write_all(connection.end.fd, "b", 1) == 0 &&
 		tls_peer_read(&connection.peer, &byte, 1))
@@ -538,7 +519,7 @@ static void test_used_up(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	assert_int_equal(xfer_counters[XFER_CNT_TLS_USED_UP], before + 1);
 	assert_true(tls_log_has("tls: 127.0.0.1:", "as many records as they may"));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -564,7 +545,7 @@ static void send_record(struct tls_peer *peer, uint8_t type, const uint8_t *byte
 	assert_int_equal(tls_write_all(peer->fd, record, 5 + (size_t)len + 1 + 16), 0);
 }
 
-static void expect_passage(struct connection *connection)
+static void expect_passage(struct tls_connection *connection)
 {
 	char text[8];
 
@@ -578,12 +559,12 @@ static void expect_passage(struct connection *connection)
 static void test_end_in_a_message(void **state)
 {
 	static const uint8_t begun[] = { 24, 0, 0, 1 }; /* a KeyUpdate but for its last byte */
-	struct connection connection, others[2];
+	struct tls_connection connection, others[2];
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
-		connection_make(&others[i]);
-	connection_make(&connection);
+		make(&others[i]);
+	make(&connection);
 	send_record(&connection.peer, 22, begun, sizeof(begun));
 	while (connection.end.security->received < 1)
 		usleep(1000);
@@ -592,9 +573,9 @@ static void test_end_in_a_message(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	for (int i = 0; i < 2; i++) {
 		expect_passage(&others[i]);
-		connection_end(&others[i]);
+		tls_connection_close(&others[i]);
 	}
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -634,10 +615,10 @@ static void update_keys(struct tls_peer *peer, unsigned times)
 /* Who changes keys as often as it may, and then says something, may do so again; who goes on and on is cut off. */
 static void test_many_updates(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	for (int i = 0; i < 2; i++) {
 		update_keys(&connection.peer, 32);
 		expect_passage(&connection);
@@ -646,7 +627,7 @@ static void test_many_updates(void **state)
 	update_keys(&connection.peer, 33);
 	assert_true(ends_soon(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", ONLY_KEYS));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -655,26 +636,26 @@ static void test_many_updates(void **state)
 /* Connections that are still there when TLS ends end with it; their peers are told. */
 static void test_destroy(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
-	connection_make(&connection);
+	make(&connection);
 	xfer_tls_identity_destroy(public);
 	xfer_tls_destroy(tls);
 	pki_free(pki);
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_peer_told_end(&connection.peer));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	set_up(state);
 }
 
 /* The same in the middle of much that flows. */
 static void test_destroy_busy(void **state)
 {
-	struct connection connections[4];
+	struct tls_connection connections[4];
 	pthread_t writers[4], readers[4];
 
 	for (int i = 0; i < 4; i++) {
-		connection_make(&connections[i]);
+		make(&connections[i]);
 		assert_int_equal(
 			pthread_create(&writers[i], NULL, peer_writes, &connections[i].peer), 0);
 		assert_int_equal(
@@ -690,7 +671,7 @@ static void test_destroy_busy(void **state)
 		pthread_join(writers[i], NULL);
 		pthread_join(readers[i], &got);
 		free(got);
-		connection_end(&connections[i]);
+		tls_connection_close(&connections[i]);
 	}
 	set_up(state);
 }
