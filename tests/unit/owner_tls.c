@@ -166,25 +166,12 @@ static void comes(struct caller *caller, const char *node, const char *certifica
 	fail_msg("node %s has no session", node);
 }
 
-static bool is_logged(void *text)
-{
-	return tls_log_has(text, "");
-}
-
-static void expect_logged(const char *text)
-{
-	if (wait_for(is_logged, (void *)text))
-		return;
-	tls_log_print();
-	fail_msg("the log never says \"%s\"", text);
-}
-
 static void is_refused(const char *node, const char *certificate, const char *says)
 {
 	struct caller caller;
 
 	come(&caller, node, certificate);
-	expect_logged(says);
+	tls_nodes_expect_logged(says, "");
 	assert_false(xfer_session_is_up(caller.session));
 	leave(&caller);
 }
@@ -274,7 +261,8 @@ static void test_stolen_token(void **state)
 	fd = connect_raw_to(t.config->listen[0]);
 	assert_int_equal(attach(fd, &token), XFER_ST_BAD_TOKEN);
 	close(fd);
-	expect_logged("attaches a lane with the token of a node whose certificate it hasn't shown");
+	tls_nodes_expect_logged(
+		"attaches a lane with the token of a node whose certificate it hasn't shown", "");
 	token = ask_token(&caller);
 	fd = connect_tls(c, &security);
 	assert_int_equal(attach(fd, &token), XFER_ST_BAD_TOKEN);

@@ -114,6 +114,27 @@ void tls_nodes_exchange(struct tls_nodes *nodes, unsigned seed)
 	free(back);
 }
 
+struct logged {
+	const char *text, *text2;
+};
+
+static bool is_logged(void *arg)
+{
+	const struct logged *logged = arg;
+
+	return tls_log_has(logged->text, logged->text2);
+}
+
+void tls_nodes_expect_logged(const char *text, const char *text2)
+{
+	struct logged logged = { text, text2 };
+
+	if (wait_for(is_logged, &logged))
+		return;
+	tls_log_print();
+	fail_msg("the log never says \"%s\" with \"%s\"", text, text2);
+}
+
 void tls_nodes_end(struct tls_nodes *nodes)
 {
 	if (nodes->f.session)
