@@ -134,18 +134,12 @@ struct sending {
 	uint8_t seed;
 };
 
-static void fill(uint8_t *bytes, uint8_t seed)
-{
-	for (size_t i = 0; i < BYTES; i++)
-		bytes[i] = (uint8_t)(seed + i + i / 251);
-}
-
 static void *send_bytes(void *arg)
 {
 	struct sending *sending = arg;
 	uint8_t *bytes = malloc(BYTES);
 
-	fill(bytes, sending->seed);
+	tls_fill(bytes, BYTES, sending->seed);
 	assert_int_equal(tls_write_all(sending->fd, bytes, BYTES), 0);
 	free(bytes);
 	return NULL;
@@ -168,7 +162,7 @@ static void exchange(struct ends *all)
 	for (int i = 0; i < CONNECTIONS; i++)
 		for (int j = 0; j < 2; j++) {
 			assert_int_equal(tls_read_all(all[i].ends[!j].fd, got, BYTES), 0);
-			fill(expected, (uint8_t)(2 * i + j));
+			tls_fill(expected, BYTES, (uint8_t)(2 * i + j));
 			assert_memory_equal(got, expected, BYTES);
 		}
 	for (int i = 0; i < CONNECTIONS; i++)

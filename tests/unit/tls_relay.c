@@ -67,6 +67,16 @@ static void wait_for_none(void)
 		usleep(1000);
 }
 
+static void expect_passage(struct tls_connection *connection)
+{
+	char text[8];
+
+	assert_true(tls_peer_write(&connection->peer, "question", 8));
+	assert_int_equal(tls_read_all(connection->end.fd, text, 8), 0);
+	assert_int_equal(tls_write_all(connection->end.fd, "answered", 8), 0);
+	assert_true(tls_peer_read(&connection->peer, text, 8));
+}
+
 /* --- ends --------------------------------------------------------------------------------------- */
 
 static void test_peer_ends_first(void **state)
@@ -148,15 +158,22 @@ static void test_peer_is_cut_off(void **state)
 	assert_int_equal(tls_log_count("ended:"), 0);
 }
 
-static void test_peer_resets(void **state)
+/* Closes it with a reset. */
+static void reset(struct tls_peer *peer)
 {
 	const struct linger at_once = { .l_onoff = 1 };
+
+	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	tls_peer_close(peer);
+}
+
+static void test_peer_resets(void **state)
+{
 	struct tls_connection connection;
 
 	(void)state;
 	make(&connection);
-	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	tls_peer_close(&connection.peer);
+	reset(&connection.peer);
 	assert_true(tls_at_end(connection.end.fd));
 	wait_for_none();
 	tls_end_finish(&connection.end);
@@ -165,14 +182,12 @@ static void test_peer_resets(void **state)
 /* Who writes to somebody that is gone hears of it, but not by a signal. */
 static void test_no_signal(void **state)
 {
-	const struct linger at_once = { .l_onoff = 1 };
 	struct tls_connection connection;
 
 	(void)state;
 	make(&connection);
 	signal(SIGPIPE, SIG_DFL);
-	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	tls_peer_close(&connection.peer);
+	reset(&connection.peer);
 	while (tls_write_all(connection.end.fd, "more", 4) == 0)
 		;
 	wait_for_none();
@@ -190,9 +205,10 @@ static void test_no_signal(void **state)
 
 /* --- what peers do wrong ------------------------------------------------------------------------ */
 
+static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
+
 static void test_forged_record(void **state)
 {
-	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
 	struct tls_connection connection, other;
 	char byte = 0;
 
@@ -282,19 +298,13 @@ static void test_flood_of_keys(void **state)
 
 /* --- much, both ways, and slowly ---------------------------------------------------------------- */
 
-static void fill(uint8_t *bytes, uint8_t seed)
-{
-	for (size_t i = 0; i < MUCH; i++)
-		bytes[i] = (uint8_t)(seed + i + i / 251);
-}
-
 static void *peer_writes(void *arg)
 {
 	struct tls_peer *peer = arg;
 	uint8_t *bytes = malloc(MUCH);
 	bool done;
 
-	fill(bytes, 1);
+	tls_fill(bytes, MUCH, 1);
 	done = tls_peer_write(peer, bytes, MUCH);
 	free(bytes);
 	return (void *)(uintptr_t)done;
@@ -305,7 +315,7 @@ static void *user_writes(void *arg)
 	uint8_t *bytes = malloc(MUCH);
 	int err;
 
-	fill(bytes, 2);
+	tls_fill(bytes, MUCH, 2);
 	err = tls_write_all(*(int *)arg, bytes, MUCH);
 	free(bytes);
 	return (void *)(uintptr_t)(err == 0);
@@ -315,7 +325,7 @@ static void expect(const uint8_t *got, uint8_t seed)
 {
 	uint8_t *expected = malloc(MUCH);
 
-	fill(expected, seed);
+	tls_fill(expected, MUCH, seed);
 	assert_memory_equal(got, expected, MUCH);
 	free(expected);
 }
@@ -408,7 +418,7 @@ static void test_closed_in_a_jam(void **state)
 	ssize_t n;
 
 	(void)state;
-	fill(bytes, 3);
+	tls_fill(bytes, MUCH, 3);
 	make(&connection);
 	while ((n = send(connection.end.fd, bytes + len, MUCH - len, MSG_NOSIGNAL)) > 0)
 		len += (size_t)n;
@@ -426,7 +436,6 @@ static void test_closed_in_a_jam(void **state)
 /* However much came before a peer was cut off, or was found to forge, its user gets it. */
 static void test_much_before_the_end(void **state)
 {
-	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
 	uint8_t *got = malloc(MUCH);
 
 	(void)state;
@@ -459,15 +468,11 @@ static void test_much_before_the_end(void **state)
 static void test_key_update(void **state)
 {
 	struct tls_connection connection;
-	char text[8];
 
 	(void)state;
 	make(&connection);
 	for (int i = 0; i < 3; i++) {
-		assert_true(tls_peer_write(&connection.peer, "question", 8));
-		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
-		assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
-		assert_true(tls_peer_read(&connection.peer, text, 8));
+		expect_passage(&connection);
 		assert_int_equal(SSL_key_update(connection.peer.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
 	}
 	tls_connection_close(&connection);
@@ -543,16 +548,6 @@ static void send_record(struct tls_peer *peer, uint8_t type, const uint8_t *byte
 	assert_true(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, 16, record + 5 + len + 1));
 	EVP_CIPHER_CTX_free(ctx);
 	assert_int_equal(tls_write_all(peer->fd, record, 5 + (size_t)len + 1 + 16), 0);
-}
-
-static void expect_passage(struct tls_connection *connection)
-{
-	char text[8];
-
-	assert_true(tls_peer_write(&connection->peer, "question", 8));
-	assert_int_equal(tls_read_all(connection->end.fd, text, 8), 0);
-	assert_int_equal(tls_write_all(connection->end.fd, "answered", 8), 0);
-	assert_true(tls_peer_read(&connection->peer, text, 8));
 }
 
 /* A connection that ends amid a message of the handshake's has no goodbye; those of the same thread go on. */

@@ -32,6 +32,8 @@ int tls_end_wait(struct tls_end *end);
 /* Closes what it has. */
 void tls_end_finish(struct tls_end *end);
 
+/* What can be told apart from its neighbours and from what other seeds make. */
+void tls_fill(uint8_t *bytes, size_t len, uint8_t seed);
 /* All of the bytes, over a non-blocking stream. -errno; tls_read_all: -ENODATA: the stream has ended before. */
 int tls_write_all(int fd, const void *bytes, size_t len);
 int tls_read_all(int fd, void *bytes, size_t len);
