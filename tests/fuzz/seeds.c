@@ -627,7 +627,7 @@ static void seed_certificates(void)
 		{ .cn = "a",
 			.names = "DNS:a.example.org,DNS:*.example.org,IP:10.0.0.1,IP:fe80::1" },
 		{ .cn = "\xc3\xa4, \"b\"", .names = "email:a@example.org,URI:http://a,DNS:b" },
-		{ .cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" },
+		{ .cn = "a", .names = "DNS:a", .usage = PKI_EITHER },
 	};
 	struct pki *pki = pki_create("test CA");
 

@@ -36,9 +36,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fuzz_quiet();
 	sem_init(&done, 0, 0);
 	pki = pki_create("test CA");
-	pki_issue(pki, "a",
-		&(struct pki_wish){
-			.cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" });
+	pki_issue_node(pki, "a");
 	files = pki_files(pki, "a", pki);
 	FUZZ_CHECK(xfer_tls_create(&params, &tls, why, sizeof(why)) == 0);
 	FUZZ_CHECK(xfer_tls_identity_create(

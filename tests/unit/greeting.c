@@ -179,19 +179,6 @@ static void test_garbage(void **state)
 
 /* --- who doesn't go on ------------------------------------------------------------------------ */
 
-static bool is_logged(void *text)
-{
-	return tls_log_has("tls: 127.0.0.1", text);
-}
-
-static void expect_logged(const char *text)
-{
-	if (wait_for(is_logged, (void *)text))
-		return;
-	tls_log_print();
-	fail_msg("the log never says \"%s\" of a handshake", text);
-}
-
 static void test_cleartext_after_starttls(void **state)
 {
 	uint8_t head[XFER_CALL_HEAD];
@@ -199,7 +186,7 @@ static void test_cleartext_after_starttls(void **state)
 
 	(void)state;
 	send_head(fd, head, call_head(head, XFER_PROC_NULL, NULL), true);
-	expect_logged("is not TLS");
+	tls_nodes_expect_logged("tls: 127.0.0.1", "is not TLS");
 	close(fd);
 }
 
@@ -207,7 +194,7 @@ static void test_gone_after_starttls(void **state)
 {
 	(void)state;
 	close(come_with_probe());
-	expect_logged("failed");
+	tls_nodes_expect_logged("tls: 127.0.0.1", "failed");
 }
 
 /*
@@ -269,9 +256,9 @@ static void test_weak_clients(void **state)
 {
 	(void)state;
 	shake_hands(TLS1_3_VERSION);
-	expect_logged("has shown no certificate");
+	tls_nodes_expect_logged("tls: 127.0.0.1", "has shown no certificate");
 	shake_hands(TLS1_2_VERSION);
-	expect_logged("before 1.3");
+	tls_nodes_expect_logged("tls: 127.0.0.1", "before 1.3");
 	assert_int_equal(owner->operations, 0);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* owner_faults.c -- procedures on a file system that fails: every store call in turn */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -22,6 +21,7 @@
 #include "owner/caps.h"
 #include "owner/creds.h"
 #include "owner/service.h"
+#include "support/process.h"
 
 #define USER 4711
 
@@ -241,17 +241,6 @@ static struct xfer_handle find(const char *name)
 	handle = call->request.results.node.node.handle;
 	call_free(call, false);
 	return handle;
-}
-
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
 }
 
 /* Waits until nothing is cached, so that each round begins alike. */
@@ -509,13 +498,13 @@ static void test_each_call_fails_once(void **state)
 			snprintf(path, sizeof(path), "%.99s/file2", f.volume.path);
 			unlink(path);
 			empty_cache();
-			before = descriptors();
+			before = process_descriptors();
 			fault = -EIO;
 			more = run_step(&steps[i], nth);
 			if (more != 0 && more != 1)
 				fail_msg("%s ends with %d without a fault", steps[i].name, more);
 			empty_cache();
-			if (descriptors() != before)
+			if (process_descriptors() != before)
 				fail_msg("%s leaks a descriptor when call %d fails", steps[i].name,
 					nth);
 			assert_int_equal(atomic_load(&f.service.opens.count), 0);

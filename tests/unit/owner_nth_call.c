@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* owner_nth_call.c -- an owner and a point of contact from their beginning to their end, while the nth call fails */
 
-#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 #include "clock.h"
 #include "support/failing.h"
 #include "support/owner/fixture.h"
+#include "support/process.h"
 
 #define RUN_SECONDS 30 /* one run that takes longer hangs */
 #define UP_MS       5000
@@ -343,22 +342,10 @@ static void run_operations(void)
 
 /* --- runs -------------------------------------------------------------------------------------- */
 
-static unsigned entries_of(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 /* What failed; NULL: nothing, there are not so many calls. */
 static const char *run(bool failing)
 {
-	unsigned descriptors = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
+	unsigned descriptors = process_descriptors(), threads = process_threads();
 	const char *call;
 
 	s = (struct scenario){ 0 };
@@ -378,18 +365,9 @@ static const char *run(bool failing)
 	call = failing_disarm();
 	alarm(0);
 	assert_int_equal(nftw(s.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	assert_int_equal(entries_of("/proc/self/fd"), descriptors);
-	assert_int_equal(entries_of("/proc/self/task"), threads);
+	assert_int_equal(process_descriptors(), descriptors);
+	assert_int_equal(process_threads(), threads);
 	return call;
-}
-
-static void on_alarm(int number)
-{
-	static const char text[] = "this run hangs\n";
-
-	(void)number;
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-	abort();
 }
 
 /* The leak checker's, where there is one. */
@@ -462,7 +440,7 @@ int main(void)
 
 	if (!fixture_possible())
 		return 77;
-	signal(SIGALRM, on_alarm);
+	process_abort_on_alarm();
 	xfer_log_set_sink(keep_line);
 	json_set_alloc_funcs(__wrap_malloc, free);
 	assert_int_equal(store_posix_prepare(), 0);

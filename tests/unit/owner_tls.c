@@ -23,8 +23,6 @@
 #include "support/tls_nodes.h"
 #include "tls/starttls.h"
 
-#define EITHER "serverAuth,clientAuth"
-
 static struct {
 	char dir[64];
 	struct pki *pki;
@@ -82,20 +80,11 @@ static void serve(void)
 	assert_int_equal(xfer_server_listen(t.server, t.config->listen[0]), 0);
 }
 
-static void issue(const char *name)
-{
-	char names[64];
-
-	snprintf(names, sizeof(names), "DNS:%s", name);
-	pki_issue(t.pki, name, &(struct pki_wish){ .cn = name, .names = names, .usage = EITHER });
-}
-
 static int begin(void **state)
 {
 	static const char *const names[] = { "a", "b", "c", "far" };
 	static const char *const directories[] = { "v", "s", "state", "run" };
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	char why[256];
 
 	(void)state;
 	memset(&t, 0, sizeof(t));
@@ -107,11 +96,11 @@ static int begin(void **state)
 	t.pki = pki_create("cluster");
 	pki_write_crl(t.pki, 1);
 	for (size_t i = 0; i < 4; i++)
-		issue(names[i]);
+		pki_issue_node(t.pki, names[i]);
 	write_config(below("conf"), true);
 	assert_int_equal(store_posix_prepare(), 0);
 	serve();
-	assert_int_equal(xfer_tls_create(&params, &t.callers, why, sizeof(why)), 0);
+	t.callers = tls_make(&params);
 	return 0;
 }
 
@@ -134,13 +123,7 @@ static int end(void **state)
 
 static struct xfer_tls_identity *identity(const char *name)
 {
-	const struct xfer_tls_files files = pki_files(t.pki, name, t.pki);
-	struct xfer_tls_identity *made = NULL;
-	char why[256];
-
-	if (xfer_tls_identity_create(t.callers, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
+	return tls_identity_make(t.callers, XFER_TLS_NODE, pki_files(t.pki, name, t.pki));
 }
 
 struct caller {
@@ -183,25 +166,12 @@ static void comes(struct caller *caller, const char *node, const char *certifica
 	fail_msg("node %s has no session", node);
 }
 
-static bool is_logged(void *text)
-{
-	return tls_log_has(text, "");
-}
-
-static void expect_logged(const char *text)
-{
-	if (wait_for(is_logged, (void *)text))
-		return;
-	tls_log_print();
-	fail_msg("the log never says \"%s\"", text);
-}
-
 static void is_refused(const char *node, const char *certificate, const char *says)
 {
 	struct caller caller;
 
 	come(&caller, node, certificate);
-	expect_logged(says);
+	tls_nodes_expect_logged(says, "");
 	assert_false(xfer_session_is_up(caller.session));
 	leave(&caller);
 }
@@ -291,7 +261,8 @@ static void test_stolen_token(void **state)
 	fd = connect_raw_to(t.config->listen[0]);
 	assert_int_equal(attach(fd, &token), XFER_ST_BAD_TOKEN);
 	close(fd);
-	expect_logged("attaches a lane with the token of a node whose certificate it hasn't shown");
+	tls_nodes_expect_logged(
+		"attaches a lane with the token of a node whose certificate it hasn't shown", "");
 	token = ask_token(&caller);
 	fd = connect_tls(c, &security);
 	assert_int_equal(attach(fd, &token), XFER_ST_BAD_TOKEN);

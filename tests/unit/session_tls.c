@@ -13,8 +13,6 @@
 #include "support/tls_ends.h"
 #include "support/tls_nodes.h"
 
-#define EITHER "serverAuth,clientAuth"
-
 /* --- good ones -------------------------------------------------------------------------------- */
 
 static void test_data(void **state)
@@ -58,27 +56,6 @@ static void test_goes_on_after_a_cut(void **state)
 
 /* --- bad certificates ------------------------------------------------------------------------- */
 
-struct logged {
-	const char *text, *text2;
-};
-
-static bool is_logged(void *arg)
-{
-	const struct logged *logged = arg;
-
-	return tls_log_has(logged->text, logged->text2);
-}
-
-static void expect_logged(const char *text, const char *text2)
-{
-	struct logged logged = { text, text2 };
-
-	if (wait_for(is_logged, &logged))
-		return;
-	tls_log_print();
-	fail_msg("the log never says \"%s\" with \"%s\"", text, text2);
-}
-
 /* No session comes of it, and both ends say why. */
 static void refused(
 	const struct tls_node *a, const struct tls_node *b, const char *at_a, const char *audited)
@@ -87,8 +64,8 @@ static void refused(
 
 	tls_nodes_begin(&nodes, a, b);
 	tls_nodes_open(&nodes, TLS_WITHOUT_NONE);
-	expect_logged("no session with owner b", at_a);
-	expect_logged("tls: 127.0.0.1:", audited);
+	tls_nodes_expect_logged("no session with owner b", at_a);
+	tls_nodes_expect_logged("tls: 127.0.0.1:", audited);
 	assert_false(xfer_session_is_up(nodes.f.session));
 	assert_int_equal(nodes.f.session->session_id, 0);
 	assert_int_equal(nodes.f.owner.operations, 0);
@@ -100,15 +77,17 @@ static void test_owner_is_refused(void **state)
 {
 	const struct tls_node expired = { .wish = { .cn = "b",
 						  .names = "DNS:b",
-						  .usage = EITHER,
+						  .usage = PKI_EITHER,
 						  .from_s = -7200,
 						  .until_s = -3600 } };
-	const struct tls_node named_c = { .wish = {
-						  .cn = "c", .names = "DNS:c", .usage = EITHER } };
-	const struct tls_node strange = { .wish = { .cn = "b", .names = "DNS:b", .usage = EITHER },
-		.other_ca = true };
+	const struct tls_node named_c = {
+		.wish = { .cn = "c", .names = "DNS:c", .usage = PKI_EITHER }
+	};
+	const struct tls_node strange = {
+		.wish = { .cn = "b", .names = "DNS:b", .usage = PKI_EITHER }, .other_ca = true
+	};
 	const struct tls_node revoked = {
-		.wish = { .cn = "b", .names = "DNS:b", .usage = EITHER, .revoked = true }
+		.wish = { .cn = "b", .names = "DNS:b", .usage = PKI_EITHER, .revoked = true }
 	};
 	const struct tls_node client_only = {
 		.wish = { .cn = "b", .names = "DNS:b", .usage = "clientAuth" }
@@ -127,13 +106,14 @@ static void test_node_is_refused(void **state)
 {
 	const struct tls_node expired = { .wish = { .cn = "a",
 						  .names = "DNS:a",
-						  .usage = EITHER,
+						  .usage = PKI_EITHER,
 						  .from_s = -7200,
 						  .until_s = -3600 } };
-	const struct tls_node strange = { .wish = { .cn = "a", .names = "DNS:a", .usage = EITHER },
-		.other_ca = true };
+	const struct tls_node strange = {
+		.wish = { .cn = "a", .names = "DNS:a", .usage = PKI_EITHER }, .other_ca = true
+	};
 	const struct tls_node revoked = {
-		.wish = { .cn = "a", .names = "DNS:a", .usage = EITHER, .revoked = true }
+		.wish = { .cn = "a", .names = "DNS:a", .usage = PKI_EITHER, .revoked = true }
 	};
 	const struct tls_node server_only = {
 		.wish = { .cn = "a", .names = "DNS:a", .usage = "serverAuth" }
@@ -154,7 +134,7 @@ static void without(enum tls_without who, const char *says)
 
 	tls_nodes_begin(&nodes, NULL, NULL);
 	tls_nodes_open(&nodes, who);
-	expect_logged("no session with owner b", says);
+	tls_nodes_expect_logged("no session with owner b", says);
 	assert_int_equal(nodes.f.session->session_id, 0);
 	tls_nodes_end(&nodes);
 }

@@ -2,9 +2,7 @@
 /* session_tls_nth.c -- each call by which a session over TLS comes about fails once: it comes all the same, and nothing is
  * left behind */
 
-#include <dirent.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 
 #include "clock.h"
 #include "support/failing.h"
+#include "support/process.h"
 #include "support/tls_ends.h"
 #include "support/tls_nodes.h"
 
@@ -22,21 +21,9 @@
 
 static struct tls_nodes nodes;
 
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static bool few_descriptors(void *arg)
 {
-	return descriptors() <= *(unsigned *)arg;
+	return process_descriptors() <= *(unsigned *)arg;
 }
 
 /* The same, but for what makes the process: TLS, the owner and the context are there already. */
@@ -91,7 +78,7 @@ static void each_fails(enum failing_kind kind)
 	xfer_session_close(nodes.f.session);
 	nodes.f.session = NULL;
 	usleep(100000);
-	before = descriptors();
+	before = process_descriptors();
 	while (run(kind, nth, before))
 		nth++;
 	assert_true(nth > CALLS_MIN);

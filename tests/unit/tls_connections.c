@@ -26,38 +26,21 @@ static struct pki *pki;
 static struct xfer_tls *tls;
 static struct xfer_tls_identity *node_a, *node_b, *public;
 
-static struct xfer_tls_identity *identity(enum xfer_tls_role role, const char *name)
-{
-	struct xfer_tls_files files = pki_files(pki, name, pki);
-	struct xfer_tls_identity *made = NULL;
-	char why[512];
-
-	if (xfer_tls_identity_create(tls, role, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
-}
-
 static int set_up(void **state)
 {
 	struct xfer_tls_params params = { .ktls = XFER_KTLS_PREFER,
 		.handshakes_per_address = 2 * CONNECTIONS };
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a",
-		&(struct pki_wish){
-			.cn = "a", .names = "DNS:a", .usage = "serverAuth,clientAuth" });
-	pki_issue(pki, "b",
-		&(struct pki_wish){
-			.cn = "b", .names = "DNS:b", .usage = "serverAuth,clientAuth" });
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
 	pki_issue(pki, "s", &(struct pki_wish){ .cn = "s", .names = "DNS:s,IP:127.0.0.1" });
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
-	node_a = identity(XFER_TLS_NODE, "a");
-	node_b = identity(XFER_TLS_NODE, "b");
-	public = identity(XFER_TLS_PUBLIC, "s");
+	tls = tls_make(&params);
+	node_a = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "a", pki));
+	node_b = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "b", pki));
+	public = tls_identity_make(tls, XFER_TLS_PUBLIC, pki_files(pki, "s", pki));
 	return 0;
 }
 

@@ -17,11 +17,8 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/tls.h"
-
-static const char usage[] = "serverAuth,clientAuth";
 
 static struct pki *pki, *strangers;
 static struct xfer_tls *tls;
@@ -30,13 +27,12 @@ static void issue(const char *name, const char *cn, bool revoked)
 {
 	pki_issue(pki, name,
 		&(struct pki_wish){
-			.cn = cn, .names = "DNS:s", .usage = usage, .revoked = revoked });
+			.cn = cn, .names = "DNS:s", .usage = PKI_EITHER, .revoked = revoked });
 }
 
 static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
@@ -45,8 +41,7 @@ static int set_up(void **state)
 	issue("s", "first", false);
 	issue("other", "other", false);
 	pki_write_crl(pki, 1);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
 	return 0;
 }
 
@@ -58,6 +53,15 @@ static int tear_down(void **state)
 	pki_free(strangers);
 	xfer_log_set_sink(NULL);
 	return 0;
+}
+
+/* With this list of those who are revoked; NULL: none. */
+static struct xfer_tls_identity *make(const char *name, const char *crl)
+{
+	struct xfer_tls_files files = pki_files(pki, name, pki);
+
+	files.crl = crl;
+	return tls_identity_make(tls, XFER_TLS_NODE, files);
 }
 
 /* --- files that can't be used ------------------------------------------------------------------- */
@@ -197,15 +201,11 @@ static void test_wrong_key(void **state)
 
 static void test_expired(void **state)
 {
-	struct xfer_tls_identity *identity = NULL;
-	struct xfer_tls_files files;
-	char why[512];
-
 	(void)state;
 	pki_issue(pki, "old",
 		&(struct pki_wish){ .cn = "old",
 			.names = "DNS:s",
-			.usage = usage,
+			.usage = PKI_EITHER,
 			.from_s = -7200,
 			.until_s = -3600 });
 	pki_issue(pki, "new",
@@ -214,34 +214,14 @@ static void test_expired(void **state)
 			.usage = "serverAuth",
 			.from_s = 3600,
 			.until_s = 7200 });
-	files = pki_files(pki, "old", pki);
-	assert_int_equal(
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)),
-		0);
+	xfer_tls_identity_destroy(make("old", NULL));
 	assert_true(tls_log_has("old.pem", "has expired"));
-	xfer_tls_identity_destroy(identity);
-	files = pki_files(pki, "new", pki);
-	assert_int_equal(
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)),
-		0);
+	xfer_tls_identity_destroy(make("new", NULL));
 	assert_true(tls_log_has("new.pem", "not valid yet"));
 	assert_true(tls_log_has("new.pem", "clientAuth"));
-	xfer_tls_identity_destroy(identity);
 }
 
 /* --- new files ---------------------------------------------------------------------------------- */
-
-static struct xfer_tls_identity *make(const char *name, const char *crl)
-{
-	struct xfer_tls_files files = pki_files(pki, name, pki);
-	struct xfer_tls_identity *identity = NULL;
-	char why[512];
-
-	files.crl = crl;
-	if (xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)))
-		fail_msg("%s", why);
-	return identity;
-}
 
 static void test_key_for_everybody(void **state)
 {
@@ -265,21 +245,17 @@ static const char *connect_from(
 {
 	const struct tls_peer_wish wish = { .files = pki_files(from, name, NULL) };
 	static char cn[64];
-	struct tls_peer peer;
-	struct tls_end end;
-	int pair[2], err;
+	struct tls_connection connection;
+	int err;
 
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, tls, identity, pair[1], false, NULL);
-	tls_peer_handshake(&peer);
-	err = tls_end_wait(&end);
+	tls_connection_open(&connection, tls, identity, NULL, &wish);
+	tls_peer_handshake(&connection.peer);
+	err = tls_end_wait(&connection.end);
 	if (err == 0)
 		X509_NAME_get_text_by_NID(
-			X509_get_subject_name(SSL_get0_peer_certificate(peer.ssl)), NID_commonName,
-			cn, sizeof(cn));
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+			X509_get_subject_name(SSL_get0_peer_certificate(connection.peer.ssl)),
+			NID_commonName, cn, sizeof(cn));
+	tls_connection_close(&connection);
 	return err ? NULL : cn;
 }
 
@@ -293,19 +269,13 @@ static void test_reload(void **state)
 	uint64_t before = xfer_counters[XFER_CNT_TLS_RELOADS];
 	struct xfer_tls_identity *identity;
 	const struct tls_peer_wish wish = { .files = pki_files(pki, "other", NULL) };
-	struct tls_peer peer;
-	struct tls_end end;
+	struct tls_connection connection;
 	char text[4];
-	int pair[2];
 
 	(void)state;
 	issue("r", "first", false);
 	identity = make("r", NULL);
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, tls, identity, pair[1], false, NULL);
-	assert_true(tls_peer_handshake(&peer));
-	assert_int_equal(tls_end_wait(&end), 0);
+	tls_connection_make(&connection, tls, identity, NULL, &wish);
 	assert_string_equal(connect_as("other", identity), "first");
 	issue("r", "second", false);
 	xfer_tls_reload(tls);
@@ -313,10 +283,9 @@ static void test_reload(void **state)
 	assert_true(xfer_counters[XFER_CNT_TLS_RELOADS] > before);
 	assert_true(tls_log_has("r.pem", "was read again"));
 	/* Old connections go on. */
-	assert_true(tls_peer_write(&peer, "more", 4));
-	assert_int_equal(tls_read_all(end.fd, text, 4), 0);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	assert_true(tls_peer_write(&connection.peer, "more", 4));
+	assert_int_equal(tls_read_all(connection.end.fd, text, 4), 0);
+	tls_connection_close(&connection);
 	xfer_tls_identity_destroy(identity);
 }
 
@@ -391,15 +360,12 @@ static void test_broken_new_set(void **state)
 static void test_empty_new_ca(void **state)
 {
 	struct xfer_tls_files files = pki_files(pki, "s", NULL);
-	struct xfer_tls_identity *identity = NULL;
-	char why[512];
+	struct xfer_tls_identity *identity;
 
 	(void)state;
 	issue("s", "first", false);
 	files.ca = write_part("r_ca.pem", "ca.pem", 100);
-	assert_int_equal(
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &identity, why, sizeof(why)),
-		0);
+	identity = tls_identity_make(tls, XFER_TLS_NODE, files);
 	tls_log_keep();
 	write_file("r_ca.pem", "");
 	check_broken(identity, "nobody could be verified");
@@ -474,7 +440,7 @@ static void test_revoked_authority(void **state)
 
 	(void)state;
 	issue("s", "first", false);
-	pki_issue(below, "c", &(struct pki_wish){ .cn = "c", .names = "DNS:c", .usage = usage });
+	pki_issue_node(below, "c");
 	pki_write_crl(below, 1);
 	pki_write_crl(pki, 1);
 	identity = make("s", join("lists", pki_path(below, "crl.pem"), NULL));

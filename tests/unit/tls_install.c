@@ -20,8 +20,7 @@
 #include <openssl/crypto.h>
 
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/ktls.h"
 #include "tls/tls.h"
 
@@ -175,20 +174,15 @@ static struct xfer_tls_identity *node;
 
 static int set_up(void **state)
 {
-	static const char usage[] = "serverAuth,clientAuth";
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_REQUIRE };
-	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
-	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
-	files = pki_files(pki, "b", pki);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &node, why, sizeof(why)))
-		fail_msg("%s", why);
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
+	tls = tls_make(&params);
+	node = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "b", pki));
 	assert_true(xfer_tls_in_kernel(tls));
 	return 0;
 }
@@ -246,46 +240,32 @@ static void check_info(const struct given *given, enum xfer_tls_cipher cipher,
 	}
 }
 
-struct connection {
-	struct tls_peer peer;
-	struct tls_end end;
-};
-
 /* OpenSSL's client or server at the other end, with this cipher only. Its view of the secrets is the truth. */
-static void connection_make(struct connection *connection, bool server, enum xfer_tls_cipher cipher)
+static void make(struct tls_connection *connection, bool server, enum xfer_tls_cipher cipher)
 {
 	const struct tls_peer_wish wish = { .server = server,
 		.files = pki_files(pki, "a", pki),
 		.ciphersuites = xfer_tls_cipher_types[cipher].name };
-	int pair[2];
 
-	tls_ends_tcp(pair);
-	tls_peer_open(&connection->peer, pair[0], &wish);
-	tls_end_start(&connection->end, tls, node, pair[1], server, "a");
+	tls_connection_open(connection, tls, node, "a", &wish);
 	assert_true(tls_peer_handshake(&connection->peer));
 	tls_end_wait(&connection->end);
-}
-
-static void connection_end(struct connection *connection)
-{
-	tls_end_finish(&connection->end);
-	tls_peer_close(&connection->peer);
 }
 
 static void check_keys(bool server, enum xfer_tls_cipher cipher)
 {
 	struct xfer_tls_direction tx, rx;
-	struct connection connection;
+	struct tls_connection connection;
 
 	kernel_forget();
-	connection_make(&connection, server, cipher);
+	make(&connection, server, cipher);
 	assert_int_equal(connection.end.err, 0);
 	xfer_tls_derive(cipher, connection.peer.client_secret, server ? &tx : &rx);
 	xfer_tls_derive(cipher, connection.peer.server_secret, server ? &rx : &tx);
 	check_info(given_for(TLS_TX), cipher, &tx);
 	check_info(given_for(TLS_RX), cipher, &rx);
 	assert_int_equal(given_for(TLS_TX)->fd, connection.end.fd);
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 static void test_keys(void **state)
@@ -318,13 +298,13 @@ static void check_forgotten(const void *bytes, size_t len)
 static void test_nothing_stays(void **state)
 {
 	const enum xfer_tls_cipher cipher = XFER_TLS_AES_256_GCM;
-	struct connection connection, next;
+	struct tls_connection connection, next;
 	struct xfer_tls_direction client, server;
 
 	(void)state;
 	freed_keep(true);
-	connection_make(&connection, false, cipher);
-	connection_make(&next, false, cipher);
+	make(&connection, false, cipher);
+	make(&next, false, cipher);
 	freed_keep(false);
 	assert_true(freed.count > 0 && freed.count < FREED_MAX);
 	xfer_tls_derive(cipher, connection.peer.client_secret, &client);
@@ -334,30 +314,30 @@ static void test_nothing_stays(void **state)
 	check_forgotten(client.key, sizeof(client.key));
 	check_forgotten(server.key, sizeof(server.key));
 	freed_drop();
-	connection_end(&connection);
-	connection_end(&next);
+	tls_connection_close(&connection);
+	tls_connection_close(&next);
 }
 
 static void test_buffers_are_wiped(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
 	kernel_forget();
-	connection_make(&connection, false, XFER_TLS_AES_128_GCM);
+	make(&connection, false, XFER_TLS_AES_128_GCM);
 	xfer_tls_used(connection.end.security, connection.end.fd);
 	assert_int_equal(kernel.count, 4);
 	for (unsigned i = 0; i < kernel.count; i++)
 		assert_true(kernel.given[i].wiped);
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 static void test_used(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection, false, XFER_TLS_AES_128_GCM);
+	make(&connection, false, XFER_TLS_AES_128_GCM);
 	kernel.sent = 0;
 	kernel.received = 0;
 	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 0);
@@ -370,29 +350,29 @@ static void test_used(void **state)
 	kernel.sent = UINT64_MAX;
 	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 1000);
 	kernel.sent = 0;
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	/* There sequence numbers are used up before keys are. */
-	connection_make(&connection, false, XFER_TLS_CHACHA20_POLY1305);
+	make(&connection, false, XFER_TLS_CHACHA20_POLY1305);
 	kernel.sent = 23726567;
 	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 0);
 	kernel.sent = kernel.received = 0;
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 /* The kernel refuses; the connection is closed, and it's said at which step. */
 static void check_refusal(int *error, int value, int err, const char *text)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
 	tls_log_keep();
 	*error = value;
-	connection_make(&connection, false, XFER_TLS_AES_128_GCM);
+	make(&connection, false, XFER_TLS_AES_128_GCM);
 	*error = 0;
 	assert_int_equal(connection.end.err, err);
 	if (!strstr(connection.end.why, text))
 		fail_msg("\"%s\" isn't in: %s", text, connection.end.why);
 	assert_true(tls_log_has("failed: ", text));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 static void test_refusals(void **state)

@@ -34,14 +34,13 @@ static bool has_ktls;
 
 static int set_up(void **state)
 {
-	static const char usage[] = "serverAuth,clientAuth";
 	char why[256];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
-	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
 	has_ktls = xfer_ktls_probe((1u << XFER_TLS_CIPHERS) - 1, why, sizeof(why)) != 0;
 	print_message("this kernel has %s\n", has_ktls ? "TLS" : why);
 	return 0;
@@ -122,25 +121,11 @@ static struct xfer_tls *create_with(enum xfer_tls_cipher cipher)
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_REQUIRE,
 		.handshakes_per_address = 2 * CONNECTIONS,
 		.handshake_ms = 60000 };
-	struct xfer_tls *tls;
-	char why[512];
+	struct xfer_tls *tls = tls_make(&params);
 
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
 	snprintf(tls->identities.settings.ciphersuites, XFER_TLS_CIPHERSUITES, "%s",
 		xfer_tls_cipher_types[cipher].name);
 	return tls;
-}
-
-static struct xfer_tls_identity *identity(struct xfer_tls *tls, const char *name)
-{
-	struct xfer_tls_files files = pki_files(pki, name, pki);
-	struct xfer_tls_identity *made = NULL;
-	char why[512];
-
-	if (xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
 }
 
 struct sending {
@@ -149,18 +134,12 @@ struct sending {
 	uint8_t seed;
 };
 
-static void fill(uint8_t *bytes, uint8_t seed)
-{
-	for (size_t i = 0; i < BYTES; i++)
-		bytes[i] = (uint8_t)(seed + i + i / 251);
-}
-
 static void *send_bytes(void *arg)
 {
 	struct sending *sending = arg;
 	uint8_t *bytes = malloc(BYTES);
 
-	fill(bytes, sending->seed);
+	tls_fill(bytes, BYTES, sending->seed);
 	assert_int_equal(tls_write_all(sending->fd, bytes, BYTES), 0);
 	free(bytes);
 	return NULL;
@@ -183,7 +162,7 @@ static void exchange(struct ends *all)
 	for (int i = 0; i < CONNECTIONS; i++)
 		for (int j = 0; j < 2; j++) {
 			assert_int_equal(tls_read_all(all[i].ends[!j].fd, got, BYTES), 0);
-			fill(expected, (uint8_t)(2 * i + j));
+			tls_fill(expected, BYTES, (uint8_t)(2 * i + j));
 			assert_memory_equal(got, expected, BYTES);
 		}
 	for (int i = 0; i < CONNECTIONS; i++)
@@ -237,8 +216,10 @@ static void carry(enum xfer_tls_cipher cipher)
 {
 	static struct ends all[CONNECTIONS];
 	struct xfer_tls *tls = create_with(cipher);
-	struct xfer_tls_identity *a = identity(tls, "a"), *b = identity(tls, "b");
+	struct xfer_tls_identity *a, *b;
 
+	a = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "a", pki));
+	b = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "b", pki));
 	for (int i = 0; i < CONNECTIONS; i++) {
 		int pair[2];
 

@@ -16,8 +16,7 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/limits.h"
 
 #define THOUSAND 1000
@@ -103,13 +102,9 @@ struct server {
 
 static void server_start(struct server *server, const struct xfer_tls_params *params)
 {
-	struct xfer_tls_files files = pki_files(pki, "s", NULL);
-	char why[512];
-
-	if (xfer_tls_create(params, &server->tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(
-			server->tls, XFER_TLS_PUBLIC, &files, &server->identity, why, sizeof(why)))
-		fail_msg("%s", why);
+	server->tls = tls_make(params);
+	server->identity =
+		tls_identity_make(server->tls, XFER_TLS_PUBLIC, pki_files(pki, "s", NULL));
 }
 
 static void server_stop(struct server *server)
@@ -195,24 +190,17 @@ static void test_thousand(void **state)
 		.ktls = XFER_KTLS_OFF, .handshake_ms = 3000, .handshakes_per_address = 2 * THOUSAND
 	};
 	struct silent *silent = calloc(THOUSAND, sizeof(*silent));
-	const struct tls_peer_wish wish = { .files.ca = NULL };
+	struct tls_connection connection;
 	struct server server;
-	struct tls_peer peer;
-	struct tls_end end;
-	int pair[2];
 
 	(void)state;
 	tls_log_keep();
 	server_start(&server, &params);
 	for (int i = 0; i < THOUSAND; i++)
 		silent_start(&silent[i], &server);
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, server.tls, server.identity, pair[1], false, NULL);
-	assert_true(tls_peer_handshake(&peer));
-	assert_int_equal(tls_end_wait(&end), 0);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	tls_connection_make(
+		&connection, server.tls, server.identity, NULL, &(struct tls_peer_wish){ 0 });
+	tls_connection_close(&connection);
 	for (int i = 0; i < THOUSAND; i++)
 		assert_int_equal(silent_end(&silent[i]), -ETIMEDOUT);
 	assert_int_equal(tls_log_count("failed: not done in time"), THOUSAND);

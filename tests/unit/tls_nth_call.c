@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tls_nth_call.c -- each call that TLS makes fails once: whoever waits hears of it, and nothing is left behind */
 
-#include <dirent.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -18,6 +16,7 @@
 #include "counters.h"
 #include "log.h"
 #include "support/failing.h"
+#include "support/process.h"
 #include "support/tls_ends.h"
 #include "support/pki.h"
 
@@ -63,18 +62,6 @@ static struct {
 	struct xfer_tls_identity *identities[2];
 	int pair[2];
 } s;
-
-static unsigned entries_of(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static bool start(void)
 {
@@ -144,7 +131,7 @@ static void run_all(void)
 /* What failed; NULL: there are not so many calls. */
 static const char *run(enum failing_kind kind, unsigned nth)
 {
-	unsigned descriptors = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
+	unsigned descriptors = process_descriptors(), threads = process_threads();
 	const char *call;
 
 	memset(&s, 0, sizeof(s));
@@ -155,25 +142,23 @@ static const char *run(enum failing_kind kind, unsigned nth)
 	run_all();
 	call = failing_disarm();
 	/* A thread that was joined may be seen for another moment. */
-	while (entries_of("/proc/self/task") != threads)
+	while (process_threads() != threads)
 		usleep(100);
 	alarm(0);
 	for (int i = 0; i < 2; i++)
 		if (s.pair[i] >= 0)
 			close(s.pair[i]);
-	assert_int_equal(entries_of("/proc/self/fd"), descriptors);
+	assert_int_equal(process_descriptors(), descriptors);
 	return call;
 }
 
 static int set_up(void **state)
 {
-	static const char usage[] = "serverAuth,clientAuth";
-
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
-	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
 	pki_write_crl(pki, 1);
 	/* Libraries begin with what they keep, threads among it. */
 	tls_ends_tcp(s.pair);
@@ -187,15 +172,6 @@ static int tear_down(void **state)
 	pki_free(pki);
 	xfer_log_set_sink(NULL);
 	return 0;
-}
-
-static void on_alarm(int number)
-{
-	static const char text[] = "this run hangs\n";
-
-	(void)number;
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-	abort();
 }
 
 /* sparse: where there are thousands of calls, some of them. */
@@ -251,7 +227,7 @@ int main(void)
 		cmocka_unit_test(test_files),
 	};
 
-	signal(SIGALRM, on_alarm);
+	process_abort_on_alarm();
 	json_set_alloc_funcs(__wrap_malloc, free);
 	assert_int_equal(
 		CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free), 1);

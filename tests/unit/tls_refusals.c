@@ -16,64 +16,45 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/failure.h"
-
-static const char both[] = "serverAuth,clientAuth";
 
 static struct pki *pki, *strangers, *impostors; /* these have a CA of the same name */
 static struct xfer_tls *tls;
 static struct xfer_tls_identity *node, *public;
 
-static struct xfer_tls_identity *identity(
-	enum xfer_tls_role role, const struct xfer_tls_files *files)
-{
-	struct xfer_tls_identity *made = NULL;
-	char why[512];
-
-	if (xfer_tls_identity_create(tls, role, files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
-}
-
 static void issue_all(void)
 {
-	pki_issue(pki, "server",
-		&(struct pki_wish){ .cn = "server", .names = "DNS:server", .usage = both });
-	pki_issue(pki, "good",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = both });
+	pki_issue_node(pki, "server");
+	pki_issue_node(pki, "good");
 	pki_issue(pki, "expired",
 		&(struct pki_wish){ .cn = "good",
 			.names = "DNS:good",
-			.usage = both,
+			.usage = PKI_EITHER,
 			.from_s = -7200,
 			.until_s = -3600 });
 	pki_issue(pki, "early",
 		&(struct pki_wish){ .cn = "good",
 			.names = "DNS:good",
-			.usage = both,
+			.usage = PKI_EITHER,
 			.from_s = 3600,
 			.until_s = 7200 });
 	pki_issue(pki, "other",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:other", .usage = both });
+		&(struct pki_wish){ .cn = "good", .names = "DNS:other", .usage = PKI_EITHER });
 	pki_issue(pki, "revoked",
 		&(struct pki_wish){
-			.cn = "good", .names = "DNS:good", .usage = both, .revoked = true });
+			.cn = "good", .names = "DNS:good", .usage = PKI_EITHER, .revoked = true });
 	pki_issue(pki, "wrongusage",
 		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = "serverAuth" });
 	pki_issue(pki, "nousage", &(struct pki_wish){ .cn = "good", .names = "DNS:good" });
-	pki_issue(strangers, "good",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = both });
-	pki_issue(impostors, "good",
-		&(struct pki_wish){ .cn = "good", .names = "DNS:good", .usage = both });
+	pki_issue_node(strangers, "good");
+	pki_issue_node(impostors, "good");
 }
 
 static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF, .handshake_ms = 300 };
 	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	pki = pki_create("test CA");
@@ -81,12 +62,11 @@ static int set_up(void **state)
 	impostors = pki_create("test CA");
 	issue_all();
 	tls_log_keep();
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
 	files = pki_files(pki, "server", pki);
 	files.crl = pki_path(pki, "crl.pem");
-	node = identity(XFER_TLS_NODE, &files);
-	public = identity(XFER_TLS_PUBLIC, &files);
+	node = tls_identity_make(tls, XFER_TLS_NODE, files);
+	public = tls_identity_make(tls, XFER_TLS_PUBLIC, files);
 	return 0;
 }
 
@@ -140,20 +120,15 @@ static void refuse_client(struct xfer_tls_identity *mine, const char *expect,
 	const struct tls_peer_wish *wish, const struct expected *expected)
 {
 	uint64_t before = counted(expected->cause);
-	struct tls_peer peer;
-	struct tls_end end;
+	struct tls_connection connection;
 	pthread_t thread;
-	int pair[2];
 
 	tls_log_keep();
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], wish);
-	tls_end_start(&end, tls, mine, pair[1], false, expect);
-	assert_int_equal(pthread_create(&thread, NULL, shake_hands, &peer), 0);
-	check(&end, expected, before);
+	tls_connection_open(&connection, tls, mine, expect, wish);
+	assert_int_equal(pthread_create(&thread, NULL, shake_hands, &connection.peer), 0);
+	check(&connection.end, expected, before);
 	pthread_join(thread, NULL);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	tls_connection_close(&connection);
 }
 
 static void refuse_certificate(
@@ -200,19 +175,13 @@ static void test_public(void **state)
 	(void)state;
 	refuse_client(public, NULL, &wish, &expired);
 	for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
-		struct tls_peer peer;
-		struct tls_end end;
-		int pair[2];
+		struct tls_connection connection;
 
 		wish.files = fine[i] ? pki_files(pki, fine[i], NULL) : (struct xfer_tls_files){ 0 };
-		tls_ends_tcp(pair);
-		tls_peer_open(&peer, pair[0], &wish);
-		tls_end_start(&end, tls, public, pair[1], false, NULL);
-		assert_true(tls_peer_handshake(&peer));
-		assert_int_equal(tls_end_wait(&end), 0);
-		assert_int_equal(xfer_tls_security_mutual(end.security), fine[i] != NULL);
-		tls_end_finish(&end);
-		tls_peer_close(&peer);
+		tls_connection_make(&connection, tls, public, NULL, &wish);
+		assert_int_equal(
+			xfer_tls_security_mutual(connection.end.security), fine[i] != NULL);
+		tls_connection_close(&connection);
 	}
 	assert_true(tls_log_has("nfs no certificate TLS_", "relay"));
 }
@@ -245,21 +214,14 @@ static void test_alpn(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		const struct tls_peer_wish wish = { .alpn = offers[i] };
+		struct tls_connection connection;
 		const unsigned char *chosen;
-		struct tls_peer peer;
-		struct tls_end end;
 		unsigned len;
-		int pair[2];
 
-		tls_ends_tcp(pair);
-		tls_peer_open(&peer, pair[0], &wish);
-		tls_end_start(&end, tls, public, pair[1], false, NULL);
-		assert_true(tls_peer_handshake(&peer));
-		assert_int_equal(tls_end_wait(&end), 0);
-		SSL_get0_alpn_selected(peer.ssl, &chosen, &len);
+		tls_connection_make(&connection, tls, public, NULL, &wish);
+		SSL_get0_alpn_selected(connection.peer.ssl, &chosen, &len);
 		assert_int_equal(len, offers[i] ? strlen(offers[i]) : 0);
-		tls_end_finish(&end);
-		tls_peer_close(&peer);
+		tls_connection_close(&connection);
 	}
 }
 
@@ -292,18 +254,13 @@ static void test_bad_servers(void **state)
 		const struct tls_peer_wish wish = { .server = true,
 			.files = pki_files(pki, cases[i].name, pki) };
 		uint64_t before = counted(cases[i].expected.cause);
-		struct tls_peer peer;
-		struct tls_end end;
-		int pair[2];
+		struct tls_connection connection;
 
 		tls_log_keep();
-		tls_ends_tcp(pair);
-		tls_peer_open(&peer, pair[1], &wish);
-		tls_end_start(&end, tls, node, pair[0], true, "good");
-		assert_false(tls_peer_handshake(&peer));
-		check(&end, &cases[i].expected, before);
-		tls_end_finish(&end);
-		tls_peer_close(&peer);
+		tls_connection_open(&connection, tls, node, "good", &wish);
+		assert_false(tls_peer_handshake(&connection.peer));
+		check(&connection.end, &cases[i].expected, before);
+		tls_connection_close(&connection);
 	}
 }
 
@@ -442,18 +399,11 @@ static void test_forged_finished(void **state)
 static void test_good_one_afterwards(void **state)
 {
 	const struct tls_peer_wish wish = { .files = pki_files(pki, "good", pki) };
-	struct tls_peer peer;
-	struct tls_end end;
-	int pair[2];
+	struct tls_connection connection;
 
 	(void)state;
-	tls_ends_tcp(pair);
-	tls_peer_open(&peer, pair[0], &wish);
-	tls_end_start(&end, tls, node, pair[1], false, "good");
-	assert_true(tls_peer_handshake(&peer));
-	assert_int_equal(tls_end_wait(&end), 0);
-	tls_end_finish(&end);
-	tls_peer_close(&peer);
+	tls_connection_make(&connection, tls, node, "good", &wish);
+	tls_connection_close(&connection);
 }
 
 int main(void)

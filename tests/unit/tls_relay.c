@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,8 +18,7 @@
 
 #include "counters.h"
 #include "log.h"
-#include "support/tls_ends.h"
-#include "support/tls_peer.h"
+#include "support/tls_connection.h"
 #include "tls/relay.h"
 #include "tls/socket_bio.h"
 #include "tls/tls.h"
@@ -33,17 +33,13 @@ static struct xfer_tls_identity *public;
 static int set_up(void **state)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
 	pki_issue(pki, "s", &(struct pki_wish){ .cn = "s", .names = "DNS:s" });
-	files = pki_files(pki, "s", NULL);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(tls, XFER_TLS_PUBLIC, &files, &public, why, sizeof(why)))
-		fail_msg("%s", why);
+	tls = tls_make(&params);
+	public = tls_identity_make(tls, XFER_TLS_PUBLIC, pki_files(pki, "s", NULL));
 	return 0;
 }
 
@@ -57,29 +53,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* OpenSSL's client, and our end of it: what comes out of the relay. */
-struct connection {
-	struct tls_peer peer;
-	struct tls_end end;
-};
-
-static void connection_make(struct connection *connection)
+/* With a client; at our end there is what comes out of the relay. The log's lines are those from now on. */
+static void make(struct tls_connection *connection)
 {
-	const struct tls_peer_wish wish = { .files.ca = NULL };
-	int pair[2];
-
 	tls_log_keep();
-	tls_ends_tcp(pair);
-	tls_peer_open(&connection->peer, pair[0], &wish);
-	tls_end_start(&connection->end, tls, public, pair[1], false, NULL);
-	assert_true(tls_peer_handshake(&connection->peer));
-	assert_int_equal(tls_end_wait(&connection->end), 0);
-}
-
-static void connection_end(struct connection *connection)
-{
-	tls_end_finish(&connection->end);
-	tls_peer_close(&connection->peer);
+	tls_connection_make(connection, tls, public, NULL, &(struct tls_peer_wish){ 0 });
 }
 
 /* Until the relay has none any more. */
@@ -89,15 +67,25 @@ static void wait_for_none(void)
 		usleep(1000);
 }
 
+static void expect_passage(struct tls_connection *connection)
+{
+	char text[8];
+
+	assert_true(tls_peer_write(&connection->peer, "question", 8));
+	assert_int_equal(tls_read_all(connection->end.fd, text, 8), 0);
+	assert_int_equal(tls_write_all(connection->end.fd, "answered", 8), 0);
+	assert_true(tls_peer_read(&connection->peer, text, 8));
+}
+
 /* --- ends --------------------------------------------------------------------------------------- */
 
 static void test_peer_ends_first(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(SSL_shutdown(connection.peer.ssl), 0);
 	shutdown(connection.peer.fd, SHUT_WR);
@@ -111,16 +99,16 @@ static void test_peer_ends_first(void **state)
 	shutdown(connection.end.fd, SHUT_WR);
 	assert_true(tls_peer_told_end(&connection.peer));
 	wait_for_none();
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 static void test_user_ends_first(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.end.fd, "the last", 8), 0);
 	shutdown(connection.end.fd, SHUT_WR);
 	assert_true(tls_peer_read(&connection.peer, text, 8));
@@ -133,17 +121,17 @@ static void test_user_ends_first(void **state)
 	SSL_shutdown(connection.peer.ssl);
 	assert_int_equal(tls_read_all(connection.end.fd, text, 1), -ENODATA);
 	wait_for_none();
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 /* The user closes both directions at once; what it had sent still arrives. */
 static void test_user_closes(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.end.fd, "the last", 8), 0);
 	tls_end_finish(&connection.end);
 	assert_true(tls_peer_read(&connection.peer, text, 8));
@@ -156,11 +144,11 @@ static void test_user_closes(void **state)
 /* Without close_notify: the user gets what came before, and sees an end; nothing is kept. */
 static void test_peer_is_cut_off(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	tls_peer_close(&connection.peer);
 	assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
@@ -170,15 +158,22 @@ static void test_peer_is_cut_off(void **state)
 	assert_int_equal(tls_log_count("ended:"), 0);
 }
 
-static void test_peer_resets(void **state)
+/* Closes it with a reset. */
+static void reset(struct tls_peer *peer)
 {
 	const struct linger at_once = { .l_onoff = 1 };
-	struct connection connection;
+
+	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	tls_peer_close(peer);
+}
+
+static void test_peer_resets(void **state)
+{
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
-	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	tls_peer_close(&connection.peer);
+	make(&connection);
+	reset(&connection.peer);
 	assert_true(tls_at_end(connection.end.fd));
 	wait_for_none();
 	tls_end_finish(&connection.end);
@@ -187,64 +182,73 @@ static void test_peer_resets(void **state)
 /* Who writes to somebody that is gone hears of it, but not by a signal. */
 static void test_no_signal(void **state)
 {
-	const struct linger at_once = { .l_onoff = 1 };
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	signal(SIGPIPE, SIG_DFL);
-	setsockopt(connection.peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	tls_peer_close(&connection.peer);
+	reset(&connection.peer);
 	while (tls_write_all(connection.end.fd, "more", 4) == 0)
 		;
 	wait_for_none();
 	tls_end_finish(&connection.end);
 	/* The other way round: who reads no more is told of. */
-	connection_make(&connection);
+	make(&connection);
 	signal(SIGPIPE, SIG_DFL);
 	shutdown(connection.end.fd, SHUT_RD);
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
 	shutdown(connection.end.fd, SHUT_WR);
 	wait_for_none();
-	connection_end(&connection);
+	tls_connection_close(&connection);
 }
 
 /* --- what peers do wrong ------------------------------------------------------------------------ */
 
+static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
+
 static void test_forged_record(void **state)
 {
-	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
-	struct connection connection, other;
+	struct tls_connection connection, other;
 	char byte = 0;
 
 	(void)state;
-	connection_make(&other);
-	connection_make(&connection);
+	make(&other);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.peer.fd, forged, sizeof(forged)), 0);
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", "ended: a record is broken or forged"));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	/* It costs that peer only. */
 	assert_true(tls_peer_write(&other.peer, "b", 1));
 	assert_int_equal(tls_read_all(other.end.fd, &byte, 1), 0);
 	assert_int_equal(byte, 'b');
-	connection_end(&other);
+	tls_connection_close(&other);
 	wait_for_none();
 }
 
 static void test_plaintext(void **state)
 {
 	static const char call[] = "\x80\x00\x00\x28\x00\x00\x00\x01\x00\x00\x00\x00";
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	assert_int_equal(tls_write_all(connection.peer.fd, call, sizeof(call)), 0);
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_log_has("tls: 127.0.0.1:", "what came is not TLS"));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
+}
+
+#define ONLY_KEYS "it does nothing but change its keys"
+
+/* Whether the end is all that comes, within 20 s. */
+static bool ends_soon(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, 20000) == 1 && tls_at_end(fd);
 }
 
 static _Atomic bool flooding;
@@ -260,42 +264,39 @@ static void *flood(void *arg)
 	return NULL;
 }
 
-/* Others of the same thread have their turns. */
+/* Others of the same thread have their turns, and who floods is cut off. */
 static void test_flood_of_keys(void **state)
 {
-	struct connection connections[4];
+	struct tls_connection connections[4];
 	pthread_t threads[2];
+	unsigned ended = 0;
 	char byte;
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		connection_make(&connections[i]);
+		make(&connections[i]);
 	flooding = true;
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, flood, &connections[i].peer), 0);
 	for (int i = 0; i < 100; i++) {
-		struct connection *connection = &connections[2 + i % 2];
+		struct tls_connection *connection = &connections[2 + i % 2];
 
 		assert_true(tls_peer_write(&connection->peer, "b", 1));
 		assert_int_equal(tls_read_all(connection->end.fd, &byte, 1), 0);
 	}
 	for (int i = 0; i < 2; i++)
-		assert_true(tls_at_end(connections[i].end.fd));
+		ended += ends_soon(connections[i].end.fd);
 	flooding = false;
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < 4; i++)
-		connection_end(&connections[i]);
+		tls_connection_close(&connections[i]);
 	wait_for_none();
+	assert_int_equal(ended, 2);
+	assert_int_equal(tls_log_count(ONLY_KEYS), 2);
 }
 
 /* --- much, both ways, and slowly ---------------------------------------------------------------- */
-
-static void fill(uint8_t *bytes, uint8_t seed)
-{
-	for (size_t i = 0; i < MUCH; i++)
-		bytes[i] = (uint8_t)(seed + i + i / 251);
-}
 
 static void *peer_writes(void *arg)
 {
@@ -303,7 +304,7 @@ static void *peer_writes(void *arg)
 	uint8_t *bytes = malloc(MUCH);
 	bool done;
 
-	fill(bytes, 1);
+	tls_fill(bytes, MUCH, 1);
 	done = tls_peer_write(peer, bytes, MUCH);
 	free(bytes);
 	return (void *)(uintptr_t)done;
@@ -314,7 +315,7 @@ static void *user_writes(void *arg)
 	uint8_t *bytes = malloc(MUCH);
 	int err;
 
-	fill(bytes, 2);
+	tls_fill(bytes, MUCH, 2);
 	err = tls_write_all(*(int *)arg, bytes, MUCH);
 	free(bytes);
 	return (void *)(uintptr_t)(err == 0);
@@ -324,7 +325,7 @@ static void expect(const uint8_t *got, uint8_t seed)
 {
 	uint8_t *expected = malloc(MUCH);
 
-	fill(expected, seed);
+	tls_fill(expected, MUCH, seed);
 	assert_memory_equal(got, expected, MUCH);
 	free(expected);
 }
@@ -332,15 +333,15 @@ static void expect(const uint8_t *got, uint8_t seed)
 /* A reader that doesn't read makes the writer wait, and costs nobody else anything. */
 static void test_jam(void **state)
 {
-	struct connection jammed, other;
+	struct tls_connection jammed, other;
 	uint8_t *got = malloc(MUCH);
 	pthread_t thread;
 	void *done;
 	char byte;
 
 	(void)state;
-	connection_make(&jammed);
-	connection_make(&other);
+	make(&jammed);
+	make(&other);
 	/* From the peer. */
 	assert_int_equal(pthread_create(&thread, NULL, peer_writes, &jammed.peer), 0);
 	usleep(100000);
@@ -359,8 +360,8 @@ static void test_jam(void **state)
 	pthread_join(thread, &done);
 	assert_true(done);
 	expect(got, 2);
-	connection_end(&jammed);
-	connection_end(&other);
+	tls_connection_close(&jammed);
+	tls_connection_close(&other);
 	wait_for_none();
 	free(got);
 }
@@ -411,14 +412,14 @@ static void test_both_ways(void **state)
 /* The user goes while its bytes are stuck: they go out nevertheless. */
 static void test_closed_in_a_jam(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	uint8_t *bytes = malloc(MUCH), *got = malloc(MUCH);
 	size_t len = 0;
 	ssize_t n;
 
 	(void)state;
-	fill(bytes, 3);
-	connection_make(&connection);
+	tls_fill(bytes, MUCH, 3);
+	make(&connection);
 	while ((n = send(connection.end.fd, bytes + len, MUCH - len, MSG_NOSIGNAL)) > 0)
 		len += (size_t)n;
 	assert_true(len > 0);
@@ -435,16 +436,15 @@ static void test_closed_in_a_jam(void **state)
 /* However much came before a peer was cut off, or was found to forge, its user gets it. */
 static void test_much_before_the_end(void **state)
 {
-	static const unsigned char forged[5 + 32] = { 0x17, 3, 3, 0, 32, 'x' };
 	uint8_t *got = malloc(MUCH);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct connection connection;
+		struct tls_connection connection;
 		pthread_t thread;
 		void *done;
 
-		connection_make(&connection);
+		make(&connection);
 		assert_int_equal(pthread_create(&thread, NULL, peer_writes, &connection.peer), 0);
 		assert_int_equal(tls_read_all(connection.end.fd, got, MUCH - LATE), 0);
 		pthread_join(thread, &done);
@@ -467,19 +467,15 @@ static void test_much_before_the_end(void **state)
 /* OpenSSL's client changes its key, and asks for another of ours. */
 static void test_key_update(void **state)
 {
-	struct connection connection;
-	char text[8];
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	for (int i = 0; i < 3; i++) {
-		assert_true(tls_peer_write(&connection.peer, "question", 8));
-		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
-		assert_int_equal(tls_write_all(connection.end.fd, "answered", 8), 0);
-		assert_true(tls_peer_read(&connection.peer, text, 8));
+		expect_passage(&connection);
 		assert_int_equal(SSL_key_update(connection.peer.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
 	}
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -488,11 +484,11 @@ static void test_key_update(void **state)
 /* Every record counts; new keys begin at nothing. */
 static void test_used(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 	char text[8];
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	for (unsigned i = 0; i < 1000; i++) {
 		assert_true(tls_peer_write(&connection.peer, "question", 8));
 		assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
@@ -507,19 +503,19 @@ static void test_used(void **state)
 	assert_true(tls_peer_write(&connection.peer, "question", 8));
 	assert_int_equal(tls_read_all(connection.end.fd, text, 8), 0);
 	assert_int_equal(xfer_tls_used(connection.end.security, connection.end.fd), 250);
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
 static void test_used_up(void **state)
 {
 	uint64_t before = xfer_counters[XFER_CNT_TLS_USED_UP];
-	struct connection connection;
+	struct tls_connection connection;
 	unsigned sent = 0;
 	char byte;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	connection.end.security->sent = RECORDS_MAX - 2000;
 	while (tls_write_all(connection.end.fd, "b", 1) == 0 &&
 		tls_peer_read(&connection.peer, &byte, 1))
@@ -528,7 +524,7 @@ static void test_used_up(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	assert_int_equal(xfer_counters[XFER_CNT_TLS_USED_UP], before + 1);
 	assert_true(tls_log_has("tls: 127.0.0.1:", "as many records as they may"));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -554,26 +550,16 @@ static void send_record(struct tls_peer *peer, uint8_t type, const uint8_t *byte
 	assert_int_equal(tls_write_all(peer->fd, record, 5 + (size_t)len + 1 + 16), 0);
 }
 
-static void expect_passage(struct connection *connection)
-{
-	char text[8];
-
-	assert_true(tls_peer_write(&connection->peer, "question", 8));
-	assert_int_equal(tls_read_all(connection->end.fd, text, 8), 0);
-	assert_int_equal(tls_write_all(connection->end.fd, "answered", 8), 0);
-	assert_true(tls_peer_read(&connection->peer, text, 8));
-}
-
 /* A connection that ends amid a message of the handshake's has no goodbye; those of the same thread go on. */
 static void test_end_in_a_message(void **state)
 {
 	static const uint8_t begun[] = { 24, 0, 0, 1 }; /* a KeyUpdate but for its last byte */
-	struct connection connection, others[2];
+	struct tls_connection connection, others[2];
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
-		connection_make(&others[i]);
-	connection_make(&connection);
+		make(&others[i]);
+	make(&connection);
 	send_record(&connection.peer, 22, begun, sizeof(begun));
 	while (connection.end.security->received < 1)
 		usleep(1000);
@@ -582,9 +568,9 @@ static void test_end_in_a_message(void **state)
 	assert_true(tls_at_end(connection.end.fd));
 	for (int i = 0; i < 2; i++) {
 		expect_passage(&others[i]);
-		connection_end(&others[i]);
+		tls_connection_close(&others[i]);
 	}
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -624,19 +610,19 @@ static void update_keys(struct tls_peer *peer, unsigned times)
 /* Who changes keys as often as it may, and then says something, may do so again; who goes on and on is cut off. */
 static void test_many_updates(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
 	(void)state;
-	connection_make(&connection);
+	make(&connection);
 	for (int i = 0; i < 2; i++) {
 		update_keys(&connection.peer, 32);
 		expect_passage(&connection);
 	}
-	assert_false(tls_log_has("tls: 127.0.0.1:", "it does nothing but change its keys"));
+	assert_false(tls_log_has("tls: 127.0.0.1:", ONLY_KEYS));
 	update_keys(&connection.peer, 33);
-	assert_true(tls_at_end(connection.end.fd));
-	assert_true(tls_log_has("tls: 127.0.0.1:", "it does nothing but change its keys"));
-	connection_end(&connection);
+	assert_true(ends_soon(connection.end.fd));
+	assert_true(tls_log_has("tls: 127.0.0.1:", ONLY_KEYS));
+	tls_connection_close(&connection);
 	wait_for_none();
 }
 
@@ -645,26 +631,26 @@ static void test_many_updates(void **state)
 /* Connections that are still there when TLS ends end with it; their peers are told. */
 static void test_destroy(void **state)
 {
-	struct connection connection;
+	struct tls_connection connection;
 
-	connection_make(&connection);
+	make(&connection);
 	xfer_tls_identity_destroy(public);
 	xfer_tls_destroy(tls);
 	pki_free(pki);
 	assert_true(tls_at_end(connection.end.fd));
 	assert_true(tls_peer_told_end(&connection.peer));
-	connection_end(&connection);
+	tls_connection_close(&connection);
 	set_up(state);
 }
 
 /* The same in the middle of much that flows. */
 static void test_destroy_busy(void **state)
 {
-	struct connection connections[4];
+	struct tls_connection connections[4];
 	pthread_t writers[4], readers[4];
 
 	for (int i = 0; i < 4; i++) {
-		connection_make(&connections[i]);
+		make(&connections[i]);
 		assert_int_equal(
 			pthread_create(&writers[i], NULL, peer_writes, &connections[i].peer), 0);
 		assert_int_equal(
@@ -680,7 +666,7 @@ static void test_destroy_busy(void **state)
 		pthread_join(writers[i], NULL);
 		pthread_join(readers[i], &got);
 		free(got);
-		connection_end(&connections[i]);
+		tls_connection_close(&connections[i]);
 	}
 	set_up(state);
 }

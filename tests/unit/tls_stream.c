@@ -27,20 +27,15 @@ static struct xfer_tls_identity *node;
 
 static int set_up(void **state)
 {
-	static const char usage[] = "serverAuth,clientAuth";
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_PREFER };
-	struct xfer_tls_files files;
-	char why[512];
 
 	(void)state;
 	tls_log_keep();
 	pki = pki_create("test CA");
-	pki_issue(pki, "a", &(struct pki_wish){ .cn = "a", .names = "DNS:a", .usage = usage });
-	pki_issue(pki, "b", &(struct pki_wish){ .cn = "b", .names = "DNS:b", .usage = usage });
-	files = pki_files(pki, "b", pki);
-	if (xfer_tls_create(&params, &tls, why, sizeof(why)) ||
-		xfer_tls_identity_create(tls, XFER_TLS_NODE, &files, &node, why, sizeof(why)))
-		fail_msg("%s", why);
+	pki_issue_node(pki, "a");
+	pki_issue_node(pki, "b");
+	tls = tls_make(&params);
+	node = tls_identity_make(tls, XFER_TLS_NODE, pki_files(pki, "b", pki));
 	return 0;
 }
 

@@ -139,6 +139,14 @@ void pki_issue(struct pki *pki, const char *name, const struct pki_wish *wish)
 	EVP_PKEY_free(key);
 }
 
+void pki_issue_node(struct pki *pki, const char *name)
+{
+	char names[64];
+
+	snprintf(names, sizeof(names), "DNS:%s", name);
+	pki_issue(pki, name, &(struct pki_wish){ .cn = name, .names = names, .usage = PKI_EITHER });
+}
+
 void pki_encrypt_key(struct pki *pki, const char *name, const char *to)
 {
 	char file_name[128];

@@ -18,16 +18,21 @@ void pki_revoke(struct pki *above, const struct pki *below);
 /* Removes the folder. */
 void pki_free(struct pki *pki);
 
+/* For both ends of connections. */
+#define PKI_EITHER "serverAuth,clientAuth"
+
 struct pki_wish {
 	const char *cn;
 	const char *names;   /* "DNS:a,IP:10.0.0.1"; NULL: no SAN */
-	const char *usage;   /* "serverAuth,clientAuth"; NULL: no EKU */
+	const char *usage;   /* PKI_EITHER, or one of them; NULL: no EKU */
 	int from_s, until_s; /* seconds from now; both 0: an hour around */
 	bool revoked;        /* in crl.pem, which is written again */
 };
 
 /* Writes NAME.pem and NAME.key, signed by the CA; over what may be there. */
 void pki_issue(struct pki *pki, const char *name, const struct pki_wish *wish);
+/* For a node of this name, with all that it needs. */
+void pki_issue_node(struct pki *pki, const char *name);
 /* Writes crl.pem with what was revoked so far; days: until it is out of date, may be negative; 0: it
  * doesn't say, if none before did. */
 void pki_write_crl(struct pki *pki, int days);

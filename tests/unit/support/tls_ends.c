@@ -5,11 +5,16 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "clock.h"
 #include "log.h"
@@ -21,6 +26,27 @@ static void must(bool done, const char *what)
 		return;
 	perror(what);
 	abort();
+}
+
+struct xfer_tls *tls_make(const struct xfer_tls_params *params)
+{
+	struct xfer_tls *tls = NULL;
+	char why[512];
+
+	if (xfer_tls_create(params, &tls, why, sizeof(why)))
+		fail_msg("%s", why);
+	return tls;
+}
+
+struct xfer_tls_identity *tls_identity_make(
+	struct xfer_tls *tls, enum xfer_tls_role role, struct xfer_tls_files files)
+{
+	struct xfer_tls_identity *identity = NULL;
+	char why[512];
+
+	if (xfer_tls_identity_create(tls, role, &files, &identity, why, sizeof(why)))
+		fail_msg("%s", why);
+	return identity;
 }
 
 void tls_ends_tcp(int pair[2])
@@ -105,6 +131,12 @@ static void wait_for(int fd, short events)
 	struct pollfd pollfd = { .fd = fd, .events = events };
 
 	poll(&pollfd, 1, -1);
+}
+
+void tls_fill(uint8_t *bytes, size_t len, uint8_t seed)
+{
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(seed + i + i / 251);
 }
 
 int tls_write_all(int fd, const void *bytes, size_t len)

@@ -7,6 +7,11 @@
 
 #include "xfer/tls.h"
 
+/* TLS; one of its identities. The test fails if there can't be any. */
+struct xfer_tls *tls_make(const struct xfer_tls_params *params);
+struct xfer_tls_identity *tls_identity_make(
+	struct xfer_tls *tls, enum xfer_tls_role role, struct xfer_tls_files files);
+
 /* A TCP connection to ourselves: blocking, [0] the client's end. */
 void tls_ends_tcp(int pair[2]);
 
@@ -27,6 +32,8 @@ int tls_end_wait(struct tls_end *end);
 /* Closes what it has. */
 void tls_end_finish(struct tls_end *end);
 
+/* What can be told apart from its neighbours and from what other seeds make. */
+void tls_fill(uint8_t *bytes, size_t len, uint8_t seed);
 /* All of the bytes, over a non-blocking stream. -errno; tls_read_all: -ENODATA: the stream has ended before. */
 int tls_write_all(int fd, const void *bytes, size_t len);
 int tls_read_all(int fd, void *bytes, size_t len);

@@ -15,31 +15,25 @@
 #include "support/tls_ends.h"
 #include "support/tls_nodes.h"
 
-#define EITHER   "serverAuth,clientAuth"
 #define MEBIBYTE (1u << 20)
-
-static const struct tls_node good_a = { .wish = { .cn = "a", .names = "DNS:a", .usage = EITHER } };
-static const struct tls_node good_b = { .wish = { .cn = "b", .names = "DNS:b", .usage = EITHER } };
 
 /* The list of those that are revoked is complete before it is read. */
 static void issue(struct tls_nodes *nodes, const char *name, const struct tls_node *node)
 {
-	pki_issue(node->other_ca ? nodes->other : nodes->pki, name, &node->wish);
+	if (node)
+		pki_issue(node->other_ca ? nodes->other : nodes->pki, name, &node->wish);
+	else
+		pki_issue_node(nodes->pki, name);
 }
 
 static struct xfer_tls_identity *identity(
 	struct tls_nodes *nodes, const char *name, const struct tls_node *node)
 {
-	struct pki *pki = node->other_ca ? nodes->other : nodes->pki;
-	struct xfer_tls_identity *made = NULL;
-	struct xfer_tls_files files;
-	char why[512];
+	struct pki *pki = node && node->other_ca ? nodes->other : nodes->pki;
+	struct xfer_tls_files files = pki_files(pki, name, nodes->pki);
 
-	files = pki_files(pki, name, nodes->pki);
 	files.crl = pki_path(nodes->pki, "crl.pem");
-	if (xfer_tls_identity_create(nodes->tls, XFER_TLS_NODE, &files, &made, why, sizeof(why)))
-		fail_msg("%s", why);
-	return made;
+	return tls_identity_make(nodes->tls, XFER_TLS_NODE, files);
 }
 
 void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const struct tls_node *b)
@@ -49,17 +43,13 @@ void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const st
 		.ktls = getenv("XFER_KTLS") ? XFER_KTLS_REQUIRE : XFER_KTLS_OFF,
 		.handshake_ms = 20000,
 	};
-	char why[512];
 
 	memset(nodes, 0, sizeof(*nodes));
 	tls_log_keep();
 	nodes->pki = pki_create("test CA");
 	nodes->other = pki_create("test CA");
 	pki_write_crl(nodes->pki, 1);
-	if (xfer_tls_create(&params, &nodes->tls, why, sizeof(why)))
-		fail_msg("%s", why);
-	a = a ? a : &good_a;
-	b = b ? b : &good_b;
+	nodes->tls = tls_make(&params);
 	issue(nodes, "a", a);
 	issue(nodes, "b", b);
 	nodes->a = identity(nodes, "a", a);
@@ -122,6 +112,27 @@ void tls_nodes_exchange(struct tls_nodes *nodes, unsigned seed)
 	assert_memory_equal(back, data, MEBIBYTE);
 	free(data);
 	free(back);
+}
+
+struct logged {
+	const char *text, *text2;
+};
+
+static bool is_logged(void *arg)
+{
+	const struct logged *logged = arg;
+
+	return tls_log_has(logged->text, logged->text2);
+}
+
+void tls_nodes_expect_logged(const char *text, const char *text2)
+{
+	struct logged logged = { text, text2 };
+
+	if (wait_for(is_logged, &logged))
+		return;
+	tls_log_print();
+	fail_msg("the log never says \"%s\" with \"%s\"", text, text2);
 }
 
 void tls_nodes_end(struct tls_nodes *nodes)

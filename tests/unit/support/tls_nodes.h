@@ -30,6 +30,8 @@ void tls_nodes_begin(struct tls_nodes *nodes, const struct tls_node *a, const st
 void tls_nodes_open(struct tls_nodes *nodes, enum tls_without without);
 /* A MiB is written and read back; each byte depends on the seed. */
 void tls_nodes_exchange(struct tls_nodes *nodes, unsigned seed);
+/* Waits until the log has a line with both texts. */
+void tls_nodes_expect_logged(const char *text, const char *text2);
 /* All of it. */
 void tls_nodes_end(struct tls_nodes *nodes);
 
