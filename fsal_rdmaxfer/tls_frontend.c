@@ -451,7 +451,9 @@ const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *reques
 int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params)
 {
 	frontend.params = *params;
+	pthread_mutex_lock(&frontend.lock);
 	frontend.open = params->tls != NULL;
+	pthread_mutex_unlock(&frontend.lock);
 	return svc_auth_reg(AUTH_TLS, auth_tls) ? -EEXIST : 0;
 }
 
