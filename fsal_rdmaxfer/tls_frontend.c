@@ -34,9 +34,12 @@
 
 static const char starttls[] = "STARTTLS";
 
-/* How often a carrying connection's keys are looked at, in events; one is at most a request and its reply: 70 records. */
-#define EVENTS_PER_LOOK 1024
-/* Per mille. What is left is enough for all that can come and go until the next look. */
+/*
+ * The keys of a connection that the kernel carries are looked at when something comes, but for so long not again. It is closed at
+ * so many per mille: what is left are 1.2 million records, more than a processor makes or opens meanwhile. By one recv a client
+ * that doesn't fill its records can still have more opened than that: by the key that it sends with, which is its own to count.
+ */
+#define LOOK_NS      UINT64_C(100000000)
 #define KEYS_USED_UP 950
 
 enum stage { OFFERED, SHAKING, CARRYING, ENDED };
@@ -49,7 +52,7 @@ struct connection {
 	uint64_t deadline;                  /* of the offer */
 	atomic_bool waits;                  /* OFFERED: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
-	unsigned events;                    /* of the one receiving thread */
+	uint64_t next_look;                 /* of the one receiving thread */
 	struct glist_head all, offers;
 };
 
@@ -235,11 +238,14 @@ static bool may_begin(struct connection *connection)
 
 /* --- the transport's operations --------------------------------------------------------------- */
 
-/* Whether the connection's keys have carried what they may: looked at now and then. */
+/* Whether the connection's keys have carried what they may: looked at now and then. The relay does that itself. */
 static bool used_up(struct connection *connection)
 {
-	if (++connection->events % EVENTS_PER_LOOK)
+	uint64_t now = rdx_now_ns();
+
+	if (now < connection->next_look || !xfer_tls_security_in_kernel(connection->security))
 		return false;
+	connection->next_look = now + LOOK_NS;
 	if (xfer_tls_used(connection->security, connection->xprt->xp_fd) < KEYS_USED_UP)
 		return false;
 	log_end(connection, "its keys have carried what they may; the client will connect again");
