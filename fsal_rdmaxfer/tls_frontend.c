@@ -117,6 +117,13 @@ static void log_end(const struct connection *connection, const char *why)
 	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
 }
 
+/* One that was told STARTTLS ends, and no handshake began. */
+static void log_not_begun(const struct connection *connection, const char *why)
+{
+	xfer_tls_count(XFER_TLS_OFFERS_NOT_BEGUN);
+	log_end(connection, why);
+}
+
 /* With the lock held. */
 static void enter(struct connection *connection, enum stage to)
 {
@@ -195,15 +202,17 @@ static int shake(struct connection *connection)
 	int fd;
 
 	if (!rdx_transport_at_rest(connection->xprt)) {
-		log_end(connection,
+		log_not_begun(connection,
 			"something came between its STARTTLS and the answer, which nobody may believe; if it comes "
 			"again, look for who is on the way to this client");
 		return -EPROTO;
 	}
 	fd = fcntl(connection->xprt->xp_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0) {
-		log_end(connection, strerror(errno));
-		return -errno;
+		int err = -errno;
+
+		log_not_begun(connection, strerror(-err));
+		return err;
 	}
 	return xfer_tls_start(frontend.params.tls, fd, &start);
 }
@@ -248,6 +257,7 @@ static bool used_up(struct connection *connection)
 	connection->next_look = now + LOOK_NS;
 	if (xfer_tls_used(connection->security, connection->xprt->xp_fd) < KEYS_USED_UP)
 		return false;
+	xfer_tls_count(XFER_TLS_USED_UP);
 	log_end(connection, "its keys have carried what they may; the client will connect again");
 	return true;
 }
@@ -297,8 +307,10 @@ static void tls_unlink(SVCXPRT *xprt, u_int flags, const char *tag, const int li
 	if (move_on(connection, SHAKING, ENDED))
 		(void)shutdown(xprt->xp_fd, SHUT_RDWR);
 	connection->original->xp_unlink(xprt, flags, tag, line);
-	if (offered)
-		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE); /* the caller has one, too */
+	if (!offered)
+		return;
+	xfer_tls_count(XFER_TLS_OFFERS_NOT_BEGUN);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE); /* the caller has one, too */
 }
 
 static void forget(struct connection *connection)
@@ -347,6 +359,18 @@ static unsigned offers_of(const struct sockaddr_storage *address)
 	return count;
 }
 
+/* Whether one more may be told to begin. With the lock held. */
+static bool has_room(const struct sockaddr_storage *address)
+{
+	if (frontend.offers_count >= frontend.params.offers_max)
+		xfer_tls_count(XFER_TLS_OFFERS_TOO_MANY);
+	else if (offers_of(address) >= frontend.params.offers_per_address)
+		xfer_tls_count(XFER_TLS_OFFERS_TOO_MANY_OF_ADDRESS);
+	else
+		return true;
+	return false;
+}
+
 static struct connection *connection_create(SVCXPRT *xprt)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -373,8 +397,7 @@ static int offer(SVCXPRT *xprt)
 	pthread_mutex_lock(&frontend.lock);
 	if (!frontend.open)
 		err = -ENOTSUP;
-	else if (frontend.offers_count >= frontend.params.offers_max ||
-		 offers_of(&xprt->xp_remote.ss) >= frontend.params.offers_per_address)
+	else if (!has_room(&xprt->xp_remote.ss))
 		err = -EUSERS;
 	if (err == 0) {
 		SVC_REF(xprt, SVC_REF_FLAG_NONE);
@@ -505,7 +528,7 @@ void rdx_tls_frontend_tick(void)
 	while ((connection = take_waiting()))
 		begin(connection);
 	while ((connection = take_overdue(now))) {
-		log_end(connection,
+		log_not_begun(connection,
 			connection->waits ? "what it has called in cleartext isn't answered in time"
 					  : "it was told STARTTLS and doesn't begin");
 		end(connection);
