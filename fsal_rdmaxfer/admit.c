@@ -101,6 +101,7 @@ static fsal_status_t admit(struct admission *admission, bool sideband)
 		session_guard_bind(security);
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
 	}
+	xfer_tls_count(XFER_TLS_XPRTSEC_REFUSED);
 	log_refusal(verdict, security);
 	return fsalstat(ERR_FSAL_ACCESS, EACCES);
 }

@@ -79,6 +79,7 @@ static void stop_ticking(struct rdx_module *module)
 		return;
 	atomic_store(&module->stopping, true);
 	pthread_join(module->ticker, NULL);
+	module->ticking = false;
 }
 
 /* --- configuration ---------------------------------------------------------------------------- */
@@ -219,39 +220,67 @@ static bool read_block(
 	return good;
 }
 
+static bool parse_owners(struct rdx_module *module)
+{
+	char *reason;
+
+	if (rdx_owners_parse(&module->owners, module->owners_text, &reason) == 0)
+		return true;
+	LogCrit(COMPONENT_CONFIG, "RDMAXFER Owners: %s", reason);
+	gsh_free(reason);
+	return false;
+}
+
+/* The context, and the module's own thread. */
+static bool start_threads(struct rdx_module *module)
+{
+	int err = create_context(module);
+
+	if (err == 0) {
+		err = -pthread_create(&module->ticker, NULL, tick, module);
+		module->ticking = err == 0;
+	}
+	if (err)
+		LogCrit(COMPONENT_FSAL,
+			"rdmaxfer can't start: %s; see the messages before, and whether Run_Dir %s "
+			"can be written",
+			strerror(-err), module->run_dir);
+	return err == 0;
+}
+
+static void stop_threads(struct rdx_module *module)
+{
+	stop_ticking(module);
+	if (module->context)
+		xfer_context_destroy(module->context);
+	module->context = NULL;
+}
+
+/* All of it, or nothing: Ganesha goes on without the module's exports, and keeps the module. */
+static bool start(struct rdx_module *module)
+{
+	if (!rdx_tls_setup(module, log_to_ganesha))
+		return false;
+	if (rdx_owners_check(&module->owners, module->node_identity != NULL) &&
+		start_threads(module) && rdx_tls_offer(module))
+		return true;
+	stop_threads(module);
+	rdx_tls_drop(module);
+	return false;
+}
+
 static fsal_status_t init_config(
 	struct fsal_module *fsal, config_file_t config, struct config_error_type *err_type)
 {
 	struct rdx_module *module = container_of(fsal, struct rdx_module, fsal);
 	uint32_t workers = nfs_param.core_param.rpc.ioq_thrd_max;
-	char *reason;
-	int err;
 
-	if (!read_block(module, config, err_type))
+	if (!read_block(module, config, err_type) || !check_dir_chunk(module, config, err_type) ||
+		!parse_owners(module))
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
-	if (!check_dir_chunk(module, config, err_type))
-		return fsalstat(ERR_FSAL_INVAL, EINVAL);
-	err = rdx_owners_parse(&module->owners, module->owners_text, &reason);
-	if (err) {
-		LogCrit(COMPONENT_CONFIG, "RDMAXFER Owners: %s", reason);
-		gsh_free(reason);
-		return fsalstat(ERR_FSAL_INVAL, EINVAL);
-	}
 	module->inside_max = workers / 4 > 0 ? workers / 4 : 1;
-	if (!rdx_tls_setup(module, log_to_ganesha) ||
-		!rdx_owners_check(&module->owners, module->node_identity != NULL))
-		return fsalstat(ERR_FSAL_INVAL, EINVAL);
-	err = create_context(module);
-	if (err == 0)
-		err = -pthread_create(&module->ticker, NULL, tick, module);
-	if (err) {
-		LogCrit(COMPONENT_FSAL,
-			"rdmaxfer can't start: %s; see the messages before, and whether Run_Dir %s "
-			"can be written",
-			strerror(-err), module->run_dir);
-		return fsalstat(ERR_FSAL_SERVERFAULT, -err);
-	}
-	module->ticking = true;
+	if (!start(module))
+		return fsalstat(ERR_FSAL_SERVERFAULT, 0);
 	module->ready = true;
 	display_fsinfo(&module->fsal);
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
@@ -288,11 +317,10 @@ MODULE_INIT void rdx_load(void)
 MODULE_FINI void rdx_unload(void)
 {
 	if (!rdx_module.fsal.name)
-		return; /* it was refused */
-	stop_ticking(&rdx_module);
+		return;            /* it was refused */
+	stop_ticking(&rdx_module); /* it goes through the owners */
 	rdx_owners_destroy(&rdx_module.owners);
-	if (rdx_module.context)
-		xfer_context_destroy(rdx_module.context);
+	stop_threads(&rdx_module);
 	rdx_tls_teardown(&rdx_module);
 	gsh_free(rdx_module.node_name);
 	gsh_free(rdx_module.owners_text);

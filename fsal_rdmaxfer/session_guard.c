@@ -132,6 +132,7 @@ static enum xprt_stat process(struct svc_req *request)
 {
 	if (may_ask(request))
 		return guard.process(request);
+	xfer_tls_count(XFER_TLS_XPRTSEC_STRANGERS);
 	log_stranger(request);
 	return svcerr_auth(request, AUTH_TOOWEAK);
 }

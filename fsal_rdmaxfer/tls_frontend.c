@@ -34,9 +34,12 @@
 
 static const char starttls[] = "STARTTLS";
 
-/* How often a carrying connection's keys are looked at, in events; one is at most a request and its reply: 70 records. */
-#define EVENTS_PER_LOOK 1024
-/* Per mille. What is left is enough for all that can come and go until the next look. */
+/*
+ * The keys of a connection that the kernel carries are looked at when something comes, but for so long not again. It is closed at
+ * so many per mille: what is left are 1.2 million records, more than a processor makes or opens meanwhile. By one recv a client
+ * that doesn't fill its records can still have more opened than that: by the key that it sends with, which is its own to count.
+ */
+#define LOOK_NS      UINT64_C(100000000)
 #define KEYS_USED_UP 950
 
 enum stage { OFFERED, SHAKING, CARRYING, ENDED };
@@ -49,7 +52,7 @@ struct connection {
 	uint64_t deadline;                  /* of the offer */
 	atomic_bool waits;                  /* OFFERED: it would begin, but is busy */
 	struct xfer_tls_security *security; /* CARRYING: a reference */
-	unsigned events;                    /* of the one receiving thread */
+	uint64_t next_look;                 /* of the one receiving thread */
 	struct glist_head all, offers;
 };
 
@@ -112,6 +115,13 @@ static void log_end(const struct connection *connection, const char *why)
 
 	name_client(connection->xprt, text);
 	LogWarn(COMPONENT_FSAL, "tls: %s failed: %s", text, why);
+}
+
+/* One that was told STARTTLS ends, and no handshake began. */
+static void log_not_begun(const struct connection *connection, const char *why)
+{
+	xfer_tls_count(XFER_TLS_OFFERS_NOT_BEGUN);
+	log_end(connection, why);
 }
 
 /* With the lock held. */
@@ -192,15 +202,17 @@ static int shake(struct connection *connection)
 	int fd;
 
 	if (!rdx_transport_at_rest(connection->xprt)) {
-		log_end(connection,
+		log_not_begun(connection,
 			"something came between its STARTTLS and the answer, which nobody may believe; if it comes "
 			"again, look for who is on the way to this client");
 		return -EPROTO;
 	}
 	fd = fcntl(connection->xprt->xp_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0) {
-		log_end(connection, strerror(errno));
-		return -errno;
+		int err = -errno;
+
+		log_not_begun(connection, strerror(-err));
+		return err;
 	}
 	return xfer_tls_start(frontend.params.tls, fd, &start);
 }
@@ -235,13 +247,17 @@ static bool may_begin(struct connection *connection)
 
 /* --- the transport's operations --------------------------------------------------------------- */
 
-/* Whether the connection's keys have carried what they may: looked at now and then. */
+/* Whether the connection's keys have carried what they may: looked at now and then. The relay does that itself. */
 static bool used_up(struct connection *connection)
 {
-	if (++connection->events % EVENTS_PER_LOOK)
+	uint64_t now = rdx_now_ns();
+
+	if (now < connection->next_look || !xfer_tls_security_in_kernel(connection->security))
 		return false;
+	connection->next_look = now + LOOK_NS;
 	if (xfer_tls_used(connection->security, connection->xprt->xp_fd) < KEYS_USED_UP)
 		return false;
+	xfer_tls_count(XFER_TLS_USED_UP);
 	log_end(connection, "its keys have carried what they may; the client will connect again");
 	return true;
 }
@@ -291,8 +307,10 @@ static void tls_unlink(SVCXPRT *xprt, u_int flags, const char *tag, const int li
 	if (move_on(connection, SHAKING, ENDED))
 		(void)shutdown(xprt->xp_fd, SHUT_RDWR);
 	connection->original->xp_unlink(xprt, flags, tag, line);
-	if (offered)
-		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE); /* the caller has one, too */
+	if (!offered)
+		return;
+	xfer_tls_count(XFER_TLS_OFFERS_NOT_BEGUN);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE); /* the caller has one, too */
 }
 
 static void forget(struct connection *connection)
@@ -341,6 +359,18 @@ static unsigned offers_of(const struct sockaddr_storage *address)
 	return count;
 }
 
+/* Whether one more may be told to begin. With the lock held. */
+static bool has_room(const struct sockaddr_storage *address)
+{
+	if (frontend.offers_count >= frontend.params.offers_max)
+		xfer_tls_count(XFER_TLS_OFFERS_TOO_MANY);
+	else if (offers_of(address) >= frontend.params.offers_per_address)
+		xfer_tls_count(XFER_TLS_OFFERS_TOO_MANY_OF_ADDRESS);
+	else
+		return true;
+	return false;
+}
+
 static struct connection *connection_create(SVCXPRT *xprt)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -367,8 +397,7 @@ static int offer(SVCXPRT *xprt)
 	pthread_mutex_lock(&frontend.lock);
 	if (!frontend.open)
 		err = -ENOTSUP;
-	else if (frontend.offers_count >= frontend.params.offers_max ||
-		 offers_of(&xprt->xp_remote.ss) >= frontend.params.offers_per_address)
+	else if (!has_room(&xprt->xp_remote.ss))
 		err = -EUSERS;
 	if (err == 0) {
 		SVC_REF(xprt, SVC_REF_FLAG_NONE);
@@ -451,7 +480,9 @@ const struct xfer_tls_security *rdx_tls_security_of(const struct svc_req *reques
 int rdx_tls_frontend_start(const struct rdx_tls_frontend_params *params)
 {
 	frontend.params = *params;
+	pthread_mutex_lock(&frontend.lock);
 	frontend.open = params->tls != NULL;
+	pthread_mutex_unlock(&frontend.lock);
 	return svc_auth_reg(AUTH_TLS, auth_tls) ? -EEXIST : 0;
 }
 
@@ -497,7 +528,7 @@ void rdx_tls_frontend_tick(void)
 	while ((connection = take_waiting()))
 		begin(connection);
 	while ((connection = take_overdue(now))) {
-		log_end(connection,
+		log_not_begun(connection,
 			connection->waits ? "what it has called in cleartext isn't answered in time"
 					  : "it was told STARTTLS and doesn't begin");
 		end(connection);

@@ -86,8 +86,7 @@ static bool add_identity(
 	return false;
 }
 
-/* Whatever there is of it. */
-static void drop(struct rdx_module *module)
+void rdx_tls_drop(struct rdx_module *module)
 {
 	if (module->tls_identity)
 		xfer_tls_identity_destroy(module->tls_identity);
@@ -99,7 +98,25 @@ static void drop(struct rdx_module *module)
 	module->tls = NULL;
 }
 
-static bool start_frontend(struct rdx_module *module)
+bool rdx_tls_setup(struct rdx_module *module, xfer_log_fn log)
+{
+	const struct files port = { "TLS", XFER_TLS_PUBLIC,
+		{ module->tls_certificate, module->tls_key, module->tls_ca, module->tls_crl } };
+	const struct files node = { "Node", XFER_TLS_NODE,
+		{ module->node_certificate, module->node_key, module->node_ca, module->node_crl } };
+	bool any = port.files.certificate || node.files.certificate;
+
+	if (!complete(&port) || !complete(&node) || (any && !create(module, log)))
+		return false;
+	if (!add_identity(module, &port, &module->tls_identity) ||
+		!add_identity(module, &node, &module->node_identity)) {
+		rdx_tls_drop(module);
+		return false;
+	}
+	return true;
+}
+
+bool rdx_tls_offer(struct rdx_module *module)
 {
 	const struct rdx_tls_frontend_params params = {
 		.tls = module->tls_identity ? module->tls : NULL,
@@ -117,24 +134,6 @@ static bool start_frontend(struct rdx_module *module)
 	return err == 0;
 }
 
-bool rdx_tls_setup(struct rdx_module *module, xfer_log_fn log)
-{
-	const struct files port = { "TLS", XFER_TLS_PUBLIC,
-		{ module->tls_certificate, module->tls_key, module->tls_ca, module->tls_crl } };
-	const struct files node = { "Node", XFER_TLS_NODE,
-		{ module->node_certificate, module->node_key, module->node_ca, module->node_crl } };
-	bool any = port.files.certificate || node.files.certificate;
-
-	if (!complete(&port) || !complete(&node) || (any && !create(module, log)))
-		return false;
-	if (!add_identity(module, &port, &module->tls_identity) ||
-		!add_identity(module, &node, &module->node_identity)) {
-		drop(module);
-		return false;
-	}
-	return start_frontend(module);
-}
-
 void rdx_tls_tick(struct rdx_module *module)
 {
 	rdx_tls_frontend_tick();
@@ -145,7 +144,7 @@ void rdx_tls_tick(struct rdx_module *module)
 void rdx_tls_teardown(struct rdx_module *module)
 {
 	rdx_tls_frontend_close();
-	drop(module);
+	rdx_tls_drop(module);
 	rdx_tls_frontend_stop();
 	session_guard_stop();
 	gsh_free(module->tls_certificate);

@@ -5,8 +5,17 @@
 
 #include "module.h"
 
-/* Starts what is configured; AUTH_TLS is answered from now on in any case. false: it can't be had, and the log says why. */
+/* Starts what is configured; nobody is told of it yet. false: it can't be had, the log says why, and there is nothing of it. */
 bool rdx_tls_setup(struct rdx_module *module, xfer_log_fn log);
+
+/*
+ * From now on AUTH_TLS is answered. It has to be the start's last step, behind the thread that ticks: libntirpc can't forget
+ * who answers, and only rdx_tls_tick ends offers. false: it can't be had, and the log says why.
+ */
+bool rdx_tls_offer(struct rdx_module *module);
+
+/* Takes rdx_tls_setup back, where nothing was offered. */
+void rdx_tls_drop(struct rdx_module *module);
 
 /* Every 100 ms or so. */
 void rdx_tls_tick(struct rdx_module *module);

@@ -52,6 +52,11 @@ static const char *const names[XFER_CNT_COUNT] = {
 	[XFER_CNT_TLS_RELAY_SENT_BYTES] = "tls_relay_sent_bytes",
 	[XFER_CNT_TLS_RELAY_RECEIVED_BYTES] = "tls_relay_received_bytes",
 	[XFER_CNT_TLS_USED_UP] = "tls_used_up",
+	[XFER_CNT_TLS_OFFERS_TOO_MANY] = "tls_offers_too_many",
+	[XFER_CNT_TLS_OFFERS_TOO_MANY_OF_ADDRESS] = "tls_offers_too_many_of_address",
+	[XFER_CNT_TLS_OFFERS_NOT_BEGUN] = "tls_offers_not_begun",
+	[XFER_CNT_XPRTSEC_REFUSED] = "xprtsec_refused",
+	[XFER_CNT_XPRTSEC_STRANGERS] = "xprtsec_strangers",
 };
 
 const char *xfer_counter_name(enum xfer_counter counter)

@@ -52,6 +52,12 @@ enum xfer_counter {
 	XFER_CNT_TLS_RELAY_SENT_BYTES, /* of plain text */
 	XFER_CNT_TLS_RELAY_RECEIVED_BYTES,
 	XFER_CNT_TLS_USED_UP, /* connections that were closed, because of what their keys had protected */
+	/* NFS clients that were not told to begin TLS, but cut off: too many were, and hadn't begun; the same, of that address. */
+	XFER_CNT_TLS_OFFERS_TOO_MANY,
+	XFER_CNT_TLS_OFFERS_TOO_MANY_OF_ADDRESS,
+	XFER_CNT_TLS_OFFERS_NOT_BEGUN, /* NFS clients that were told to, and no handshake began */
+	XFER_CNT_XPRTSEC_REFUSED, /* accesses to exports that the client's kind of connection isn't for */
+	XFER_CNT_XPRTSEC_STRANGERS, /* calls in a session of NFSv4.1 that is another's */
 	XFER_CNT_COUNT,
 };
 

@@ -290,6 +290,20 @@ void xfer_tls_goodbye(const struct xfer_tls_security *security, int fd)
 
 /* --- status ------------------------------------------------------------------------------------- */
 
+void xfer_tls_count(enum xfer_tls_event event)
+{
+	static const enum xfer_counter counters[] = {
+		[XFER_TLS_USED_UP] = XFER_CNT_TLS_USED_UP,
+		[XFER_TLS_OFFERS_TOO_MANY] = XFER_CNT_TLS_OFFERS_TOO_MANY,
+		[XFER_TLS_OFFERS_TOO_MANY_OF_ADDRESS] = XFER_CNT_TLS_OFFERS_TOO_MANY_OF_ADDRESS,
+		[XFER_TLS_OFFERS_NOT_BEGUN] = XFER_CNT_TLS_OFFERS_NOT_BEGUN,
+		[XFER_TLS_XPRTSEC_REFUSED] = XFER_CNT_XPRTSEC_REFUSED,
+		[XFER_TLS_XPRTSEC_STRANGERS] = XFER_CNT_XPRTSEC_STRANGERS,
+	};
+
+	xfer_count(counters[event], 1);
+}
+
 static json_t *cipher_status(const struct xfer_tls *tls)
 {
 	json_t *names = json_array();
@@ -320,8 +334,8 @@ static json_t *counter_status(void)
 {
 	json_t *counters = json_object();
 
-	for (enum xfer_counter counter = XFER_CNT_TLS_HANDSHAKES; counter <= XFER_CNT_TLS_USED_UP;
-		counter++)
+	for (enum xfer_counter counter = XFER_CNT_TLS_HANDSHAKES;
+		counter <= XFER_CNT_XPRTSEC_STRANGERS; counter++)
 		json_object_set_new(counters, xfer_counter_name(counter),
 			json_integer((json_int_t)atomic_load_explicit(
 				&xfer_counters[counter], memory_order_relaxed)));

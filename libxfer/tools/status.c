@@ -167,14 +167,14 @@ static void print_counters(const json_t *counters)
 	printf("  counters\n");
 	json_object_foreach ((json_t *)counters, key, value)
 		if (json_is_integer(value))
-			printf("    %-22s %lld\n", key, (long long)json_integer_value(value));
-	printf("    calls by procedure    ");
+			printf("    %-30s %lld\n", key, (long long)json_integer_value(value));
+	printf("    calls by procedure            ");
 	json_object_foreach (json_object_get(counters, "rpcs"), key, value)
 		printf(" %s %lld", key, (long long)json_integer_value(value));
 	printf("\n");
 	if (json_object_size(json_object_get(counters, "inline")) == 0)
 		return;
-	printf("    data that went inline ");
+	printf("    data that went inline         ");
 	json_object_foreach (json_object_get(counters, "inline"), key, value)
 		printf(" %s: %lld", key, (long long)json_integer_value(value));
 	printf("\n");

@@ -14,7 +14,8 @@ They learn handles, open and lock files. Then each line on stdin says what all o
     release KIND...   the same, and those who are refused give back what they have open and locked
     sideband WHAT     MOUNT, NLM, RQUOTA and NFSACL in cleartext are `served`, `closed` or `open` (Xprtsec_Sideband)
 
-Each line is answered by one that says how much was done. Any other outcome ends it with an error."""
+Each line is answered by one that says how much was done, and how often it was refused: by its export, and as a stranger's call in
+a session. Any other outcome ends it with an error."""
 import os
 import struct
 import sys
@@ -86,6 +87,7 @@ class Routes:
 
     refused = None  # what is answered to who may not come
     bound = False  # the session is for this client alone
+    refusals = strangers = 0
 
     def __init__(self, env, kind, number):
         self.kind, self.guarded = kind, env.target.export == GUARDED
@@ -138,6 +140,7 @@ class Routes:
                 raise Failed(f"{self.env.version} {self.env.target.export}: {text}: {status} instead of {' or '.join(wanted)}")
             if refused:
                 self.check_bytes(text)
+            self.refusals += refused == self.refused
             done += 1
         if refused != "AUTH_ERROR":
             self.finish(bool(refused))
@@ -157,13 +160,13 @@ class Routes:
                 return status
             time.sleep(0.02)
 
-    @staticmethod
-    def status(call):
+    def status(self, call):
         try:
             return call()
         except rpc.RpcError as problem:
             if problem.what != "AUTH_ERROR":
                 raise
+            self.strangers += 1
             return problem.what
 
     def check_bytes(self, text):
@@ -445,6 +448,7 @@ class Routes41(Routes4):
         for ops in ((unlock, GETATTR(["size"])), (ACCESS(1), unlock), (unlock, READ(ANONYMOUS, 0, 10))):
             self.env.compound(PUTFH(self.file), *ops).expect(self.refused)
             self.check_bytes("LOCKU and something else")
+            self.refusals += 1
         self.env.ok(PUTFH(self.file), unlock)
         self.env.close_file(self.opened)
         return 5
@@ -487,6 +491,9 @@ SIDEBAND = {
 }
 
 
+REFUSED = ("ACCES", "STALE_FH", "EPERM")
+
+
 class Sideband:
     """What a client of NFSv3 asks beside NFS, of /guarded."""
 
@@ -522,6 +529,7 @@ class Sideband:
                self.locked("NM_LOCK", block=False, exclusive=True, reclaim=False, state=0), self.quota(), self.acl())
         if got != SIDEBAND[what]:
             raise Failed(f"{what}: {got}")
+        self.routes.refusals += sum(answer in REFUSED for answer in got)
         if (status := self.locked("UNLOCK")) != "GRANTED":
             raise Failed(f"UNLOCK: {status}")
         for wire in (self.nfs, self.mount, self.nlm, self.rquota):
@@ -590,9 +598,13 @@ def main():
     print(f"{len(clients)} clients", flush=True)
     for line in sys.stdin:
         started = time.monotonic()
+        for client in clients:
+            client.refusals = client.strangers = 0
         word, *words = line.split()
         done = {"take": take, "release": release, "sideband": sideband}[word](clients, words)
-        print(f"{line.strip()}: {done} routes in {time.monotonic() - started:.1f} s", flush=True)
+        refusals, strangers = (sum(getattr(client, kind) for client in clients) for kind in ("refusals", "strangers"))
+        print(f"{line.strip()}: {done} routes in {time.monotonic() - started:.1f} s, {refusals} refused, {strangers} strangers",
+              flush=True)
 
 
 main()

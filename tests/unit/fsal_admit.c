@@ -82,6 +82,15 @@ const char *__wrap_xfer_tls_security_subject(const struct xfer_tls_security *con
 	return "CN=the-client";
 }
 
+static unsigned counted;
+void __wrap_xfer_tls_count(enum xfer_tls_event event);
+
+void __wrap_xfer_tls_count(enum xfer_tls_event event)
+{
+	assert_int_equal(event, XFER_TLS_XPRTSEC_REFUSED);
+	counted++;
+}
+
 /* Ganesha's log has to be set up before it can be written to. */
 static char logged[1024];
 static unsigned log_lines;
@@ -325,6 +334,25 @@ static void test_without_a_client(void **state)
 	assert_admitted(rdx_admit_handle());
 }
 
+/* Each one, whether the log tells of it or not; what is admitted isn't counted. */
+static void test_refusals_are_counted(void **state)
+{
+	unsigned before = counted;
+	(void)state;
+
+	for (int i = 0; i < 100; i++) {
+		assert_refused(rdx_admit());
+		assert_refused(rdx_admit_handle());
+	}
+	assert_int_equal(counted, before + 200);
+	security = (const struct xfer_tls_security *)&security;
+	assert_admitted(rdx_admit());
+	set_policy(XPRTSEC_ANY, false);
+	security = NULL;
+	assert_admitted(rdx_admit());
+	assert_int_equal(counted, before + 200);
+}
+
 /* Once a minute, with the client's address and the word to add. */
 static void test_the_log(void **state)
 {
@@ -481,6 +509,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_data, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_opens_and_locks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handles, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_a_client, setup, teardown),

@@ -38,7 +38,8 @@ static struct {
 	/* of the last xfer_tls_start */
 	int start_err, starts, fd;
 	struct xfer_tls_start start;
-	unsigned used; /* per mille */
+	unsigned used, looks; /* xfer_tls_used's: per mille; how often it was asked */
+	unsigned counted[XFER_TLS_XPRTSEC_STRANGERS + 1];
 	bool in_kernel;
 	_Atomic int goodbyes;
 	const SVCXPRT *guarded; /* of the last session_guard_start */
@@ -116,8 +117,15 @@ void xfer_tls_security_unref(const struct xfer_tls_security *security)
 unsigned xfer_tls_used(const struct xfer_tls_security *security, int fd)
 {
 	assert_non_null(security);
+	assert_true(security->in_kernel); /* the relay counts, and closes, by itself */
 	assert_return_code(fcntl(fd, F_GETFD), errno);
+	played.looks++;
 	return played.used;
+}
+
+void xfer_tls_count(enum xfer_tls_event event)
+{
+	played.counted[event]++;
 }
 
 void xfer_tls_goodbye(const struct xfer_tls_security *security, int fd)
@@ -396,6 +404,16 @@ static void test_sessions_are_guarded(void **state)
 
 /* --- offers ----------------------------------------------------------------------------------- */
 
+/* Since open_frontend. */
+static void expect_counted(
+	unsigned too_many, unsigned of_address, unsigned not_begun, unsigned used_up)
+{
+	assert_int_equal(played.counted[XFER_TLS_OFFERS_TOO_MANY], too_many);
+	assert_int_equal(played.counted[XFER_TLS_OFFERS_TOO_MANY_OF_ADDRESS], of_address);
+	assert_int_equal(played.counted[XFER_TLS_OFFERS_NOT_BEGUN], not_begun);
+	assert_int_equal(played.counted[XFER_TLS_USED_UP], used_up);
+}
+
 static void expect_cut_off(struct transport *transport)
 {
 	u_int length;
@@ -416,9 +434,12 @@ static void test_offers_are_bounded(void **state)
 		if (i == 1)
 			expect_cut_off(transport_create(1));
 	}
-	expect_cut_off(transport_create(3));
+	for (int i = 0; i < 5; i++)
+		expect_cut_off(transport_create(3));
 	assert_non_null(strstr(said, "10.0.0.1:847 is cut off"));
+	expect_counted(5, 1, 0, 0);
 	destroy(some[0]);
+	expect_counted(5, 1, 1, 0);
 	some[0] = transport_create(1);
 	expect_offer(some[0]);
 	for (int i = 0; i < 3; i++)
@@ -440,9 +461,11 @@ static void test_an_offer_that_nobody_takes_is_ended(void **state)
 	rdx_tls_frontend_tick();
 	assert_string_equal(
 		said, "tls: 10.0.0.1:847 failed: it was told STARTTLS and doesn't begin");
+	expect_counted(0, 0, 1, 0);
 	transport_free(early);
 	assert_false(late->destroyed);
 	destroy(late);
+	expect_counted(0, 0, 2, 0);
 	rdx_tls_frontend_tick();
 	assert_int_equal(played.starts, 0);
 }
@@ -469,10 +492,12 @@ static void test_calls_in_cleartext_are_answered_first(void **state)
 			rdx_tls_frontend_tick();
 			assert_int_equal(played.starts, 1);
 			fail_shaking();
+			expect_counted(0, 0, 0, 0); /* libxfer counts what has begun */
 		} else {
 			usleep(2000);
 			rdx_tls_frontend_tick();
 			assert_non_null(strstr(said, "called in cleartext isn't answered in time"));
+			expect_counted(0, 0, 1, 0);
 			SVC_RELEASE(&transport->connection.xprt, SVC_RELEASE_FLAG_NONE);
 		}
 		transport_free(transport);
@@ -551,6 +576,7 @@ static void test_what_fails_is_ended(void **state)
 	receive(transport);
 	assert_int_equal(played.starts, 0);
 	assert_non_null(strstr(said, "nobody may believe"));
+	expect_counted(0, 0, 1, 0);
 	transport_free(transport);
 
 	open_frontend(5000, 4, 4);
@@ -585,6 +611,7 @@ static void test_what_is_missing_ends_the_connection(void **state)
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
 	assert_int_equal(played.starts, 0);
 	assert_non_null(strstr(said, strerror(EMFILE)));
+	expect_counted(0, 0, 1, 0);
 	transport_free(transport);
 }
 
@@ -665,24 +692,22 @@ static void test_used_up_keys_end_the_connection(void **state)
 {
 	struct xfer_tls_security security = { .in_kernel = true, .refs = 1 };
 	struct transport *transport;
-	int events = 0;
 	(void)state;
 
 	open_frontend(5000, 4, 4);
 	transport = begin();
 	succeed(&security, played.fd);
-	played.used = 900;
-	while (events < 3000 && !transport->destroyed) {
+	played.used = 949;
+	for (int i = 0; i < 3000; i++)
 		receive(transport);
-		events++;
-	}
+	assert_true(played.looks > 0 && played.looks < 300); /* some ten a second */
 	assert_false(transport->destroyed);
-	played.used = 960;
-	while (events < 6000 && !transport->destroyed) {
-		receive(transport);
-		events++;
-	}
+	expect_counted(0, 0, 0, 0);
+	played.used = 950;
+	usleep(110000);
+	receive(transport);
 	assert_int_equal(played.goodbyes, 1);
+	expect_counted(0, 0, 0, 1);
 	assert_non_null(strstr(said, "its keys have carried what they may"));
 	transport_free(transport);
 }

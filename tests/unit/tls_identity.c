@@ -496,9 +496,35 @@ static void test_status(void **state)
 		strlen("2026-11-29T18:42:00Z"));
 	assert_true(json_is_integer(
 		json_object_get(json_object_get(status, "counters"), "tls_handshakes")));
+	assert_int_equal(json_object_size(json_object_get(status, "counters")),
+		XFER_CNT_COUNT - XFER_CNT_TLS_HANDSHAKES);
 	json_decref(status);
 	free(text);
 	xfer_tls_identity_destroy(identity);
+}
+
+static void test_what_users_count(void **state)
+{
+	static const char *const names[] = {
+		[XFER_TLS_USED_UP] = "tls_used_up",
+		[XFER_TLS_OFFERS_TOO_MANY] = "tls_offers_too_many",
+		[XFER_TLS_OFFERS_TOO_MANY_OF_ADDRESS] = "tls_offers_too_many_of_address",
+		[XFER_TLS_OFFERS_NOT_BEGUN] = "tls_offers_not_begun",
+		[XFER_TLS_XPRTSEC_REFUSED] = "xprtsec_refused",
+		[XFER_TLS_XPRTSEC_STRANGERS] = "xprtsec_strangers",
+	};
+	char *text, counted[64];
+
+	(void)state;
+	for (unsigned event = 0; event <= XFER_TLS_XPRTSEC_STRANGERS; event++)
+		for (unsigned i = 0; i <= event; i++)
+			xfer_tls_count(event);
+	text = xfer_tls_status(tls);
+	for (unsigned event = 0; event <= XFER_TLS_XPRTSEC_STRANGERS; event++) {
+		snprintf(counted, sizeof(counted), "\"%s\":%u", names[event], event + 1);
+		assert_non_null(strstr(text, counted));
+	}
+	free(text);
 }
 
 int main(void)
@@ -520,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_revoked_authority),
 		cmocka_unit_test(test_crl_of_others),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_what_users_count),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

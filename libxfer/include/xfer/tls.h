@@ -128,6 +128,19 @@ unsigned xfer_tls_used(const struct xfer_tls_security *security, int fd);
 /* Says close_notify, if that is still possible; to be called before the descriptor is closed. Never blocks. */
 void xfer_tls_goodbye(const struct xfer_tls_security *security, int fd);
 
+/* What only the user sees of its connections, and xfer_tls_status and STATUS tell. */
+enum xfer_tls_event {
+	XFER_TLS_USED_UP, /* one that the kernel carries was closed, because of what its keys had protected */
+	XFER_TLS_OFFERS_TOO_MANY, /* a client was cut off, since too many were told to begin and hadn't */
+	XFER_TLS_OFFERS_TOO_MANY_OF_ADDRESS, /* the same, too many of its address */
+	XFER_TLS_OFFERS_NOT_BEGUN,           /* a client was told to begin, and no handshake did */
+	XFER_TLS_XPRTSEC_REFUSED,   /* an access that the client's kind of connection isn't for */
+	XFER_TLS_XPRTSEC_STRANGERS, /* a call in another client's session */
+};
+
+/* One more of them. Any thread. */
+void xfer_tls_count(enum xfer_tls_event event);
+
 /* What TLS has done, a JSON object as text that the caller frees: counters, ciphers, kernel or relay, certificates. */
 char *xfer_tls_status(struct xfer_tls *tls);
 
