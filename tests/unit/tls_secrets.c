@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tls_secrets.c -- what is left in the memory of a process: all of it is searched, each case in a process of its own */
 
+#include <dirent.h>
 #include <malloc.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -181,7 +185,7 @@ static void make_certificate(int fd)
 	pki_free(pki);
 }
 
-/* --- the tests ---------------------------------------------------------------------------------- */
+/* --- certificates in use ------------------------------------------------------------------------ */
 
 struct server {
 	pid_t maker;
@@ -233,6 +237,92 @@ static void test_key(void **state)
 	in_process(load_key);
 }
 
+/* --- core files --------------------------------------------------------------------------------- */
+
+/* They come here, if at all. */
+static char folder[] = "/tmp/xfer-core.XXXXXX";
+
+/* Whether core files are written where a process is; else nobody knows where they go. */
+static bool cores_come_here(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
+	struct rlimit limit;
+	char pattern[256];
+	bool here = file && fgets(pattern, sizeof(pattern), file) && !strpbrk(pattern, "|/");
+
+	if (file)
+		fclose(file);
+	return here && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max > MEGABYTE;
+}
+
+static void allow_cores(void)
+{
+	struct rlimit limit;
+
+	require(chdir(folder) == 0, "chdir failed");
+	getrlimit(RLIMIT_CORE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_CORE, &limit);
+}
+
+static void start_tls(void)
+{
+	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
+	struct xfer_tls *tls;
+	char why[512];
+
+	tls_log_keep();
+	require(xfer_tls_create(&params, &tls, why, sizeof(why)) == 0, why);
+}
+
+static bool dumps_core(void (*start)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		allow_cores();
+		start();
+		/* So does a change of user, with fs.suid_dumpable 1. */
+		prctl(PR_SET_DUMPABLE, 1);
+		abort();
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	return WCOREDUMP(status);
+}
+
+static void remove_folder(void)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void nothing(void)
+{
+}
+
+static void test_no_core(void **state)
+{
+	bool without, with;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	without = !cores_come_here() || dumps_core(nothing);
+	with = dumps_core(start_tls);
+	remove_folder();
+	assert_true(without);
+	assert_false(with);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -254,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key),
+		cmocka_unit_test(test_no_core),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
