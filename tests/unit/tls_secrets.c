@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,11 +21,16 @@
 
 #include <cmocka.h>
 
+#include "counters.h"
 #include "support/pki.h"
 #include "support/tls_ends.h"
+#include "support/tls_peer.h"
+#include "tls/relay.h"
+#include "tls/tls.h"
 
 #define SECRET   32
 #define MEGABYTE (1u << 20)
+#define TEXT     (48u << 10) /* bytes, of plain text */
 
 /* Inverted, so that looking for it doesn't find what is looked for. */
 struct secret {
@@ -34,7 +40,8 @@ struct secret {
 /* What the processes of a case know of each other. */
 static struct shared {
 	char certificate[256], key[256];
-	struct secret line; /* of the key's file */
+	struct secret line;             /* of the key's file */
+	struct secret question, answer; /* plain text */
 } * shared;
 
 /* A case's process has no cmocka around it. */
@@ -48,28 +55,32 @@ static void require(bool holds, const char *what)
 
 /* --- searching ---------------------------------------------------------------------------------- */
 
-static bool is_at(const uint8_t *bytes, const struct secret *secret)
+/* So many times in a row. */
+static bool is_at(const uint8_t *bytes, const struct secret *secret, size_t times)
 {
-	for (size_t i = 0; i < SECRET; i++)
-		if ((bytes[i] ^ secret->inverted[i]) != 0xff)
+	for (size_t i = 0; i < times * SECRET; i++)
+		if ((bytes[i] ^ secret->inverted[i % SECRET]) != 0xff)
 			return false;
 	return true;
 }
 
-static bool range_has(const uint8_t *from, const uint8_t *to, const struct secret *secret)
+static bool range_has(
+	const uint8_t *from, const uint8_t *to, const struct secret *secret, size_t times)
 {
-	for (; to - from >= SECRET; from++) {
-		from = memchr(from, secret->inverted[0] ^ 0xff, (size_t)(to - from) - SECRET + 1);
+	size_t len = times * SECRET;
+
+	for (; (size_t)(to - from) >= len; from++) {
+		from = memchr(from, secret->inverted[0] ^ 0xff, (size_t)(to - from) - len + 1);
 		if (!from)
 			return false;
-		if (is_at(from, secret))
+		if (is_at(from, secret, times))
 			return true;
 	}
 	return false;
 }
 
 /* Whether it is anywhere in memory that can be written: in use, freed, or of a stack. */
-static bool memory_has(const struct secret *secret)
+static bool memory_has(const struct secret *secret, size_t times)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	uintptr_t from, to;
@@ -79,26 +90,26 @@ static bool memory_has(const struct secret *secret)
 	require(maps != NULL, "/proc/self/maps can't be read");
 	while (!has && fgets(line, sizeof(line), maps))
 		if (sscanf(line, "%zx-%zx rw", &from, &to) == 2 && strstr(line, " rw"))
-			has = range_has((const uint8_t *)from, (const uint8_t *)to, secret);
+			has = range_has((const uint8_t *)from, (const uint8_t *)to, secret, times);
 	fclose(maps);
 	return has;
 }
 
-static void put(uint8_t *bytes, const struct secret *secret)
+static void put(uint8_t *bytes, const struct secret *secret, size_t times)
 {
-	for (size_t i = 0; i < SECRET; i++)
-		bytes[i] = secret->inverted[i] ^ 0xff;
+	for (size_t i = 0; i < times * SECRET; i++)
+		bytes[i] = secret->inverted[i % SECRET] ^ 0xff;
 }
 
-static void require_gone(const struct secret *secret, const char *what)
+static void require_gone(const struct secret *secret, size_t times, const char *what)
 {
-	uint8_t *planted = malloc(SECRET);
+	uint8_t *planted = malloc(times * SECRET);
 
-	require(!memory_has(secret), what);
+	require(!memory_has(secret, times), what);
 	/* It would be found. */
-	put(planted, secret);
-	require(memory_has(secret), "nothing is found at all");
-	explicit_bzero(planted, SECRET);
+	put(planted, secret, times);
+	require(memory_has(secret, times), "nothing is found at all");
+	explicit_bzero(planted, times * SECRET);
 	free(planted);
 }
 
@@ -194,17 +205,23 @@ struct server {
 	struct xfer_tls_identity *identity;
 };
 
+/* Before there is anything that its helper mustn't have, too. */
+static void server_prepare(struct server *server)
+{
+	char byte;
+
+	server->maker = run_helper(make_certificate, &server->fd);
+	require(read(server->fd, &byte, 1) == 1, "there is no certificate");
+}
+
 static void server_start(struct server *server)
 {
 	const struct xfer_tls_params params = { .ktls = XFER_KTLS_OFF };
-	struct xfer_tls_files files = { NULL };
-	char byte, why[512];
+	const struct xfer_tls_files files = { .certificate = shared->certificate,
+		.key = shared->key };
+	char why[512];
 
 	tls_log_keep();
-	server->maker = run_helper(make_certificate, &server->fd);
-	require(read(server->fd, &byte, 1) == 1, "there is no certificate");
-	files.certificate = shared->certificate;
-	files.key = shared->key;
 	require(xfer_tls_create(&params, &server->tls, why, sizeof(why)) == 0, why);
 	require(xfer_tls_identity_create(server->tls, XFER_TLS_PUBLIC, &files, &server->identity,
 			why, sizeof(why)) == 0,
@@ -223,11 +240,13 @@ static void load_key(void)
 {
 	struct server server;
 
+	server_prepare(&server);
 	server_start(&server);
-	require_gone(&shared->line, "a part of the key's file is in memory");
+	require_gone(&shared->line, 1, "a part of the key's file is in memory");
 	xfer_tls_reload(server.tls);
 	require(tls_log_has("was read again", ""), "the files weren't read again");
-	require_gone(&shared->line, "a part of the key's file is in memory when it was read again");
+	require_gone(
+		&shared->line, 1, "a part of the key's file is in memory when it was read again");
 	server_stop(&server);
 }
 
@@ -235,6 +254,148 @@ static void test_key(void **state)
 {
 	(void)state;
 	in_process(load_key);
+}
+
+/* --- plain text --------------------------------------------------------------------------------- */
+
+/* In a row they are a buffer's. Fewer, of the last record, a cipher of OpenSSL's may leave on its thread's stack. */
+#define KEPT 32
+
+static int tcp[2]; /* [0]: the client's end */
+
+/* A text full of it. */
+static void write_text(
+	const struct secret *secret, bool (*write_all)(void *to, const uint8_t *bytes), void *to)
+{
+	uint8_t *bytes = malloc(TEXT);
+
+	put(bytes, secret, TEXT / SECRET);
+	require(write_all(to, bytes), "the text can't be sent");
+	explicit_bzero(bytes, TEXT);
+	free(bytes);
+}
+
+static bool peer_writes(void *peer, const uint8_t *bytes)
+{
+	return tls_peer_write(peer, bytes, TEXT);
+}
+
+static bool user_writes(void *fd, const uint8_t *bytes)
+{
+	return tls_write_all(*(int *)fd, bytes, TEXT) == 0;
+}
+
+/* OpenSSL's client, which has the plain text, too. */
+static void ask(int fd)
+{
+	const struct tls_peer_wish wish = { .files.ca = NULL };
+	static uint8_t bytes[TEXT];
+	struct tls_peer peer;
+
+	close(fd);
+	close(tcp[1]);
+	tls_peer_open(&peer, tcp[0], &wish);
+	require(tls_peer_handshake(&peer), "the client's handshake failed");
+	write_text(&shared->question, peer_writes, &peer);
+	require(tls_peer_read(&peer, bytes, TEXT), "there is no answer");
+	tls_peer_close(&peer);
+}
+
+static void answer(struct server *server)
+{
+	uint8_t *bytes = malloc(TEXT);
+	struct tls_end end;
+
+	tls_end_start(&end, server->tls, server->identity, tcp[1], false, NULL);
+	require(tls_end_wait(&end) == 0, end.why);
+	require(tls_read_all(end.fd, bytes, TEXT) == 0, "there is no question");
+	explicit_bzero(bytes, TEXT);
+	free(bytes);
+	write_text(&shared->answer, user_writes, &end.fd);
+	tls_end_finish(&end);
+}
+
+/* More than all on the way have room for; records end where no buffer does. */
+static void insist(int fd)
+{
+	const struct tls_peer_wish wish = { .files.ca = NULL };
+	static uint8_t bytes[20000];
+	struct tls_peer peer;
+
+	close(fd);
+	close(tcp[1]);
+	put(bytes, &shared->question, sizeof(bytes) / SECRET);
+	tls_peer_open(&peer, tcp[0], &wish);
+	require(tls_peer_handshake(&peer), "the client's handshake failed");
+	while (tls_peer_write(&peer, bytes, sizeof(bytes)))
+		;
+	tls_peer_close(&peer);
+}
+
+static uint64_t relayed_bytes(void)
+{
+	return atomic_load(&xfer_counters[XFER_CNT_TLS_RELAY_RECEIVED_BYTES]);
+}
+
+/* Reads nothing, and goes when nothing moves any more. */
+static void ignore(struct server *server)
+{
+	uint64_t before = 0;
+	struct tls_end end;
+
+	tls_end_start(&end, server->tls, server->identity, tcp[1], false, NULL);
+	require(tls_end_wait(&end) == 0, end.why);
+	while (relayed_bytes() == 0 || relayed_bytes() > before) {
+		before = relayed_bytes();
+		usleep(200000);
+	}
+	tls_end_finish(&end);
+}
+
+static void relay(void (*client)(int fd), void (*serve)(struct server *server))
+{
+	struct server server;
+	pid_t process;
+	int fd;
+
+	require(getrandom(&shared->question, SECRET, 0) == SECRET &&
+			getrandom(&shared->answer, SECRET, 0) == SECRET,
+		"getrandom failed");
+	server_prepare(&server);
+	tls_ends_tcp(tcp);
+	process = run_helper(client, &fd);
+	close(tcp[0]);
+	server_start(&server);
+	serve(&server);
+	while (xfer_tls_relay_connections(server.tls->relay) > 0)
+		usleep(1000);
+	wait_for(process);
+	require_gone(&shared->question, KEPT, "plain text of the peer's is in memory");
+	require_gone(&shared->answer, KEPT, "plain text for the peer is in memory");
+	close(fd);
+	server_stop(&server);
+}
+
+static void relay_read(void)
+{
+	relay(ask, answer);
+}
+
+static void relay_unread(void)
+{
+	relay(insist, ignore);
+}
+
+static void test_plain_text(void **state)
+{
+	(void)state;
+	in_process(relay_read);
+}
+
+static void test_unread_text(void **state)
+{
+	(void)state;
+	in_process(relay_unread);
 }
 
 /* --- core files --------------------------------------------------------------------------------- */
@@ -344,6 +505,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key),
+		cmocka_unit_test(test_plain_text),
+		cmocka_unit_test(test_unread_text),
 		cmocka_unit_test(test_no_core),
 	};
 
