@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -21,7 +22,8 @@ struct load {
 	const char *file; /* that is being read */
 	char *why;
 	size_t why_len;
-	bool asked; /* for a password */
+	bool asked;        /* for a password */
+	char buffer[4096]; /* stdio's: one of its own would be freed with the key in it */
 };
 
 static int refuse(struct load *load, int err, const char *cause)
@@ -56,6 +58,7 @@ static int open_file(struct load *load, const char *path, BIO **bio)
 					: "look at the file system");
 		return refuse(load, -err, cause);
 	}
+	setvbuf(file, load->buffer, _IOFBF, sizeof(load->buffer));
 	*bio = BIO_new_fp(file, BIO_CLOSE);
 	if (*bio)
 		return 0;
@@ -300,7 +303,11 @@ static void set_verification(SSL_CTX *ctx, const struct xfer_tls_settings *setti
 int xfer_tls_credentials_load(const struct xfer_tls_settings *settings, enum xfer_tls_role role,
 	const struct xfer_tls_files *files, SSL_CTX **credentials, char *why, size_t why_len)
 {
-	struct load load = { SSL_CTX_new(TLS_method()), role, "OpenSSL", why, why_len, false };
+	struct load load = { .ctx = SSL_CTX_new(TLS_method()),
+		.role = role,
+		.file = "OpenSSL",
+		.why = why,
+		.why_len = why_len };
 	int err = 0;
 
 	if (!load.ctx || !set_options(load.ctx, settings))
@@ -314,6 +321,8 @@ int xfer_tls_credentials_load(const struct xfer_tls_settings *settings, enum xfe
 		err = load_ca(&load, files->ca);
 	if (err == 0 && files->crl)
 		err = load_crl(&load, files->crl);
+	/* Any of the files may have the key in it, too. */
+	OPENSSL_cleanse(load.buffer, sizeof(load.buffer));
 	if (err) {
 		SSL_CTX_free(load.ctx);
 		return err;

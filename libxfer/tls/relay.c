@@ -300,8 +300,8 @@ static void end(struct relayed *relayed)
 	xfer_lane_remove(lane->lane, relayed->user.fd, &relayed->user.pollable);
 	close(relayed->peer.fd);
 	close(relayed->user.fd);
-	atomic_fetch_sub(&lane->relay->connections, 1);
 	relayed_free(relayed);
+	atomic_fetch_sub(&lane->relay->connections, 1);
 }
 
 static bool is_over(const struct relayed *relayed)
@@ -424,6 +424,8 @@ static int attach(struct relayed *relayed, SSL *ssl, int fd)
 	SSL_free_buffers(ssl);
 	SSL_set_default_read_buffer_len(ssl, BUFFER);
 	SSL_set_read_ahead(ssl, 1);
+	/* It opens records in its own buffer, and wipes what was read of them; the rest when it frees it. */
+	SSL_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_set_msg_callback(ssl, count_record);
 	SSL_set_msg_callback_arg(ssl, relayed);
 	return 0;

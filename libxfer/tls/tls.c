@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -143,6 +144,22 @@ static void init_identities(struct xfer_tls *tls, bool in_kernel)
 		in_kernel ? "kernel" : "relay");
 }
 
+/*
+ * No core file and no ptrace: keys are in this memory. But when a thread changes its user for the file system, as whoever
+ * serves files does, the process becomes as dumpable as fs.suid_dumpable says. So there is a limit as well: one byte is
+ * less than any core file has, and the value by which the kernel doesn't run a program for cores; with 0 it would.
+ */
+static void forbid_cores(void)
+{
+	const struct rlimit one_byte = { 1, 1 };
+
+	prctl(PR_SET_DUMPABLE, 0);
+	if (setrlimit(RLIMIT_CORE, &one_byte))
+		xfer_warn(
+			"tls: core files, which would have keys in them, can't be forbidden by a limit: %s; keep fs.suid_dumpable 0",
+			strerror(errno));
+}
+
 int xfer_tls_create(
 	const struct xfer_tls_params *params, struct xfer_tls **result, char *why, size_t why_len)
 {
@@ -156,8 +173,7 @@ int xfer_tls_create(
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
 	if (params->log)
 		xfer_log_set_sink(params->log);
-	/* No core file and no ptrace: keys are in this memory. */
-	prctl(PR_SET_DUMPABLE, 0);
+	forbid_cores();
 	tls = calloc(1, sizeof(*tls));
 	if (!tls) {
 		snprintf(why, why_len, "no memory");

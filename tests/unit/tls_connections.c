@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -176,8 +177,13 @@ static void test_half_close(void **state)
 /* Keys are in this process's memory. */
 static void test_undumpable(void **state)
 {
+	struct rlimit limit;
+
 	(void)state;
 	assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+	assert_int_equal(getrlimit(RLIMIT_CORE, &limit), 0);
+	assert_int_equal(limit.rlim_cur, 1);
+	assert_int_equal(limit.rlim_max, 1);
 }
 
 /* --- for threads that may wait ------------------------------------------------------------------ */

@@ -291,32 +291,129 @@ static void check_forgotten(const void *bytes, size_t len)
 	memset(planted, 0, len);
 }
 
+/* And the key that it makes. */
+static void check_secret_forgotten(const unsigned char *secret, enum xfer_tls_cipher cipher)
+{
+	struct xfer_tls_direction direction;
+
+	xfer_tls_derive(cipher, secret, &direction);
+	check_forgotten(secret, XFER_TLS_SECRET_MAX);
+	check_forgotten(direction.key, sizeof(direction.key));
+}
+
 /*
- * What was freed while a connection came and went has neither its secrets nor its keys. The endpoint's thread has freed
- * the first one's memory when it has begun with a second.
+ * What was freed while a connection came and went has none of the secrets. The endpoint's thread has freed its memory
+ * when it has begun with another one.
  */
+static void check_nothing_stays(
+	const unsigned char *const secrets[], unsigned count, enum xfer_tls_cipher cipher)
+{
+	struct tls_connection next;
+
+	make(&next, false, cipher);
+	freed_keep(false);
+	assert_true(freed.count > 0 && freed.count < FREED_MAX);
+	for (unsigned i = 0; i < count; i++)
+		check_secret_forgotten(secrets[i], cipher);
+	freed_drop();
+	tls_connection_close(&next);
+}
+
 static void test_nothing_stays(void **state)
 {
 	const enum xfer_tls_cipher cipher = XFER_TLS_AES_256_GCM;
-	struct tls_connection connection, next;
-	struct xfer_tls_direction client, server;
+	struct tls_connection connection;
+	const unsigned char *secrets[] = { connection.peer.client_secret,
+		connection.peer.server_secret };
 
 	(void)state;
 	freed_keep(true);
 	make(&connection, false, cipher);
-	make(&next, false, cipher);
-	freed_keep(false);
-	assert_true(freed.count > 0 && freed.count < FREED_MAX);
-	xfer_tls_derive(cipher, connection.peer.client_secret, &client);
-	xfer_tls_derive(cipher, connection.peer.server_secret, &server);
-	check_forgotten(connection.peer.client_secret, XFER_TLS_SECRET_MAX);
-	check_forgotten(connection.peer.server_secret, XFER_TLS_SECRET_MAX);
-	check_forgotten(client.key, sizeof(client.key));
-	check_forgotten(server.key, sizeof(server.key));
-	freed_drop();
+	check_nothing_stays(secrets, 2, cipher);
 	tls_connection_close(&connection);
-	tls_connection_close(&next);
 }
+
+/* --- handshakes that fail when there are secrets ------------------------------------------------- */
+
+/* The peer's records go through memory: it sends what the test wants. */
+static void begin(
+	struct tls_connection *connection, bool server, enum xfer_tls_cipher cipher, int pair[2])
+{
+	const struct tls_peer_wish wish = { .server = server,
+		.files = pki_files(pki, "a", pki),
+		.ciphersuites = xfer_tls_cipher_types[cipher].name };
+
+	tls_ends_tcp(pair);
+	tls_peer_open_memory(&connection->peer, &wish);
+	connection->peer.fd = pair[0];
+	tls_end_start(&connection->end, tls, node, pair[1], server, "a");
+}
+
+static void peer_sends(struct tls_peer *peer)
+{
+	BIO *from = SSL_get_wbio(peer->ssl);
+	char *bytes;
+	long len = BIO_get_mem_data(from, &bytes);
+
+	assert_int_equal(tls_write_all(peer->fd, bytes, (size_t)len), 0);
+	(void)BIO_reset(from);
+}
+
+static void peer_receives(struct tls_peer *peer)
+{
+	char bytes[16384];
+	ssize_t n = recv(peer->fd, bytes, sizeof(bytes), 0);
+
+	assert_true(n > 0);
+	assert_int_equal(BIO_write(SSL_get_rbio(peer->ssl), bytes, (int)n), n);
+}
+
+/* The client goes when only its Finished is missing: there are secrets, and no keys. */
+static void test_no_secrets_stay(void **state)
+{
+	const enum xfer_tls_cipher cipher = XFER_TLS_AES_256_GCM;
+	struct tls_connection connection;
+	const unsigned char *secrets[] = { connection.peer.client_secret,
+		connection.peer.server_secret };
+	int pair[2];
+
+	(void)state;
+	freed_keep(true);
+	begin(&connection, false, cipher, pair);
+	assert_false(tls_peer_handshake(&connection.peer));
+	peer_sends(&connection.peer);
+	do
+		peer_receives(&connection.peer);
+	while (!tls_peer_handshake(&connection.peer));
+	tls_peer_close(&connection.peer);
+	assert_int_equal(tls_end_wait(&connection.end), -ECONNRESET);
+	check_nothing_stays(secrets, 2, cipher);
+	tls_end_finish(&connection.end);
+}
+
+/* Our own Finished can't be sent: there are keys. The peer would know the client's secret only after that. */
+static void test_no_keys_stay(void **state)
+{
+	const enum xfer_tls_cipher cipher = XFER_TLS_AES_256_GCM;
+	struct tls_connection connection;
+	const unsigned char *secret = connection.peer.server_secret;
+	int pair[2];
+
+	(void)state;
+	freed_keep(true);
+	begin(&connection, true, cipher, pair);
+	do
+		peer_receives(&connection.peer);
+	while (!tls_peer_handshake(&connection.peer) &&
+		BIO_pending(SSL_get_wbio(connection.peer.ssl)) == 0);
+	shutdown(pair[1], SHUT_WR);
+	peer_sends(&connection.peer);
+	assert_int_equal(tls_end_wait(&connection.end), -ECONNRESET);
+	check_nothing_stays(&secret, 1, cipher);
+	tls_connection_close(&connection);
+}
+
+/* --- what the kernel is asked ------------------------------------------------------------------- */
 
 static void test_buffers_are_wiped(void **state)
 {
@@ -410,6 +507,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_nothing_stays),
+		cmocka_unit_test(test_no_secrets_stay),
+		cmocka_unit_test(test_no_keys_stay),
 		cmocka_unit_test(test_buffers_are_wiped),
 		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_refusals),

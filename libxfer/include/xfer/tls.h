@@ -29,7 +29,8 @@ struct xfer_tls_params {
 
 /*
  * Starts the threads and finds out which ciphers can be used: those of OpenSSL that the kernel, if it is to carry them,
- * has as well. Makes the process undumpable (PR_SET_DUMPABLE). -errno with a text that names cause and remedy.
+ * has as well. The process writes no core files any more (PR_SET_DUMPABLE, RLIMIT_CORE). -errno with a text that names
+ * cause and remedy.
  */
 int xfer_tls_create(
 	const struct xfer_tls_params *params, struct xfer_tls **tls, char *why, size_t why_len);
