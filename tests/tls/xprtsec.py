@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# xprtsec.py -- ADDRESS NFS_PORT MNT_PORT EXPORT WORK TUNNEL CONNECTIONS: every way into an export, by many clients at a time
+# xprtsec.py -- ADDRESS NFS_PORT MNT_PORT EXPORT WORK TUNNEL CONNECTIONS [mount]: every way into an export, by many clients at a time
 """Half of the clients use EXPORT, which everybody may, half of them /guarded, of the same volume; by connections of all kinds:
 
     none    in cleartext
@@ -9,10 +9,13 @@
 
 They learn handles, open and lock files. Then each line on stdin says what all of them do at the same time:
 
-    take KIND...      all take all routes. At /guarded these kinds are refused, each time, and no byte of an answer tells anything;
-                      nor if they use the handles, opens, locks and sessions of those who are served
-    release KIND...   the same, and those who are refused give back what they have open and locked
-    sideband WHAT     MOUNT, NLM, RQUOTA and NFSACL in cleartext are `served`, `closed` or `open` (Xprtsec_Sideband)
+    take KIND...        all take all routes. At /guarded these kinds are refused, each time, and no byte of an answer tells anything;
+                        nor if they use the handles, opens, locks and sessions of those who are served
+    release KIND...     the same, and those who are refused give back what they have open and locked
+    sideband WHAT KIND  MOUNT, NLM, RQUOTA and NFSACL of this kind are `served`, `closed` or `open` (Xprtsec_Sideband)
+
+With `mount` all clients are for /guarded, and MOUNT by its path, which Ganesha takes instead of Pseudo if it is told so, is all that
+they do.
 
 Each line is answered by one that says how much was done, and how often it was refused: by its export, and as a stranger's call in
 a session. Any other outcome ends it with an error."""
@@ -38,9 +41,10 @@ from suite import Failed
 from xdr import U32, Array, Bytes, Enum, Record, Struct, Union
 
 PUT_OFF = ("JUKEBOX", "NFS4ERR_DELAY", "NFS4ERR_GRACE")
-GUARDED = "/guarded"
+GUARDED, PATH, TAG = "/guarded", "/path-of-guarded", "tag-of-guarded"  # its Pseudo, Path and Tag
 KINDS = ("none", "tls", "client", "other")
 NLM_PORT, RQUOTA_PORT = 4045, 875
+PROGRAMS = {NFS_PORT: nfs3.NFS, MNT_PORT: nfs3.MOUNT, NLM_PORT: (100021, 4), RQUOTA_PORT: (100011, 1)}
 VERSIONS = ("v3", "v40", "v41", "v42")
 UID = 0x5EC0DE11  # who owns what is secret
 CONTENT = b"the content of a file that is nobody's business"
@@ -49,6 +53,20 @@ VALUE = b"the value of an attribute that is secret"
 SECRET = b"secret"  # in all names
 ALL_ATTRIBUTES = ("type", "change", "size", "fsid", "rdattr_error", "filehandle", "fileid", "mode", "numlinks", "owner",
                   "time_modify", "mounted_on_fileid")
+ACL = Array(Struct(tag=U32, id=U32, perm=U32))
+ACL_ENTRIES = [Record(tag=tag, id=0, perm=perm) for tag, perm in ((1, 6), (4, 4), (32, 4))]  # owner, group, others
+NFSACL = rpc.Program(100227, 3, [
+    (1, "GETACL", Struct(object=nfs3.Handle, mask=U32), Union("status", nfs3.Status, {0: Struct(
+        attributes=nfs3.PostOp, mask=U32, count=U32, acl=ACL, default_count=U32, default_acl=ACL)}, default=Struct())),
+    (2, "SETACL", Struct(object=nfs3.Handle, mask=U32, count=U32, acl=ACL, default_count=U32, default_acl=ACL),
+     Union("status", nfs3.Status, {0: Struct(attributes=nfs3.PostOp)}, default=Struct())),
+])
+
+
+def ask_acl(wire, procedure, handle):
+    """Of the access ACL, its status's name."""
+    acl = dict(count=3, acl=ACL_ENTRIES, default_count=3, default_acl=ACL_ENTRIES) if procedure == "SETACL" else {}
+    return nfs3.Status.name(wire.call(NFSACL, procedure, Record(object=handle, mask=1, **acl)).status)
 
 
 class Wire(rpc.Connection):
@@ -63,7 +81,7 @@ class Wire(rpc.Connection):
         self.port = port
         if self.now.kind != "none":
             client = client_of("openssl", () if self.now.kind == "tls" else identity(self.now.kind))
-            self.socket = client.start(self.socket, *(nfs3.MOUNT if port == MNT_PORT else nfs3.NFS))
+            self.socket = client.start(self.socket, *PROGRAMS[port])
 
     def send_record(self, record):
         """In fragments of this size, if it is set."""
@@ -94,6 +112,9 @@ class Routes:
         self.env, self.name = env, f"{SECRET.decode()}-{os.getpid()}-{env.version}-{number}".encode()
         self.count, self.secrets = 0, [SECRET, CONTENT, TARGET, VALUE, struct.pack(">I", UID), str(UID).encode()]
         self.learn()
+
+    def __str__(self):
+        return f"{self.kind} {self.env.version} {self.env.target.export}"
 
     def new_name(self):
         self.count += 1
@@ -137,7 +158,7 @@ class Routes:
             status = self.take(call, PUT_OFF if refused or not text.startswith("MNT") else (*PUT_OFF, "ACCES"))
             wanted = (refused,) if refused else served
             if status not in wanted:
-                raise Failed(f"{self.env.version} {self.env.target.export}: {text}: {status} instead of {' or '.join(wanted)}")
+                raise Failed(f"{text}: {status} instead of {' or '.join(wanted)}")
             if refused:
                 self.check_bytes(text)
             self.refusals += refused == self.refused
@@ -173,7 +194,7 @@ class Routes:
         for wire in self.wires():
             for secret in self.secrets:
                 if secret in wire.last:
-                    raise Failed(f"{self.env.version}: {text}: the refusal has {secret!r} in it")
+                    raise Failed(f"{text}: the answer has {secret!r} in it")
 
 
 class Routes3(Routes):
@@ -189,6 +210,8 @@ class Routes3(Routes):
         self.link = self.keep(env.symlink(self.folder, self.new_name(), TARGET).handle)
         self.old = self.new_name()
         env.create(self.folder, self.old)
+        self.other_folder = env.lookup(env.mount_call("MNT", path=EXPORT.encode()).handle, self.name).handle
+        self.other_file = env.lookup(self.other_folder, self.name).handle
 
     def wires(self):
         return [self.env.wires.nfs, self.env.wires.mount]
@@ -201,16 +224,22 @@ class Routes3(Routes):
             return nfs3.Status.name(self.env.call(procedure, " ".join(nfs3.Status.values), **arguments).status)
         return procedure, call, ("OK",)
 
-    def mount(self, below=""):
+    def mount(self, name):
         def call():
-            return nfs3.MountStatus.name(self.env.mount_call("MNT", path=(self.env.target.export + below).encode()).status)
-        return f"MNT {below}", call, ("OK",)
+            return nfs3.MountStatus.name(self.env.mount_call("MNT", path=name.encode()).status)
+        return f"MNT {name}", call, ("OK",)
+
+    def acl(self, procedure):
+        return procedure, lambda: ask_acl(self.env.wires.nfs, procedure, self.file), ("OK",)
 
     def routes(self):
         root, folder, file, name = self.root, self.folder, self.file, self.new_name()
         attributes, verf = nfs3.sattr(), bytes(8)
-        yield self.mount()
-        yield self.mount("/" + self.name.decode())
+        export = self.env.target.export
+        yield self.mount(export)
+        yield self.mount(f"{export}/{self.name.decode()}")
+        if self.guarded:
+            yield self.mount(TAG)
         for handle in (root, folder, file):
             yield self.ask("GETATTR", object=handle)
             yield self.ask("ACCESS", object=handle, access=nfs3.ACCESS_ALL)
@@ -237,6 +266,33 @@ class Routes3(Routes):
         yield self.ask("FSSTAT", root=root)
         yield self.ask("FSINFO", root=root)
         yield self.ask("PATHCONF", object=root)
+        yield self.acl("GETACL")
+        yield self.acl("SETACL")
+
+    def finish(self, refused):
+        """What everybody is told: MOUNT's names, and that two handles are of two exports, before they are looked at."""
+        for text, call, wanted in (*self.lists(), *(self.between() if self.guarded else ())):
+            if (found := self.take(call, ())) != wanted:
+                raise Failed(f"{text}: {found}")
+            self.check_bytes(text)
+
+    def lists(self):
+        def ask(procedure, **arguments):
+            return lambda: self.env.mount_call(procedure, **arguments)
+        exports = ask("EXPORT")
+        yield "EXPORT", lambda: sorted(entry.directory.decode() for entry in exports()), sorted((EXPORT, GUARDED))
+        yield "DUMP", ask("DUMP"), []
+        yield "UMNT", ask("UMNT", path=self.env.target.export.encode()), None
+        yield "UMNTALL", ask("UMNTALL"), None
+
+    def between(self):
+        name = self.new_name()
+        for text, file, source, target in (("to another export", self.file, self.folder, self.other_folder),
+                                           ("from another export", self.other_file, self.other_folder, self.folder)):
+            to = Record(dir=target, name=name)
+            for procedure, arguments in (("LINK", dict(object=file, link=to)),
+                                         ("RENAME", dict(source=Record(dir=source, name=self.name), to=to))):
+                yield f"{procedure} {text}", self.ask(procedure, **arguments)[1], "XDEV"
 
     def release(self):
         return 0
@@ -258,6 +314,8 @@ class Routes4(Routes):
         env.set(self.file, owner=str(UID).encode())
         self.lock = self.lock_file()
         self.link = self.keep(env.make(self.new_name(), NF4LNK, self.folder, dict(linkdata=TARGET)))
+        self.other_folder = env.lookup(None, EXPORT[1:].encode(), self.name)
+        self.other_file = env.lookup(self.other_folder, self.name)
 
     def wires(self):
         return [self.env.connection]
@@ -284,6 +342,8 @@ class Routes4(Routes):
         yield from self.attributes()
         yield from self.data()
         yield from self.changes()
+        if self.guarded:
+            yield from self.between()
         yield from self.state()
         yield from self.newer()
 
@@ -349,6 +409,14 @@ class Routes4(Routes):
                        served=("NFS4ERR_ROFS",))
         yield self.ask("LINK to the pseudo root", PUTFH(self.file), SAVEFH(), PUTROOTFH(), LINK(name),
                        served=("NFS4ERR_ROFS",))
+
+    def between(self):
+        name = self.new_name()
+        for text, file, source, target in (("to another export", self.file, self.folder, self.other_folder),
+                                           ("from another export", self.other_file, self.other_folder, self.folder)):
+            yield self.ask(f"LINK {text}", PUTFH(file), SAVEFH(), PUTFH(target), LINK(name), served=("NFS4ERR_XDEV",))
+            yield self.ask(f"RENAME {text}", PUTFH(source), SAVEFH(), PUTFH(target), RENAME(self.name, name),
+                           served=("NFS4ERR_XDEV",))
 
     def state(self):
         yield self.ask_open("OPEN", self.name)
@@ -471,70 +539,104 @@ class Routes42(Routes41):
         yield self.ask("REMOVEXATTR", PUTFH(self.file), REMOVEXATTR(SECRET + b"2"))
 
 
+class Mounts(Routes):
+    """Of who knows no handle."""
+
+    refused, guarded = "ACCES", True
+
+    def __init__(self, kind):
+        self.kind, self.wire, self.secrets = kind, Wire(ADDRESS, MNT_PORT, rpc.Tape()), [SECRET]
+
+    def __str__(self):
+        return f"{self.kind} MNT"
+
+    def wires(self):
+        return [self.wire]
+
+    def act(self, refused):
+        return self.run(self.refused if self.kind in refused else None)
+
+    def routes(self):
+        for path in (PATH, f"{PATH}/{SECRET.decode()}"):
+            yield f"MNT {path}", lambda path=path: mounted(self.wire, path.encode()), ("OK",)
+
+
+def mounted(wire, path):
+    return nfs3.MountStatus.name(wire.call(nfs3.MOUNT_PROGRAM, "MNT", Record(path=path)).status)
+
+
 ROUTES = {"v3": Routes3, "v40": Routes40, "v41": Routes41, "v42": Routes42}
 
-# --- beside NFS: always in cleartext with Linux's client -------------------------------------------------
+# --- beside NFS: with Linux's client MOUNT and NLM are always in cleartext --------------------------------
 
 QUOTA = Enum({"OK": 1, "NOQUOTA": 2, "EPERM": 3})
 RQUOTA = rpc.Program(100011, 1, [
     (1, "GETQUOTA", Struct(path=Bytes(1024), uid=U32), Union("status", QUOTA, {}, default=Struct())),
 ])
-NFSACL = rpc.Program(100227, 3, [
-    (1, "GETACL", Struct(object=nfs3.Handle, mask=U32), Union("status", nfs3.Status, {0: Struct(
-        attributes=nfs3.PostOp, mask=U32, count=U32, acl=Array(U32, limit=0), default_count=U32,
-        default_acl=Array(U32, limit=0))}, default=Struct())),
-])
-SIDEBAND = {
-    "served": ("OK", "OK", "OK", "GRANTED", "GRANTED", "NOQUOTA", "OK"),
-    "closed": ("ACCES", "ACCES", "ACCES", "STALE_FH", "STALE_FH", "EPERM", "ACCES"),
-    "open": ("OK", "ACCES", "ACCES", "GRANTED", "GRANTED", "EPERM", "ACCES"),
-}
+STATES = ("served", "closed", "open")
+TAKEN = dict(block=False, exclusive=True, reclaim=False, state=0)
 
 
 REFUSED = ("ACCES", "STALE_FH", "EPERM")
 
 
 class Sideband:
-    """What a client of NFSv3 asks beside NFS, of /guarded."""
+    """What a client of NFSv3 asks beside NFS, of /guarded, by connections of this kind."""
 
-    def __init__(self, routes):
-        Wire.now.kind = "none"
-        self.routes = routes
+    def __init__(self, routes, kind):
+        self.routes, self.kind, Wire.now.kind = routes, kind, kind
         self.nfs, self.mount, self.nlm, self.rquota = (Wire(ADDRESS, port, rpc.Tape())
                                                       for port in (NFS_PORT, MNT_PORT, NLM_PORT, RQUOTA_PORT))
-
-    def mounted(self, below=b""):
-        found = self.mount.call(nfs3.MOUNT_PROGRAM, "MNT", Record(path=GUARDED.encode() + below))
-        return nfs3.MountStatus.name(found.status)
 
     def attributes(self):
         found = self.nfs.call(nfs3.NFS_PROGRAM, "GETATTR", Record(object=self.routes.root))
         return nfs3.Status.name(found.status)
 
-    def locked(self, procedure, **arguments):
+    def lock(self, procedure, **arguments):
         lock = Record(caller=b"xprtsec", fh=self.routes.file, oh=self.routes.name, svid=1, offset=1000, length=10)
         reply = self.nlm.call(nlm4.NLM, procedure, Record(cookie=b"", lock=lock, **arguments))
         return nlm4.STATUS.name((reply.test if procedure == "TEST" else reply).stat)
 
+    def share(self, procedure):
+        share = Record(caller=b"xprtsec", fh=self.routes.file, oh=self.routes.name, mode=0, access=1)
+        return nlm4.STATUS.name(self.nlm.call(nlm4.NLM, procedure, Record(cookie=b"", share=share, reclaim=False)).stat)
+
+    def restarted(self):
+        return self.nlm.call(nlm4.NLM, "SM_NOTIFY", Record(name=b"xprtsec", state=1, private=bytes(16)))
+
     def quota(self):
         return QUOTA.name(self.rquota.call(RQUOTA, "GETQUOTA", Record(path=GUARDED.encode(), uid=0)).status)
 
-    def acl(self):
-        return nfs3.Status.name(self.nfs.call(NFSACL, "GETACL", Record(object=self.routes.root, mask=0)).status)
+    def asked(self):
+        """What is answered to each in each of STATES."""
+        refused = "ACCES", "ACCES"
+        yield "MNT", mounted(self.mount, GUARDED.encode()), ("OK", "ACCES", "OK")
+        yield "MNT by tag", mounted(self.mount, TAG.encode()), ("OK", "ACCES", "OK")
+        yield "MNT below", mounted(self.mount, GUARDED.encode() + b"/" + self.routes.name), ("OK", *refused)
+        yield "GETATTR", self.attributes(), ("OK", *refused)
+        yield "GETACL", ask_acl(self.nfs, "GETACL", self.routes.file), ("OK", *refused)
+        yield "SETACL", ask_acl(self.nfs, "SETACL", self.routes.file), ("OK", *refused)
+        yield "GETQUOTA", self.quota(), ("NOQUOTA", "EPERM", "EPERM")
+        yield "TEST", self.lock("TEST", exclusive=True), ("GRANTED", "STALE_FH", "GRANTED")
+        yield "NM_LOCK", self.lock("NM_LOCK", **TAKEN), ("GRANTED", "STALE_FH", "GRANTED")
+        # It is let in; but there is no statd.
+        yield "LOCK", self.lock("LOCK", **TAKEN), ("DENIED_NOLOCKS", "STALE_FH", "DENIED_NOLOCKS")
+        yield "SHARE", self.share("SHARE"), ("GRANTED", "STALE_FH", "GRANTED")
+        yield "CANCEL", self.lock("CANCEL", block=False, exclusive=True), ("GRANTED",) * 3
+        yield "UNLOCK", self.lock("UNLOCK"), ("GRANTED",) * 3
+        yield "UNSHARE", self.share("UNSHARE"), ("GRANTED",) * 3
+        yield "SM_NOTIFY", self.restarted(), (None,) * 3
 
-    def act(self, what):
-        """All of them; UNLOCK is let in at any time."""
-        got = (self.mounted(), self.mounted(b"/" + self.routes.name), self.attributes(),
-               self.locked("TEST", exclusive=True),
-               self.locked("NM_LOCK", block=False, exclusive=True, reclaim=False, state=0), self.quota(), self.acl())
-        if got != SIDEBAND[what]:
-            raise Failed(f"{what}: {got}")
-        self.routes.refusals += sum(answer in REFUSED for answer in got)
-        if (status := self.locked("UNLOCK")) != "GRANTED":
-            raise Failed(f"UNLOCK: {status}")
+    def act(self, state):
+        done = 0
+        for text, status, wanted in self.asked():
+            if status != wanted[STATES.index(state)]:
+                raise Failed(f"{text} by {self.kind}: {status}, where it should be {state}")
+            self.routes.refusals += status in REFUSED
+            done += 1
         for wire in (self.nfs, self.mount, self.nlm, self.rquota):
             wire.close()
-        return len(got) + 1
+        return done
 
 
 # --- rounds ---------------------------------------------------------------------------------------------
@@ -552,7 +654,7 @@ class Worker(threading.Thread):
         try:
             self.done = self.act(self.client)
         except Exception as problem:  # noqa: B902  it is told by whoever waits
-            self.problem = f"{self.client.kind} {self.client.env.version}: {type(problem).__name__}: {problem}"
+            self.problem = f"{self.client}: {type(problem).__name__}: {problem}"
 
 
 def together(clients, act):
@@ -578,8 +680,15 @@ def release(clients, refused):
 
 
 def sideband(clients, words):
-    return together([client for client in clients if client.guarded and client.env.version == "v3"],
-                    lambda client: Sideband(client).act(words[0]))
+    state, kind = words
+    asking = [client for client in clients if client.guarded and client.env.version == "v3"]
+    return together(asking, lambda client: Sideband(client, kind).act(state))
+
+
+def make_mounts(count):
+    for number in range(count):
+        Wire.now.kind = KINDS[number % 4]
+        yield Mounts(Wire.now.kind)
 
 
 def make_clients(count):
@@ -594,7 +703,8 @@ def make_clients(count):
 
 
 def main():
-    clients = list(make_clients(int(ARGUMENTS[0])))
+    make = make_mounts if ARGUMENTS[1:] == ["mount"] else make_clients
+    clients = list(make(int(ARGUMENTS[0])))
     print(f"{len(clients)} clients", flush=True)
     for line in sys.stdin:
         started = time.monotonic()
