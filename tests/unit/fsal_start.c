@@ -100,6 +100,24 @@ static struct traces look(void)
 		entries(run_dir) };
 }
 
+/* A thread that was waited for is still seen for a moment. */
+static bool is_back(const struct traces *before)
+{
+	struct traces now;
+
+	for (int i = 0; i < 500; i++) {
+		now = look();
+		if (now.threads <= before->threads && now.descriptors <= before->descriptors &&
+			now.sockets <= before->sockets)
+			return true;
+		usleep(10000);
+	}
+	fprintf(stderr, "threads %u, now %u; descriptors %u, now %u; sockets %u, now %u: %s\n",
+		before->threads, now.threads, before->descriptors, now.descriptors, before->sockets,
+		now.sockets, said);
+	return false;
+}
+
 static char *path(const char *file)
 {
 	return strdup(pki_path(pki, file));
@@ -129,25 +147,34 @@ static void configure(void)
 
 enum outcome { STARTED, TAKEN_BACK, WRONG };
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* A sanitizer has a thread of its own, from a process's first one on. */
+static void begin_first_thread(void)
+{
+	pthread_t thread;
+
+	if (__real_pthread_create(&thread, NULL, nothing, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
 static enum outcome start(void)
 {
-	struct traces before = look(), after;
+	struct traces before = look();
 	struct config_error_type errors = { 0 };
 	fsal_status_t status = rdx_module.fsal.m_ops.init_config(&rdx_module.fsal, NULL, &errors);
 
 	if (!FSAL_IS_ERROR(status))
 		return registered == 1 && ticked_when_registered && rdx_module.ready ? STARTED
 										     : WRONG;
-	after = look();
-	if (memcmp(&before, &after, sizeof(before)) != 0 || registered > 0 || rdx_module.ready ||
-		rdx_module.tls || rdx_module.tls_identity || rdx_module.node_identity ||
-		rdx_module.context) {
-		fprintf(stderr, "%u, %u, %u before; %u, %u, %u after; %u registered: %s\n",
-			before.threads, before.descriptors, before.sockets, after.threads,
-			after.descriptors, after.sockets, registered, said);
-		return WRONG;
-	}
-	return TAKEN_BACK;
+	return is_back(&before) && registered == 0 && !rdx_module.ready && !rdx_module.tls &&
+			       !rdx_module.tls_identity && !rdx_module.node_identity &&
+			       !rdx_module.context
+		       ? TAKEN_BACK
+		       : WRONG;
 }
 
 /* In a process of its own, where change() is called before: a module starts once. */
@@ -158,6 +185,7 @@ static enum outcome start_elsewhere(void (*change)(void))
 
 	assert_return_code(child, errno);
 	if (child == 0) {
+		begin_first_thread();
 		change();
 		_exit(start());
 	}
