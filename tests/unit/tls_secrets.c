@@ -89,7 +89,7 @@ static bool memory_has(const struct secret *secret, size_t times)
 
 	require(maps != NULL, "/proc/self/maps can't be read");
 	while (!has && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%zx-%zx rw", &from, &to) == 2 && strstr(line, " rw"))
+		if (sscanf(line, "%zx-%zx", &from, &to) == 2 && strstr(line, " rw"))
 			has = range_has((const uint8_t *)from, (const uint8_t *)to, secret, times);
 	fclose(maps);
 	return has;
