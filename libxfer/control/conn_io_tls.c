@@ -96,7 +96,7 @@ static ssize_t take_other(struct tls_io *tls, unsigned char type, const struct i
 	}
 	if (type == RECORD_HANDSHAKE && n >= 1 && byte_at(iov, 0) == HANDSHAKE_UPDATE)
 		return fail(io, -EPROTO,
-			"the peer has changed its keys (KeyUpdate), which kernels can't follow");
+			"the peer has changed its keys (KeyUpdate), which this end can't follow");
 	return fail(io, -EPROTO, "a TLS record of the peer holds neither data nor an alert");
 }
 

@@ -4,6 +4,7 @@
 hands; what it returns takes the socket's place. Stream is TLS by Python's ssl module, for those who want to say which bytes
 leave when; Tunnel is a program of its own, tests/tls/gnutls_tunnel."""
 
+import os
 import socket
 import ssl
 import struct
@@ -127,7 +128,7 @@ class Tunnel:
         wire.setblocking(True)
         self.process = subprocess.Popen(
             [program, str(wire.fileno()), str(other.fileno()), ca, host, *identity],
-            pass_fds=[wire.fileno(), other.fileno()], stderr=subprocess.PIPE, text=True)
+            pass_fds=[wire.fileno(), other.fileno()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.sendall, self.recv = self.plain.sendall, self.plain.recv
         other.close()
         wire.close()
@@ -138,16 +139,23 @@ class Tunnel:
     def finish(self):
         self.plain.shutdown(socket.SHUT_WR)
 
+    def order(self, letter):
+        """As the program knows them; what is sent from now on goes out behind that."""
+        os.write(self.process.stdin.fileno(), letter)
+        if os.read(self.process.stdout.fileno(), 1) != letter:
+            raise ConnectionError(f"it has ended instead: {self.outcome()}")
+
     def outcome(self):
         """Its exit status and what it has said."""
-        said = self.process.stderr.read()
+        said = self.process.stderr.read().decode()
         return self.process.wait(), said
 
     def close(self):
         self.plain.close()
         self.process.terminate()
         self.process.wait()
-        self.process.stderr.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            pipe.close()
 
 
 class Client:

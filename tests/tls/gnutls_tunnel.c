@@ -6,7 +6,11 @@
  *
  * Shakes hands on the descriptor TLS, whose peer's certificate has to be CA's and HOST's, and offers the ALPN protocol
  * "sunrpc"; then carries what comes by the one to the other, until both directions have ended. 0: both have, as TLS wants
- * it; 1: the handshake failed; 3: the peer went without saying so; 2: something else.
+ * it; 1: the handshake failed; 3: the peer went without saying so; 4: it has ended after an alert, which was ordered;
+ * 2: something else.
+ *
+ * Orders come on stdin, a letter each, and are answered by the same one on stdout when the record has gone out: `u`: new
+ * keys; `r`: new keys, and the peer has to have some, too; `a`: a fatal alert, behind which nothing is said or heard.
  */
 
 #include <errno.h>
@@ -20,7 +24,7 @@
 
 #include <gnutls/gnutls.h>
 
-enum { EXIT_HANDSHAKE = 1, EXIT_OTHER = 2, EXIT_CUT = 3 };
+enum { EXIT_HANDSHAKE = 1, EXIT_OTHER = 2, EXIT_CUT = 3, EXIT_ALERT = 4 };
 
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 
@@ -111,23 +115,51 @@ static bool to_peer(gnutls_session_t session, int plain)
 	return true;
 }
 
+/* What the peer still sends isn't looked at; only its end is waited for. */
+static void alert(gnutls_session_t session, int tls)
+{
+	check("alert", gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR));
+	(void)!write(STDOUT_FILENO, "a", 1);
+	while (recv(tls, buffer, sizeof(buffer), 0) > 0)
+		;
+	exit(EXIT_ALERT);
+}
+
+/* false: no more orders come. */
+static bool obey(gnutls_session_t session, int tls)
+{
+	char order;
+
+	if (read(STDIN_FILENO, &order, 1) != 1)
+		return false;
+	if (order == 'a')
+		alert(session, tls);
+	check("new keys", gnutls_session_key_update(session, order == 'r' ? GNUTLS_KU_PEER : 0));
+	(void)!write(STDOUT_FILENO, &order, 1);
+	return true;
+}
+
 static void carry(gnutls_session_t session, int tls, int plain)
 {
-	bool in = true, out = true;
+	bool in = true, out = true, orders = true;
 
 	while (in || out) {
+		/* Orders come first, so what was sent before one is seen along with it, and goes out before. */
 		struct pollfd polled[] = {
+			{ .fd = orders ? STDIN_FILENO : -1, .events = POLLIN },
 			{ .fd = in ? tls : -1, .events = POLLIN },
 			{ .fd = out ? plain : -1, .events = POLLIN },
 		};
 		bool pending = in && gnutls_record_check_pending(session) > 0;
 
-		if (poll(polled, 2, pending ? 0 : -1) < 0)
+		if (poll(polled, 3, pending ? 0 : -1) < 0)
 			fail(EXIT_OTHER, "poll", errno);
-		if (in && (pending || polled[0].revents))
+		if (in && (pending || polled[1].revents))
 			in = from_peer(session, plain);
-		if (out && polled[1].revents)
+		if (out && polled[2].revents)
 			out = to_peer(session, plain);
+		else if (orders && polled[0].revents)
+			orders = obey(session, tls);
 	}
 }
 
