@@ -10,7 +10,7 @@ from clients import ARGUMENTS, NFS, File, at_once, client_of, connection, fail
 from rpctls import receive_record
 
 CARRIER, = ARGUMENTS
-ROUNDS = 8
+ROUNDS = 3
 CUTS = (0, 2, 30)  # between records, in the length of one, in one
 OTHERS = ("openssl", "gnutls", "plain")
 AT_ONCE_SECONDS = 10  # of a busy machine
