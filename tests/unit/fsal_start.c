@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* fsal_start.c -- the module starts as a whole: where a step fails nothing of it stays, and nobody was offered TLS */
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,6 +17,7 @@
 
 #include "module.h"
 #include "support/pki.h"
+#include "support/process.h"
 
 #define THREADS_MAX 40 /* that a start may make */
 
@@ -77,18 +77,6 @@ int __wrap_pthread_create(
 
 /* --- a start ------------------------------------------------------------------------------------ */
 
-static unsigned entries(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 /* What a process has that has started something, and not when it has started nothing. */
 struct traces {
 	unsigned threads, descriptors, sockets;
@@ -96,8 +84,8 @@ struct traces {
 
 static struct traces look(void)
 {
-	return (struct traces){ entries("/proc/self/task"), entries("/proc/self/fd"),
-		entries(run_dir) };
+	return (struct traces){ process_threads(), process_descriptors(),
+		process_entries(run_dir) };
 }
 
 /* A thread that was waited for is still seen for a moment. */

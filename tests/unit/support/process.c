@@ -13,7 +13,7 @@
 
 #include "support/process.h"
 
-static unsigned entries_of(const char *folder)
+unsigned process_entries(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	unsigned count = 0;
@@ -27,12 +27,12 @@ static unsigned entries_of(const char *folder)
 
 unsigned process_descriptors(void)
 {
-	return entries_of("/proc/self/fd");
+	return process_entries("/proc/self/fd");
 }
 
 unsigned process_threads(void)
 {
-	return entries_of("/proc/self/task");
+	return process_entries("/proc/self/task");
 }
 
 static void on_alarm(int number)

@@ -6,6 +6,8 @@
 /* To be compared with what these have said before. */
 unsigned process_descriptors(void);
 unsigned process_threads(void);
+/* The same, of any folder's entries. */
+unsigned process_entries(const char *folder);
 
 /* From now on alarm()'s signal says that a run hangs, and aborts. */
 void process_abort_on_alarm(void);
