@@ -99,7 +99,7 @@ restarted_while_mounted() {
 	local writes file
 	guest sh -c "for i in 1 2 3 4; do cp $GUEST/file /mnt/restart-\$i || exit; done; sync -f /mnt/restart-1" >"$WORK/writes" 2>&1 &
 	writes=$!
-	wait_until 20 cluster exec owner1 -- test -s "$VOLUME3/restart-2" || fail "nothing is written"
+	wait_until 60 cluster exec owner1 -- test -s "$VOLUME3/restart-2" || fail "nothing is written"
 	"$@"
 	wait $writes || fail "writes fail: $(cat "$WORK/writes")"
 	for file in second restart-1 restart-2 restart-3 restart-4; do
