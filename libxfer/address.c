@@ -126,7 +126,6 @@ void xfer_socket_tune(int fd, bool local)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-/* 0, or why a connection that was begun did not come about. */
 const void *xfer_address_host(const struct sockaddr_storage *storage, size_t *len)
 {
 	if (storage->ss_family == AF_INET6) {
@@ -145,6 +144,7 @@ bool xfer_address_same_host(const struct sockaddr_storage *a, const struct socka
 	return a_len == b_len && memcmp(a_host, b_host, a_len) == 0;
 }
 
+/* 0, or why a connection that was begun did not come about. */
 static int finish_connect(int fd, unsigned timeout_ms)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };

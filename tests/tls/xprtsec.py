@@ -575,8 +575,6 @@ RQUOTA = rpc.Program(100011, 1, [
 ])
 STATES = ("served", "closed", "open")
 TAKEN = dict(block=False, exclusive=True, reclaim=False, state=0)
-
-
 REFUSED = ("ACCES", "STALE_FH", "EPERM")
 
 
